@@ -1,0 +1,71 @@
+/* source.h: what a role can wait on, and the doorbell word that shared-memory transports ring.
+ *
+ * A transport says what to wait on (`struct wait_source`); a wait strategy says how. Neither knows
+ * the other: both know this file, and run/wait_loop.c joins them.
+ */
+#ifndef HANDOFF_BASE_SOURCE_H
+#define HANDOFF_BASE_SOURCE_H
+
+#include <stdatomic.h>
+#include <stdint.h>
+
+#include "harness/base/err.h"
+
+/* Words that two sides touch stand at least this far apart: 64-byte lines are fetched in pairs on
+ * x86, lines are 128 bytes on some aarch64 machines, and a CPU writing the same line slows a GPU
+ * reader by 2.8 times on Thor. */
+#define SHARED_LINE_BYTES 128
+
+/* The news of one direction of a shared-memory transport, alone on its line, in memory mapped by
+ * both processes.
+ *
+ * `word` is the sequence word and the doorbell in one. Bit 0 is DOORBELL_CLOSED; the count of
+ * events stands above it, so that each event adds DOORBELL_STEP, and the word is compared only for
+ * equality or modulo wrap-around ((int32_t)(a - b)). Written by one side only, with release order;
+ * read by the other with acquire order.
+ *
+ * `sleepers` is for wait strategies that sleep in the kernel: the waiter raises it before it
+ * re-checks the word and sleeps, so that the notifier makes a system call only when somebody
+ * sleeps. Transports leave it alone. */
+struct doorbell {
+    _Alignas(SHARED_LINE_BYTES) _Atomic uint32_t word;
+    /* Policy latest keeps the slot that the news is about in the other half of the same 64 bits. */
+    _Atomic uint32_t detail;
+    _Atomic uint32_t sleepers;
+    char padding[SHARED_LINE_BYTES - 3 * sizeof(uint32_t)];
+};
+_Static_assert(sizeof(struct doorbell) == SHARED_LINE_BYTES, "a doorbell fills its line");
+
+#define DOORBELL_CLOSED 1u
+#define DOORBELL_STEP 2u
+
+enum source_kind {
+    SOURCE_WORD = 1 << 0,   /* wait until bell->word differs from the value taken before the try */
+    SOURCE_FD = 1 << 1,     /* wait until poll() reports `events` on `fd` */
+    SOURCE_NATIVE = 1 << 2, /* the library waits itself: native_wait, with a deadline */
+};
+
+/* What to wait on for one direction of one endpoint. Plain values; valid until the endpoint is
+ * destroyed, but ask anew after each ST_AGAIN: a transport may change direction (a sender out of
+ * credits waits for POLLIN, one with a full buffer for POLLOUT). */
+struct wait_source {
+    enum source_kind kind;
+    struct doorbell *bell; /* SOURCE_WORD */
+    int fd;                /* SOURCE_FD */
+    short events;          /* SOURCE_FD: POLLIN or POLLOUT */
+    /* SOURCE_NATIVE: blocks until there may be news or until deadline_ns (CLOCK_MONOTONIC).
+     * ST_OK, ST_TIMEOUT or ST_PEER_GONE. */
+    enum status (*native_wait)(void *self, uint64_t deadline_ns);
+    void *native_self;
+};
+
+/* The word's value now, with acquire order; 0 for sources without a word. Taken *before* the
+ * transport is tried and handed to the wait strategy, so that no wake-up is lost in between. */
+static inline uint32_t wait_source_value(const struct wait_source *source)
+{
+    return source->kind == SOURCE_WORD
+               ? atomic_load_explicit(&source->bell->word, memory_order_acquire)
+               : 0;
+}
+
+#endif

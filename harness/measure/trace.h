@@ -1,0 +1,73 @@
+/* trace.h: the raw stamps of one role, in memory shared with the runner.
+ *
+ * One writer (the role), one record per frame, nothing but stores on the hot path. The runner maps
+ * the same memory and folds it between launches. A record is one cache line.
+ */
+#ifndef HANDOFF_MEASURE_TRACE_H
+#define HANDOFF_MEASURE_TRACE_H
+
+#include <stdatomic.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "harness/base/err.h"
+
+/* Stamps in CLOCK_MONOTONIC nanoseconds; 0 = not taken, never invented. */
+enum producer_stamp {
+    STAMP_DUE,       /* the schedule wanted the frame (pacing rate only) */
+    STAMP_WOKE,      /* the pacer returned */
+    STAMP_READY,     /* the frame is whole in the source's hands */
+    STAMP_RESERVED,  /* the transport lent a slot */
+    STAMP_FILLED,    /* it is where the transport takes it from, just before the first commit call */
+    STAMP_COMMITTED, /* the commit has completed */
+    STAMP_NOTIFIED,  /* the wake call returned */
+};
+enum consumer_stamp {
+    STAMP_WAITING,  /* the consumer began to wait for this frame */
+    STAMP_SEEN,     /* its wait returned with news of it */
+    STAMP_ACQUIRED, /* every byte is readable */
+    STAMP_ACCESSED, /* the bytes are where the kernel reads them */
+    STAMP_DONE,     /* the kernel has finished */
+    STAMP_RELEASED, /* the frame was given back */
+};
+#define TRACE_STAMPS 7
+
+enum trace_flags {
+    TRACE_FRAME_TORN = 1 << 0,     /* consumer: a tag or the checksum was wrong */
+    TRACE_FRAME_CHECKED = 1 << 1,  /* consumer: the integrity of this frame was looked at */
+    TRACE_FRAME_BAD_SHAPE = 1 << 2 /* consumer: the header's size is not the cell's */
+};
+
+struct trace_record {
+    uint64_t stamps_ns[TRACE_STAMPS]; /* by enum producer_stamp or consumer_stamp */
+    int32_t frame_id;
+    uint32_t flags;
+};
+_Static_assert(sizeof(struct trace_record) == 64, "a record is one cache line");
+
+#define TRACE_MAGIC 0x63617274u /* "trac" */
+
+/* The mapping: this header, then `capacity` records. Records [0, count) are whole. The producer has
+ * one record per frame sent, the consumer one per frame acquired, in order of arrival. */
+struct trace {
+    uint32_t magic;
+    uint32_t capacity;
+    _Atomic uint32_t count;
+    uint32_t overflowed; /* frames that found no room: repeats beyond the capacity */
+    char padding[48];
+    struct trace_record records[];
+};
+
+static inline size_t trace_bytes(uint32_t capacity)
+{
+    return sizeof(struct trace) + (size_t)capacity * sizeof(struct trace_record);
+}
+
+/* Writes the header of a fresh (zeroed) mapping of trace_bytes(capacity) bytes. */
+void trace_init(struct trace *trace, uint32_t capacity);
+
+/* ST_OK when a mapping of `bytes` bytes holds a trace with room for its capacity; ST_CORRUPT
+ * otherwise. Call before trusting a trace that another process wrote. */
+enum status trace_check(const struct trace *trace, size_t bytes, struct err *err);
+
+#endif

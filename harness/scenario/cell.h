@@ -1,0 +1,98 @@
+/* cell.h: one full choice of every axis. Made by matrix.c from a scenario, run by run/.
+ *
+ * To add an axis: a field here, a line in axes.def, a default that is what older versions did, so
+ * that ids of older cells do not change.
+ */
+#ifndef HANDOFF_SCENARIO_CELL_H
+#define HANDOFF_SCENARIO_CELL_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "harness/base/frame.h"
+#include "harness/wait/wait.h"
+#include "kernels/kernel.h"
+#include "transports/access/access.h"
+#include "transports/transport.h"
+
+enum fill {
+    FILL_COPY,     /* the frame is whole in a source buffer, as a camera driver leaves it */
+    FILL_IN_PLACE, /* the source writes into the slot; ready = filled */
+    FILL_HEADER,   /* nothing but the header moves: payload_bytes is 0 */
+};
+
+enum pacing {
+    PACING_RATE,     /* frames fall due on an absolute schedule (open loop) */
+    PACING_PINGPONG, /* one frame in flight */
+    PACING_MAX,      /* as fast as slots allow: throughput only */
+};
+
+/* Which CPUs the roles run on. */
+enum placement {
+    PLACEMENT_AUTO, /* two CPUs of one cluster where there are two, else what there is; recorded */
+    PLACEMENT_NONE, /* not pinned */
+    PLACEMENT_SAME_CPU,
+    PLACEMENT_SAME_CLUSTER,  /* two CPUs that share their last-level cache */
+    PLACEMENT_CROSS_CLUSTER, /* two that do not */
+    PLACEMENT_CPUS,          /* `cpus:P,C` as the scenario says */
+};
+
+/* Where the source frame's bytes are when it becomes ready. */
+enum frame_state {
+    FRAME_STATE_AS_LEFT, /* wherever its last use left them: source frames rotate */
+    FRAME_STATE_CACHED,  /* read through just before it is ready */
+    FRAME_STATE_EVICTED, /* flushed out of every cache just before it is ready */
+};
+
+#define CELL_ID_BYTES 320
+/* Rotating source frames per producer. */
+#define CELL_SOURCE_FRAMES 4
+
+struct cell {
+    char id[CELL_ID_BYTES]; /* no spaces, no commas */
+    uint32_t block_index;   /* the block of the scenario it came from */
+
+    const struct transport *transport;
+    const struct access *access;
+    const struct wait_strategy *wait;
+    uint32_t wait_us; /* the wait's parameter, 0 without one */
+    const struct kernel *kernel;
+    enum fill fill;
+    struct geometry geometry;
+    enum pacing pacing;
+    double rate_hz; /* PACING_RATE: frames per second, 0.1 to 1,000,000; else 0 */
+    uint32_t slots;
+    enum policy policy;
+    enum placement placement;
+    uint32_t producer_cpu; /* PLACEMENT_CPUS */
+    uint32_t consumer_cpu;
+    enum frame_state frame_state;
+
+    uint32_t launches; /* 1 to 1000 */
+    uint32_t frames;   /* counted frames per launch; 0: a pilot decides, see struct block */
+    uint32_t warmup;   /* frames before them that are not counted; UINT32_MAX: a pilot decides */
+
+    /* ST_OK, ST_NOT_APPLICABLE (the combination has no meaning) or ST_UNAVAILABLE (not on this
+     * machine), with the reason and the hint. Set by matrix_cells. */
+    enum status runnable;
+    char reason[256];
+    char hint[256];
+};
+
+/* Payload bytes that cross the edge per frame: 0 with fill `header`. */
+static inline size_t cell_payload_bytes(const struct cell *cell)
+{
+    return cell->fill == FILL_HEADER ? 0 : geometry_payload_bytes(cell->geometry);
+}
+
+/* Values as written in scenarios and results: "in_place", "rate:60", "cpus:0,1", "poll:100",
+ * "1920x1080x3". The formatting ones write into `text` of `size` bytes and return it. */
+const char *fill_name(enum fill fill);
+const char *policy_name(enum policy policy);
+const char *frame_state_name(enum frame_state state);
+const char *cell_pacing_format(const struct cell *cell, char *text, size_t size);
+const char *cell_wait_format(const struct cell *cell, char *text, size_t size);
+const char *cell_placement_format(const struct cell *cell, char *text, size_t size);
+const char *geometry_format(struct geometry geometry, char *text, size_t size);
+
+#endif

@@ -1,0 +1,58 @@
+/* scenario.h: a scenario file, read, checked and expanded into cells.
+ *
+ * Called by `handoff run`, by the tests and by the fuzzer. Reading never touches the machine;
+ * matrix_cells asks the registries what can run here.
+ */
+#ifndef HANDOFF_SCENARIO_H
+#define HANDOFF_SCENARIO_H
+
+#include <stddef.h>
+
+#include "harness/base/err.h"
+#include "harness/scenario/cell.h"
+
+/* More cells than this in one scenario are an error: nobody waits for them. */
+#define SCENARIO_CELLS_MAX 4096
+
+struct block {
+    char *name;
+    char *description; /* "" when absent */
+    /* The axis this block was written to compare ("wait", "transport", …), or "". */
+    char *compare;
+    /* What a launch should last when `frames` is "auto": the pilot picks the count, the same for all
+     * cells of the block that differ only in the compared axis. */
+    double launch_seconds;
+};
+
+struct scenario {
+    char *name;        /* "name" of the file, or the file's stem */
+    char *description; /* "" when absent */
+    char *path;        /* as given; shown in errors */
+    struct block *blocks;
+    size_t block_count;
+    struct cell *cells; /* of all blocks in order, excluded ones left out, each id once */
+    size_t cell_count;
+};
+
+/* One `--only AXIS=VALUE[,VALUE…]`: keeps the cells whose axis has one of the values. */
+struct scenario_filter {
+    const char *axis;
+    const char *values; /* comma-separated */
+};
+
+/* Reads and checks a file, or text of `bytes` bytes (named `path` in errors). The caller frees with
+ * scenario_free. Errors: ST_INVALID with "path: blocks[0].axes.wait[2]: …" and a hint; ST_SYSTEM
+ * when the file cannot be read. *scenario is set only on ST_OK. */
+enum status scenario_load(const char *path, struct scenario **scenario, struct err *err);
+enum status scenario_parse(const char *path, const char *text, size_t bytes,
+                           struct scenario **scenario, struct err *err);
+
+/* Keeps only the cells that pass every filter. ST_INVALID for an unknown axis or a value that no
+ * cell has, with the values there are as the hint. */
+enum status scenario_filter(struct scenario *scenario, const struct scenario_filter *filters,
+                            size_t filter_count, struct err *err);
+
+/* Safe on NULL. */
+void scenario_free(struct scenario *scenario);
+
+#endif

@@ -1,0 +1,64 @@
+/* wait.h: how a role waits for another.
+ *
+ * A wait strategy is one file in this folder that defines `const struct wait_strategy wait_<key>`
+ * and one line in registry.def. It knows wait sources (base/source.h) and nothing of transports.
+ *
+ * The protocol, in run/wait_loop.c: take the word's value, try the transport, and only if it says
+ * ST_AGAIN call idle *with the value taken*. News that arrive between the try and the sleep have
+ * changed the word, so idle returns at once: no wake-up is lost.
+ */
+#ifndef HANDOFF_WAIT_H
+#define HANDOFF_WAIT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "harness/base/err.h"
+#include "harness/base/source.h"
+
+enum wait_parameter {
+    WAIT_PARAMETER_NONE,
+    WAIT_PARAMETER_US, /* written `poll:100`; required, 1 to 1,000,000 */
+};
+
+/* One role's use of a strategy. Filled by open; owned by the role; one thread. */
+struct wait_state {
+    uint32_t parameter_us;
+    void *data; /* the strategy's own, or NULL */
+};
+
+struct wait_strategy {
+    const char *name;    /* registry key, equal to the file's stem */
+    const char *summary; /* one line for `handoff list` */
+    enum wait_parameter parameter;
+    unsigned sources; /* the enum source_kind values it can wait on */
+    bool sleeps;      /* it gives the CPU away while it waits */
+
+    /* ST_OK, or ST_UNAVAILABLE with the reason and what would help. */
+    enum status (*probe)(struct err *err);
+
+    /* May allocate and block; called before the clock starts. The caller closes. */
+    enum status (*open)(uint32_t parameter_us, struct wait_state *state, struct err *err);
+
+    /* Waits until there may be news on `source`, or until deadline_ns (CLOCK_MONOTONIC). For a
+     * word: until it differs from `seen`. ST_OK means "try again": the caller re-checks, so an early
+     * return costs a try and is never a frame. ST_TIMEOUT: the deadline passed; kept within 1 ms by
+     * strategies that never sleep, and within their own period by the others. Errors otherwise. */
+    enum status (*idle)(struct wait_state *state, const struct wait_source *source, uint32_t seen,
+                        uint64_t deadline_ns);
+
+    /* Wakes whoever idles on `source` in the same strategy, after the word was changed. Makes a
+     * system call only if the strategy needs one. Never blocks. */
+    void (*notify)(struct wait_state *state, const struct wait_source *source);
+
+    /* Frees what open made. Safe on a zeroed state. */
+    void (*close)(struct wait_state *state);
+};
+
+/* The registry, in the order of registry.def. wait_find returns NULL for an unknown name. */
+extern const struct wait_strategy *const wait_registry[];
+extern const size_t wait_registry_count;
+const struct wait_strategy *wait_find(const char *name);
+
+#endif

@@ -1,0 +1,156 @@
+/* transport.h: how bytes cross an edge between two roles.
+ *
+ * A transport is one file in this folder that defines `const struct transport transport_<key>`, and
+ * one line in registry.def; `handoff list`, the scenarios, the conformance suite and ctest find it
+ * from there. skeleton.c is a commented start. A transport never waits and never includes wait/: it
+ * says what to wait on and returns ST_AGAIN; run/wait_loop.c joins it with a wait strategy.
+ *
+ * One process creates an endpoint and the other attaches to it, with the opaque address that the
+ * runner relays. Each endpoint is used by one thread of one process.
+ */
+#ifndef HANDOFF_TRANSPORT_H
+#define HANDOFF_TRANSPORT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "harness/base/err.h"
+#include "harness/base/frame.h"
+#include "harness/base/source.h"
+
+enum policy {
+    POLICY_BLOCK = 1 << 0,  /* nothing is lost; the producer waits for a slot */
+    POLICY_LATEST = 1 << 1, /* a newer frame replaces one not yet taken; the producer never waits */
+};
+
+enum direction {
+    DIRECTION_WRITE, /* the producer's side: waits for room */
+    DIRECTION_READ,  /* the consumer's side: waits for frames */
+};
+
+enum transport_flags {
+    /* commit can send from the producer's own source buffer, so that fill `copy` needs no copy into
+     * a slot first: the role points frame.header and frame.payload at its buffer before commit. */
+    TRANSPORT_SENDS_SOURCE = 1 << 0,
+    /* commit or acquire move the payload's bytes, so `handoff` (the wait's own cost) is undefined. */
+    TRANSPORT_MOVES_BYTES = 1 << 1,
+    /* No payload reaches the consumer: only kernel `none` and fill `header` make sense. */
+    TRANSPORT_NO_PAYLOAD = 1 << 2,
+};
+
+/* What an edge must carry. The same on both sides. */
+struct transport_config {
+    size_t payload_bytes;   /* of every frame; 0 with fill `header`; up to FRAME_PAYLOAD_MAX */
+    uint32_t slots;         /* frames that may be committed and not yet released, 1 to 1024 */
+    uint32_t max_in_flight; /* 0: as many as slots; 1: ping-pong, reserve answers ST_AGAIN until the
+                             * previous frame is released by the consumer */
+    uint32_t max_held;      /* frames the consumer may hold at once, at least 1 */
+    enum policy policy;
+    /* Where the 64-bit count of frames starts: 0 in measurements; tests start it near 2^31 or 2^32
+     * to see words wrap around. */
+    uint64_t first_sequence;
+};
+
+#define TRANSPORT_ADDRESS_BYTES 256
+#define TRANSPORT_ADDRESS_FDS 4
+
+/* What the attaching side needs: opaque bytes and open descriptors. The creator fills it and owns
+ * the descriptors until transport_address_close; in the other process they are new descriptors,
+ * which `attach` takes over (also when it fails). */
+struct transport_address {
+    uint8_t bytes[TRANSPORT_ADDRESS_BYTES];
+    uint32_t byte_count;
+    int fds[TRANSPORT_ADDRESS_FDS];
+    uint32_t fd_count;
+};
+
+/* Closes the descriptors still owned by an address and empties it. Safe on a zeroed one. */
+void transport_address_close(struct transport_address *address);
+
+/* Counted by one endpoint from what really ran. */
+struct transport_counters {
+    /* Producer: frames that policy latest replaced before the consumer took them. */
+    uint64_t skipped_frames;
+    /* Payload bytes this side copied itself or had the kernel copy (send, recv); 0 where a commit
+     * moves none. With the fill's own, this gives copies_per_frame of a cell. */
+    uint64_t copied_bytes;
+};
+
+/* One side of an edge; each transport has its own. */
+struct endpoint;
+
+struct transport {
+    const char *name;    /* registry key, equal to the file's stem */
+    const char *summary; /* one line for `handoff list` */
+    unsigned flags;      /* enum transport_flags */
+    unsigned sources;    /* the enum source_kind values that wait_source may return */
+    unsigned policies;   /* the enum policy values it has */
+    uint32_t slots_min;  /* smallest `slots` for policy block (latest needs max_held + 2) */
+    uint32_t slots_max;
+    /* Is it usable on this machine? ST_OK, or ST_UNAVAILABLE with the reason and what would help.
+     * Must not leave anything behind. Called by the runner: never touches a GPU. */
+    enum status (*probe)(struct err *err);
+
+    /* Makes the producer's endpoint and the address of the other side. May block for as long as
+     * allocating and touching every page of the mapping takes. The caller owns *endpoint (destroy)
+     * and *address (transport_address_close). Errors: ST_INVALID for a config it cannot carry,
+     * ST_UNAVAILABLE, ST_SYSTEM, ST_NO_MEMORY. */
+    enum status (*create)(const struct transport_config *config, struct endpoint **endpoint,
+                          struct transport_address *address, struct err *err);
+
+    /* Makes the consumer's endpoint from an address; touches every page of its own mapping. Takes
+     * over the address's descriptors. Validates what it is given against the real size of the
+     * segment: a wrong or truncated address is ST_CORRUPT, never a fault. */
+    enum status (*attach)(const struct transport_config *config, struct transport_address *address,
+                          struct endpoint **endpoint, struct err *err);
+
+    /* Producer. A frame to fill: header and payload point to memory that the transport lends until
+     * commit. ST_AGAIN while all slots are taken (or max_in_flight reached); ST_PEER_GONE once the
+     * consumer has hung up. Sets *frame wholly on ST_OK and leaves it alone otherwise. Calling
+     * reserve twice without a commit returns the same frame. Never blocks, never allocates. */
+    enum status (*reserve)(struct endpoint *endpoint, struct frame *frame, struct err *err);
+
+    /* Producer. Publishes the frame that reserve returned; its bytes are visible to the consumer
+     * before the news of it is. ST_AGAIN: partly sent, call again with the same frame, unchanged,
+     * when wait_source(WRITE) says so. ST_PEER_GONE: not published. Without a reserved frame:
+     * ST_INVALID. Never blocks, never allocates. */
+    enum status (*commit)(struct endpoint *endpoint, struct frame *frame, struct err *err);
+
+    /* Consumer. The next frame (block: in order, none missing; latest: the newest, older ones are
+     * skipped). ST_AGAIN: nothing yet, or partly received (frame->progress_bytes > 0): call again
+     * with the same frame. ST_PEER_GONE: the producer hung up and nothing is left. ST_INVALID: more
+     * than max_held are held. Start each new frame from a zeroed `struct frame`. Never blocks,
+     * never allocates. */
+    enum status (*acquire)(struct endpoint *endpoint, struct frame *frame, struct err *err);
+
+    /* Consumer. Gives an acquired frame back; frames are released in the order they were acquired.
+     * A frame that is not held (released twice): ST_INVALID, and nothing changes. ST_AGAIN: the
+     * return path is full, call again when wait_source(READ) says so. */
+    enum status (*release)(struct endpoint *endpoint, struct frame *frame, struct err *err);
+
+    /* What to wait on after ST_AGAIN in `direction`, and, for WORD sources, whose bell this side
+     * rings when it has made progress in the other direction. Never fails.
+     * wait_source(READ) on the consumer: news of frames; on the producer the same object, to notify.
+     * wait_source(WRITE) on the producer: news of room; on the consumer the same, to notify. */
+    void (*wait_source)(struct endpoint *endpoint, enum direction direction,
+                        struct wait_source *source);
+
+    /* What this side has counted so far. */
+    void (*counters)(const struct endpoint *endpoint, struct transport_counters *counters);
+
+    /* Says that this side sends or takes no more: the other side drains what is there and then gets
+     * ST_PEER_GONE. Does not wake sleepers: the role notifies. Idempotent; never blocks. */
+    void (*hang_up)(struct endpoint *endpoint);
+
+    /* Hangs up if that was not done and frees everything of this side. Safe on NULL and on an
+     * endpoint of which only half was built. */
+    void (*destroy)(struct endpoint *endpoint);
+};
+
+/* The registry, in the order of registry.def. transport_find returns NULL for an unknown name. */
+extern const struct transport *const transport_registry[];
+extern const size_t transport_registry_count;
+const struct transport *transport_find(const char *name);
+
+#endif
