@@ -1,0 +1,298 @@
+/* json.c: cJSON with its traps fenced off. See json.h for the contract. */
+#include "harness/base/json.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+/* Bytes of the UTF-8 sequence that starts at `text`, or 0 when it is not one. */
+static size_t json_utf8_sequence_bytes(const unsigned char *text)
+{
+    static const unsigned char low[5] = {0, 0, 0xC2, 0xE0, 0xF0};
+    size_t bytes = text[0] < 0x80 ? 1 : text[0] < 0xC2 ? 0 : text[0] < 0xE0 ? 2
+                   : text[0] < 0xF0 ? 3 : text[0] < 0xF5 ? 4 : 0;
+    if (bytes < 2)
+        return bytes;
+    for (size_t i = 1; i < bytes; i++)
+        if ((text[i] & 0xC0) != 0x80)
+            return 0;
+    /* Overlong forms, surrogates and values past U+10FFFF show in the first two bytes. */
+    if (bytes == 3 && text[0] == low[3] && text[1] < 0xA0)
+        return 0;
+    if (bytes == 3 && text[0] == 0xED && text[1] > 0x9F)
+        return 0;
+    if (bytes == 4 && text[0] == low[4] && text[1] < 0x90)
+        return 0;
+    if (bytes == 4 && text[0] == 0xF4 && text[1] > 0x8F)
+        return 0;
+    return bytes;
+}
+
+/* Line and column, from 1, of a byte in a text. */
+static void json_locate(const char *text, size_t offset, unsigned *line, unsigned *column)
+{
+    *line = 1;
+    *column = 1;
+    for (size_t i = 0; i < offset; i++) {
+        (*column)++;
+        if (text[i] == '\n') {
+            (*line)++;
+            *column = 1;
+        }
+    }
+}
+
+static enum status json_check_utf8(const char *path, const char *text, size_t bytes,
+                                   struct err *err)
+{
+    for (size_t i = 0; i < bytes;) {
+        size_t step = text[i] == 0 ? 0 : json_utf8_sequence_bytes((const unsigned char *)text + i);
+        if (step == 0 || step > bytes - i) {
+            unsigned line, column;
+            json_locate(text, i, &line, &column);
+            return err_set(err, ST_INVALID, "save the file as UTF-8 text",
+                           "%s:%u:%u: byte 0x%02x is not UTF-8 text", path, line, column,
+                           (unsigned char)text[i]);
+        }
+        i += step;
+    }
+    return ST_OK;
+}
+
+enum status json_parse(const char *path, const char *text, size_t bytes, cJSON **json,
+                       struct err *err)
+{
+    enum status status = json_check_utf8(path, text, bytes, err);
+    if (status != ST_OK)
+        return status;
+    const char *end = NULL;
+    cJSON *parsed = cJSON_ParseWithOpts(text, &end, 1);
+    if (!parsed) {
+        unsigned line, column;
+        size_t offset = end && end >= text ? (size_t)(end - text) : 0;
+        json_locate(text, offset < bytes ? offset : bytes, &line, &column);
+        return err_set(err, ST_INVALID,
+                       "look for a missing comma, quote or bracket just before that place; JSON has "
+                       "no comments and no comma after a last element",
+                       "%s:%u:%u: not valid JSON from here on", path, line, column);
+    }
+    *json = parsed;
+    return ST_OK;
+}
+
+/* Reads all of an open file into a NUL-terminated buffer that the caller frees. */
+static enum status json_read_all(int fd, const char *path, size_t bytes_max, char **text,
+                                 size_t *bytes, struct err *err)
+{
+    size_t capacity = 1 << 14;
+    size_t used = 0;
+    char *buffer = malloc(capacity);
+    if (!buffer)
+        return err_set(err, ST_NO_MEMORY, NULL, "%s: out of memory", path);
+    for (;;) {
+        if (used + 1 == capacity) {
+            char *larger = realloc(buffer, capacity * 2);
+            if (!larger) {
+                free(buffer);
+                return err_set(err, ST_NO_MEMORY, NULL, "%s: out of memory", path);
+            }
+            buffer = larger;
+            capacity *= 2;
+        }
+        ssize_t got = read(fd, buffer + used, capacity - used - 1);
+        if (got < 0 && errno == EINTR)
+            continue;
+        if (got < 0) {
+            int saved = errno;
+            free(buffer);
+            return err_set_errno(err, saved, NULL, "%s: cannot be read", path);
+        }
+        if (got == 0)
+            break;
+        used += (size_t)got;
+        if (used > bytes_max) {
+            free(buffer);
+            return err_set(err, ST_INVALID, "is it the right file?", "%s: larger than %zu bytes",
+                           path, bytes_max);
+        }
+    }
+    buffer[used] = 0;
+    *text = buffer;
+    *bytes = used;
+    return ST_OK;
+}
+
+enum status json_read_file(const char *path, size_t bytes_max, cJSON **json, struct err *err)
+{
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0)
+        return err_set_errno(err, errno, "check the path", "%s: cannot be opened", path);
+    char *text = NULL;
+    size_t bytes = 0;
+    enum status status = json_read_all(fd, path, bytes_max, &text, &bytes, err);
+    close(fd);
+    if (status != ST_OK)
+        return status;
+    status = json_parse(path, text, bytes, json, err);
+    free(text);
+    return status;
+}
+
+static enum status json_write_all(int fd, const char *text, size_t bytes)
+{
+    while (bytes > 0) {
+        ssize_t put = write(fd, text, bytes);
+        if (put < 0 && errno == EINTR)
+            continue;
+        if (put < 0)
+            return ST_SYSTEM;
+        text += put;
+        bytes -= (size_t)put;
+    }
+    return ST_OK;
+}
+
+enum status json_write_file(const char *path, const cJSON *json, bool pretty, struct err *err)
+{
+    enum status status = ST_OK;
+    char temporary[4096];
+    if ((size_t)snprintf(temporary, sizeof temporary, "%s.tmp.%ld", path, (long)getpid()) >=
+        sizeof temporary)
+        return err_set(err, ST_INVALID, "use a shorter path", "%s: the path is too long", path);
+    char *text = pretty ? cJSON_Print(json) : cJSON_PrintUnformatted(json);
+    if (!text)
+        return err_set(err, ST_NO_MEMORY, NULL, "%s: out of memory", path);
+    int fd = open(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
+    if (fd < 0) {
+        status = err_set_errno(err, errno, "choose a folder that can be written with --out",
+                               "%s: cannot be created", temporary);
+        goto undo_text;
+    }
+    if (json_write_all(fd, text, strlen(text)) != ST_OK || json_write_all(fd, "\n", 1) != ST_OK ||
+        fsync(fd) != 0) {
+        status = err_set_errno(err, errno, "is the disk full?", "%s: cannot be written", temporary);
+        close(fd);
+        goto undo_file;
+    }
+    if (close(fd) != 0) {
+        status = err_set_errno(err, errno, "is the disk full?", "%s: cannot be written", temporary);
+        goto undo_file;
+    }
+    if (rename(temporary, path) != 0) {
+        status = err_set_errno(err, errno, NULL, "%s: cannot be put in place", path);
+        goto undo_file;
+    }
+    goto undo_text;
+undo_file:
+    unlink(temporary);
+undo_text:
+    cJSON_free(text);
+    return status;
+}
+
+cJSON *json_get(const cJSON *object, const char *name)
+{
+    return cJSON_IsObject(object) ? cJSON_GetObjectItemCaseSensitive(object, name) : NULL;
+}
+
+const char *json_get_string(const cJSON *object, const char *name, const char *otherwise)
+{
+    const cJSON *item = json_get(object, name);
+    return cJSON_IsString(item) && item->valuestring ? item->valuestring : otherwise;
+}
+
+double json_get_number(const cJSON *object, const char *name, double otherwise)
+{
+    const cJSON *item = json_get(object, name);
+    return cJSON_IsNumber(item) ? item->valuedouble : otherwise;
+}
+
+bool json_get_bool(const cJSON *object, const char *name, bool otherwise)
+{
+    const cJSON *item = json_get(object, name);
+    return cJSON_IsBool(item) ? cJSON_IsTrue(item) : otherwise;
+}
+
+bool json_whole(const cJSON *json, int64_t low, int64_t high, int64_t *value)
+{
+    if (!cJSON_IsNumber(json))
+        return false;
+    double number = json->valuedouble;
+    if (!(number >= (double)low && number <= (double)high) || number != floor(number))
+        return false;
+    *value = (int64_t)number;
+    return true;
+}
+
+bool json_add(cJSON *object, const char *name, cJSON *item)
+{
+    if (!item)
+        return false;
+    /* The return value of AddItemToObject does not exist in cJSON 1.7.10: look instead. */
+    cJSON_AddItemToObject(object, name, item);
+    const cJSON *last = object->child ? object->child->prev : NULL;
+    if (last != item) {
+        cJSON_Delete(item);
+        return false;
+    }
+    return true;
+}
+
+bool json_append(cJSON *array, cJSON *item)
+{
+    if (!item)
+        return false;
+    cJSON_AddItemToArray(array, item);
+    return true;
+}
+
+bool json_add_u64(cJSON *object, const char *name, uint64_t value)
+{
+    char digits[32];
+    snprintf(digits, sizeof digits, "%" PRIu64, value);
+    return json_add(object, name, cJSON_CreateRaw(digits));
+}
+
+bool json_add_i64(cJSON *object, const char *name, int64_t value)
+{
+    char digits[32];
+    snprintf(digits, sizeof digits, "%" PRId64, value);
+    return json_add(object, name, cJSON_CreateRaw(digits));
+}
+
+bool json_add_double(cJSON *object, const char *name, double value)
+{
+    return json_add(object, name, isfinite(value) ? cJSON_CreateNumber(value) : cJSON_CreateNull());
+}
+
+bool json_add_string(cJSON *object, const char *name, const char *text)
+{
+    size_t bytes = strlen(text);
+    char *clean = malloc(bytes + 1);
+    if (!clean)
+        return false;
+    for (size_t i = 0; i < bytes;) {
+        size_t step = json_utf8_sequence_bytes((const unsigned char *)text + i);
+        if (step == 0) {
+            clean[i++] = '?';
+            continue;
+        }
+        memcpy(clean + i, text + i, step);
+        i += step;
+    }
+    clean[bytes] = 0;
+    bool added = json_add(object, name, cJSON_CreateString(clean));
+    free(clean);
+    return added;
+}
+
+bool json_add_bool(cJSON *object, const char *name, bool value)
+{
+    return json_add(object, name, cJSON_CreateBool(value));
+}
