@@ -21,6 +21,13 @@ static const char *const status_names[] = {
     [ST_INTERRUPTED] = "interrupted",
 };
 
+/* Appends two texts to what[], cut where it ends. */
+static void err_append(char *what, size_t size, const char *separator, const char *text)
+{
+    strncat(what, separator, size - strlen(what) - 1);
+    strncat(what, text, size - strlen(what) - 1);
+}
+
 static void err_write_hint(struct err *err, const char *hint)
 {
     snprintf(err->hint, sizeof err->hint, "%s", hint ? hint : "");
@@ -51,8 +58,7 @@ enum status err_set_errno(struct err *err, int sys_errno, const char *hint, cons
     err->sys_errno = sys_errno;
     vsnprintf(err->what, sizeof err->what, format, args);
     va_end(args);
-    size_t used = strlen(err->what);
-    snprintf(err->what + used, sizeof err->what - used, ": %s", strerror(sys_errno));
+    err_append(err->what, sizeof err->what, ": ", strerror(sys_errno));
     err_write_hint(err, hint);
     return status;
 }
@@ -64,10 +70,9 @@ enum status err_context(struct err *err, const char *format, ...)
     char text[sizeof err->what];
     va_list args;
     va_start(args, format);
-    int used = vsnprintf(text, sizeof text, format, args);
+    vsnprintf(text, sizeof text, format, args);
     va_end(args);
-    if (used >= 0 && (size_t)used < sizeof text)
-        snprintf(text + used, sizeof text - (size_t)used, ": %s", err->what);
+    err_append(text, sizeof text, ": ", err->what);
     memcpy(err->what, text, sizeof text);
     return err->status;
 }
