@@ -1,0 +1,90 @@
+/* fold.h: from the raw stamps of one launch to histograms and counts.
+ *
+ * The runner calls fold_traces between launches, when both roles have ended (or died). It joins the
+ * two traces by frame id. Other processes wrote them, so nothing in them is trusted.
+ */
+#ifndef HANDOFF_MEASURE_FOLD_H
+#define HANDOFF_MEASURE_FOLD_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "harness/base/err.h"
+#include "harness/measure/hdr.h"
+#include "harness/measure/intervals.h"
+#include "harness/measure/trace.h"
+
+/* How a launch was meant to go. Frame ids run from 0 to warmup + frames - 1. Those below `warmup`
+ * are not counted in histograms; id 0 is the first frame, reported apart (and, without a warm-up,
+ * counted as well). */
+struct fold_config {
+    uint32_t warmup;
+    uint32_t frames;
+    bool partial; /* the launch did not end in order: fold what there is; missing frames at the end
+                   * are not lost, and the producer may have sent fewer */
+    bool latest;  /* policy latest: frames may be skipped, and `age` exists */
+    bool rate;    /* pacing rate: `response`, `pacing` and deadlines exist */
+    bool commit_moves_bytes; /* TRANSPORT_MOVES_BYTES: `handoff` and backlog do not exist */
+    bool fills_in_place;     /* ready = filled: `reserve` (ready to reserved) does not exist */
+    uint64_t deadline_ns;    /* pacing rate: a response above it is a miss; usually the period */
+    int64_t tolerance_ns; /* the clock's error: intervals down to -tolerance_ns count as 0 and are
+                           * noted in `clamped`; anything below fails the launch */
+};
+
+/* Integrity is counted over every frame, warm-up included: a torn frame is torn. */
+struct fold_integrity {
+    uint64_t frames;    /* sent */
+    uint64_t checked;   /* arrived and looked at */
+    uint64_t torn;      /* arrived with wrong bytes, or with a header that is not the cell's */
+    uint64_t lost;      /* policy block: sent and never acquired */
+    uint64_t repeated;  /* acquired again */
+    uint64_t reordered; /* acquired for the first time after a later one */
+    uint64_t skipped;   /* policy latest: replaced before they were acquired */
+};
+
+struct fold {
+    /* Of the counted frames. Intervals that do not exist in this cell stay empty. */
+    struct hdr *intervals[INTERVAL_COUNT];
+    uint64_t infinite[INTERVAL_COUNT]; /* samples beyond every value: only `response` has them */
+
+    struct fold_integrity integrity;
+    uint64_t sent_frames;     /* counted frames that the producer sent */
+    uint64_t finished_frames; /* counted frames that were acquired and done */
+    uint64_t backlog_frames;  /* counted frames not in `handoff`: the consumer was not waiting yet */
+    uint64_t clamped;         /* intervals of counted frames that were slightly negative */
+    uint64_t deadline_missed; /* pacing rate: counted frames whose response was above the deadline,
+                               * the infinite ones among them */
+    uint64_t first_frame_ns;  /* latency of frame 0; 0 when it has none */
+    uint64_t window_ns;       /* first counted frame's ready to the last counted frame's done */
+    /* Finished frames per second, from the first counted done to the last: the frames less one over
+     * that span, so that a fixed rate reads as itself. 0 with fewer than two. */
+    double frames_per_s;
+    bool steady; /* stats_steady over the counted latencies */
+
+    /* Latencies of the frames in order of their ids, all of them or only the counted; for the pilot.
+     * UINT64_MAX where a frame never finished. Counted ones start at latencies_ns[warmup]. */
+    uint64_t *latencies_ns;
+    size_t latency_count; /* frames sent */
+};
+
+/* An empty fold; NULL when out of memory. The caller frees; safe on NULL. */
+struct fold *fold_new(void);
+void fold_free(struct fold *fold);
+
+/* Empties `fold`, then folds one launch into it. `producer_bytes` and `consumer_bytes` are the sizes
+ * of the mappings. Allocates for the time of the call; must not run while the roles do.
+ *
+ * ST_CORRUPT when a trace is not one, an id or a stamp cannot be (a negative interval beyond the
+ * tolerance names its frame and both stamps), or a launch that is not partial sent fewer frames than
+ * planned; what was folded until then is in `fold` but is no measurement. ST_NO_MEMORY. Torn, lost,
+ * repeated and reordered frames are counted, not an error here: see fold_integrity_verdict. */
+enum status fold_traces(const struct fold_config *config, const struct trace *producer,
+                        size_t producer_bytes, const struct trace *consumer, size_t consumer_bytes,
+                        struct fold *fold, struct err *err);
+
+/* ST_OK when no frame was torn, lost, repeated or reordered; else ST_CORRUPT with the counts: a
+ * measurement of a transport that tears frames is a failed measurement. */
+enum status fold_integrity_verdict(const struct fold_integrity *integrity, struct err *err);
+
+#endif
