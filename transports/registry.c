@@ -1,0 +1,23 @@
+/* registry.c: the transports there are, from registry.def. */
+#include "transports/transport.h"
+
+#include <string.h>
+
+#define TRANSPORT(key) extern const struct transport transport_##key;
+#include "transports/registry.def"
+#undef TRANSPORT
+
+const struct transport *const transport_registry[] = {
+#define TRANSPORT(key) &transport_##key,
+#include "transports/registry.def"
+#undef TRANSPORT
+};
+const size_t transport_registry_count = sizeof transport_registry / sizeof transport_registry[0];
+
+const struct transport *transport_find(const char *name)
+{
+    for (size_t i = 0; i < transport_registry_count; i++)
+        if (strcmp(transport_registry[i]->name, name) == 0)
+            return transport_registry[i];
+    return NULL;
+}
