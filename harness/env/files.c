@@ -161,8 +161,9 @@ char *env_cpu_list_format(const uint32_t *cpus, uint32_t count, char *text, size
         while (last + 1 < count && cpus[last + 1] == cpus[last] + 1)
             last++;
         const char *comma = i > 0 ? "," : "";
-        int more = last > i ? snprintf(text + used, size - used, "%s%u-%u", comma, cpus[i], cpus[last])
-                            : snprintf(text + used, size - used, "%s%u", comma, cpus[i]);
+        int more = last > i
+                       ? snprintf(text + used, size - used, "%s%u-%u", comma, cpus[i], cpus[last])
+                       : snprintf(text + used, size - used, "%s%u", comma, cpus[i]);
         if (more < 0 || (size_t)more >= size - used) {
             text[used] = '\0';
             break;

@@ -1,0 +1,57 @@
+/* thermal.c: how warm the machine is and what feeds it. */
+#include <string.h>
+
+#include "harness/base/json.h"
+#include "harness/env/files.h"
+#include "harness/env/sections.h"
+
+static bool zone_add(const char *root, const char *name, cJSON *zones)
+{
+    char type[ENV_NAME_BYTES];
+    int64_t millidegrees;
+    /* A zone that is switched off answers with an error, or below absolute zero. */
+    if (!env_read_i64(&millidegrees, root, "/sys/class/thermal/%s/temp", name) ||
+        millidegrees < -273150 || millidegrees > 1000000)
+        return true;
+    cJSON *zone = cJSON_CreateObject();
+    if (!json_append(zones, zone) || !json_add_i64(zone, "millidegrees_c", millidegrees))
+        return false;
+    return !env_read_text(type, sizeof type, root, "/sys/class/thermal/%s/type", name) ||
+           json_add_string(zone, "type", type);
+}
+
+/* False only where a mains supply is described and none is online: a laptop on its battery. */
+static bool mains_add(const char *root, cJSON *section)
+{
+    struct env_names names;
+    char type[ENV_NAME_BYTES];
+    int64_t online;
+    bool found = false, any_online = false;
+    env_list_folder(root, "/sys/class/power_supply", "", &names);
+    for (size_t i = 0; i < names.count; i++)
+        if (env_read_text(type, sizeof type, root, "/sys/class/power_supply/%s/type",
+                          names.names[i]) &&
+            strcmp(type, "Mains") == 0 &&
+            env_read_i64(&online, root, "/sys/class/power_supply/%s/online", names.names[i])) {
+            found = true;
+            any_online |= online != 0;
+        }
+    return !found || json_add_bool(section, "mains", any_online);
+}
+
+bool env_thermal_collect(const char *root, cJSON *section)
+{
+    struct env_names names;
+    if (!mains_add(root, section))
+        return false;
+    env_list_folder(root, "/sys/class/thermal", "thermal_zone", &names);
+    if (names.count == 0)
+        return true;
+    cJSON *zones = cJSON_CreateArray();
+    if (!json_add(section, "zones", zones))
+        return false;
+    for (size_t i = 0; i < names.count; i++)
+        if (!zone_add(root, names.names[i], zones))
+            return false;
+    return true;
+}
