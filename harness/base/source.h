@@ -28,13 +28,22 @@
  * re-checks the word and sleeps, so that the notifier makes a system call only when somebody
  * sleeps. Transports leave it alone. */
 struct doorbell {
-    _Alignas(SHARED_LINE_BYTES) _Atomic uint32_t word;
-    /* Policy latest keeps the slot that the news is about in the other half of the same 64 bits. */
-    _Atomic uint32_t detail;
+    _Alignas(SHARED_LINE_BYTES) union {
+        struct {
+            _Atomic uint32_t word;
+            /* Policy latest keeps the slot that the news is about in the other half of the same 64
+             * bits, and exchanges both halves at once. */
+            _Atomic uint32_t detail;
+        };
+        _Atomic uint64_t word_and_detail; /* word is the low half */
+    };
     _Atomic uint32_t sleepers;
     char padding[SHARED_LINE_BYTES - 3 * sizeof(uint32_t)];
 };
 _Static_assert(sizeof(struct doorbell) == SHARED_LINE_BYTES, "a doorbell fills its line");
+_Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "word is the low half of word_and_detail");
+_Static_assert(sizeof(_Atomic uint64_t) == 8 && ATOMIC_LLONG_LOCK_FREE == 2,
+               "processes share 64-bit atomics");
 
 #define DOORBELL_CLOSED 1u
 #define DOORBELL_STEP 2u

@@ -1,0 +1,267 @@
+/* null.c: no bytes move: what the tool itself costs.
+ *
+ * The ring of shm.c without slots: the two doorbells cross between the processes and nothing else
+ * does. The producer's header goes into a buffer of its own; the consumer's is made up locally, with
+ * the frame's number as its id. Whatever a cell with `null` costs is the cost of the harness, the
+ * wait strategy and one cache line of news.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "harness/base/shm.h"
+#include "transports/ring.h"
+
+#define NULL_MAGIC 0x6c6c756e66666e68u /* "hnffnull" */
+#define NULL_CONTROL_OFFSET TRANSPORT_PAGE_BYTES
+#define NULL_SEGMENT_BYTES (2 * TRANSPORT_PAGE_BYTES)
+
+/* The first page. */
+struct null_layout {
+    uint64_t magic;
+    uint64_t slots;
+    uint64_t first_sequence;
+};
+
+/* One line per header, so that two frames held do not share one. */
+struct null_header {
+    _Alignas(64) uint8_t bytes[FRAME_HEADER_BYTES];
+};
+
+struct endpoint {
+    struct ring_control *control; /* NULL until the segment is mapped */
+    bool producing;
+    union {
+        struct ring_producer producer;
+        struct ring_consumer consumer;
+    };
+    struct null_header *headers; /* one for the producer, max_held for the consumer */
+    uint32_t header_count;
+    uint32_t next_header;
+    struct shm_map map;
+};
+
+extern const struct transport transport_null;
+
+static enum status null_probe(struct err *err)
+{
+    struct shm_map map = SHM_MAP_NONE;
+    enum status status = shm_create("handoff-probe", TRANSPORT_PAGE_BYTES, &map, err);
+    shm_unmap(&map);
+    if (status != ST_OK && err)
+        err->status = ST_UNAVAILABLE;
+    return status == ST_OK ? ST_OK : ST_UNAVAILABLE;
+}
+
+static struct null_layout null_layout_of(const struct transport_config *config)
+{
+    return (struct null_layout){
+        .magic = NULL_MAGIC,
+        .slots = config->slots,
+        .first_sequence = config->first_sequence,
+    };
+}
+
+static enum status null_endpoint_new(bool producing, uint32_t header_count,
+                                     struct endpoint **endpoint, struct err *err)
+{
+    struct endpoint *made = calloc(1, sizeof *made);
+    struct null_header *headers =
+        aligned_alloc(_Alignof(struct null_header), header_count * sizeof *headers);
+    if (!made || !headers) {
+        free(headers);
+        free(made);
+        return err_set(err, ST_NO_MEMORY, NULL, "transport null: no memory for an endpoint");
+    }
+    memset(headers, 0, header_count * sizeof *headers);
+    made->map = SHM_MAP_NONE;
+    made->producing = producing;
+    made->headers = headers;
+    made->header_count = header_count;
+    *endpoint = made;
+    return ST_OK;
+}
+
+static void null_endpoint_bind(struct endpoint *endpoint)
+{
+    uint8_t *bytes = endpoint->map.bytes;
+    endpoint->control = (struct ring_control *)(void *)(bytes + NULL_CONTROL_OFFSET);
+}
+
+static enum status null_create(const struct transport_config *config, struct endpoint **endpoint,
+                               struct transport_address *address, struct err *err)
+{
+    enum status status = transport_config_check(&transport_null, config, err);
+    if (status != ST_OK)
+        return status;
+    struct endpoint *made;
+    status = null_endpoint_new(true, 1, &made, err);
+    if (status != ST_OK)
+        return status;
+    status = shm_create("handoff-null", NULL_SEGMENT_BYTES, &made->map, err);
+    if (status != ST_OK)
+        goto undo_endpoint;
+    int fd = fcntl(made->map.fd, F_DUPFD_CLOEXEC, 0);
+    if (fd < 0) {
+        status = err_set_errno(err, errno, "Raise the limit of open files (ulimit -n).",
+                               "transport null: duplicating the segment's descriptor");
+        goto undo_endpoint;
+    }
+    struct null_layout layout = null_layout_of(config);
+    memcpy(made->map.bytes, &layout, sizeof layout);
+    null_endpoint_bind(made);
+    ring_control_init(made->control, config);
+    ring_producer_init(&made->producer, made->control, config);
+    memset(address, 0, sizeof *address);
+    address->fds[0] = fd;
+    address->fd_count = 1;
+    *endpoint = made;
+    return ST_OK;
+
+undo_endpoint:
+    transport_null.destroy(made);
+    return status;
+}
+
+static enum status null_attach(const struct transport_config *config,
+                               struct transport_address *address, struct endpoint **endpoint,
+                               struct err *err)
+{
+    enum status status = transport_config_check(&transport_null, config, err);
+    if (status != ST_OK)
+        goto undo_address;
+    if (address->fd_count != 1 || address->byte_count != 0 || address->fds[0] < 0) {
+        status = err_set(err, ST_CORRUPT, "The address does not come from transport null.",
+                         "transport null: an address of %u bytes and %u descriptors, not 0 and 1",
+                         address->byte_count, address->fd_count);
+        goto undo_address;
+    }
+    struct endpoint *made;
+    status = null_endpoint_new(false, config->max_held, &made, err);
+    if (status != ST_OK)
+        goto undo_address;
+    int fd = address->fds[0];
+    address->fds[0] = -1;
+    status = shm_attach(fd, NULL_SEGMENT_BYTES, &made->map, err);
+    if (status != ST_OK)
+        goto undo_endpoint;
+    struct null_layout wanted = null_layout_of(config);
+    if (memcmp(made->map.bytes, &wanted, sizeof wanted) != 0) {
+        status = err_set(err, ST_CORRUPT, "Both sides must be given the same configuration.",
+                         "transport null: the segment is not one of %u slots of transport null",
+                         config->slots);
+        goto undo_endpoint;
+    }
+    null_endpoint_bind(made);
+    ring_consumer_init(&made->consumer, made->control, config);
+    transport_address_close(address);
+    *endpoint = made;
+    return ST_OK;
+
+undo_endpoint:
+    transport_null.destroy(made);
+undo_address:
+    transport_address_close(address);
+    return status;
+}
+
+static enum status null_reserve(struct endpoint *endpoint, struct frame *frame, struct err *err)
+{
+    enum status status = ring_reserve(&endpoint->producer, err);
+    if (status == ST_OK)
+        *frame = (struct frame){
+            .header = endpoint->headers[0].bytes,
+            .slot = endpoint->producer.slot,
+            .sequence = endpoint->producer.committed,
+        };
+    return status;
+}
+
+static enum status null_commit(struct endpoint *endpoint, struct frame *frame, struct err *err)
+{
+    return ring_commit(&endpoint->producer, err);
+}
+
+/* The id alone: the rest of the header stays 0, since nothing came across to fill it from. */
+static inline void null_header_set_id(uint8_t *bytes, uint64_t sequence)
+{
+    _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "the header is little-endian");
+    uint32_t id = (uint32_t)sequence;
+    memcpy(bytes + FRAME_HEADER_BYTES - sizeof id, &id, sizeof id);
+}
+
+static enum status null_acquire(struct endpoint *endpoint, struct frame *frame, struct err *err)
+{
+    uint32_t slot;
+    uint64_t sequence;
+    enum status status = ring_acquire(&endpoint->consumer, &slot, &sequence, err);
+    if (status != ST_OK)
+        return status;
+    uint8_t *header = endpoint->headers[endpoint->next_header].bytes;
+    endpoint->next_header = ring_next_slot(endpoint->next_header, endpoint->header_count);
+    null_header_set_id(header, sequence);
+    *frame = (struct frame){.header = header, .slot = slot, .sequence = sequence};
+    return ST_OK;
+}
+
+static enum status null_release(struct endpoint *endpoint, struct frame *frame, struct err *err)
+{
+    return ring_release(&endpoint->consumer, frame->sequence, err);
+}
+
+static void null_wait_source(struct endpoint *endpoint, enum direction direction,
+                             struct wait_source *source)
+{
+    *source = (struct wait_source){
+        .kind = SOURCE_WORD,
+        .bell = direction == DIRECTION_READ ? &endpoint->control->head : &endpoint->control->tail,
+        .fd = -1,
+    };
+}
+
+static void null_counters(const struct endpoint *endpoint, struct transport_counters *counters)
+{
+    *counters = (struct transport_counters){0};
+}
+
+static void null_hang_up(struct endpoint *endpoint)
+{
+    if (!endpoint->control)
+        return;
+    if (endpoint->producing)
+        ring_producer_hang_up(&endpoint->producer);
+    else
+        ring_consumer_hang_up(&endpoint->consumer);
+}
+
+static void null_destroy(struct endpoint *endpoint)
+{
+    if (!endpoint)
+        return;
+    null_hang_up(endpoint);
+    shm_unmap(&endpoint->map);
+    free(endpoint->headers);
+    free(endpoint);
+}
+
+const struct transport transport_null = {
+    .name = "null",
+    .summary = "no bytes move: the tool's own cost",
+    .flags = TRANSPORT_NO_PAYLOAD,
+    .sources = SOURCE_WORD,
+    .policies = POLICY_BLOCK,
+    .slots_min = 1,
+    .slots_max = TRANSPORT_SLOTS_MAX,
+    .probe = null_probe,
+    .create = null_create,
+    .attach = null_attach,
+    .reserve = null_reserve,
+    .commit = null_commit,
+    .acquire = null_acquire,
+    .release = null_release,
+    .wait_source = null_wait_source,
+    .counters = null_counters,
+    .hang_up = null_hang_up,
+    .destroy = null_destroy,
+};
