@@ -16,7 +16,7 @@
 #define HDR_HIGHEST_NS 3600000000000
 #define HDR_SIGNIFICANT_DIGITS 3
 
-/* Opaque; about 180 kB of counts. */
+/* Opaque; about 270 kB of counts. */
 struct hdr;
 
 /* An empty histogram; NULL when out of memory. The caller frees. */
@@ -35,20 +35,22 @@ void hdr_merge(struct hdr *into, const struct hdr *from);
 
 uint64_t hdr_count(const struct hdr *hdr);
 uint64_t hdr_clamped(const struct hdr *hdr);
-int64_t hdr_min_ns(const struct hdr *hdr); /* 0 when empty */
+int64_t hdr_min_ns(const struct hdr *hdr); /* lowest equivalent value, 0 when empty */
 int64_t hdr_max_ns(const struct hdr *hdr); /* highest equivalent value, 0 when empty */
+/* Over the middles of the cells values fell into, as HdrHistogram does it; 0 when empty. */
 double hdr_mean_ns(const struct hdr *hdr);
 double hdr_stddev_ns(const struct hdr *hdr);
 
-/* The highest value equivalent to the one at quantile q in [0, 1], as HdrHistogram defines it
- * (rank = max(1, ceil-free rounding: (q * count) + 0.5 truncated)); 0 when empty. With `infinite`
- * more samples beyond every value, INT64_MAX when the rank falls among them. */
+/* The highest value equivalent to the one at quantile q in [0, 1], as HdrHistogram defines it: the
+ * sample of rank max(1, floor(q * count + 0.5)); for q = 0 the lowest equivalent one; 0 when empty.
+ * With `infinite` more samples beyond every value, INT64_MAX when the rank falls among them. */
 int64_t hdr_quantile_ns(const struct hdr *hdr, double q);
 int64_t hdr_quantile_with_infinite_ns(const struct hdr *hdr, uint64_t infinite, double q);
 
 /* Base64 of the V2 compressed form; the caller frees *text. */
 enum status hdr_encode(const struct hdr *hdr, char **text, struct err *err);
-/* The inverse; ST_CORRUPT with the reason for anything else, however hostile. */
+/* The inverse; ST_CORRUPT with the reason for anything else, however hostile. hdr_clamped is not
+ * part of the format and starts at 0. The caller frees *hdr. */
 enum status hdr_decode(const char *text, struct hdr **hdr, struct err *err);
 
 /* Visits non-empty cells in rising order. */

@@ -34,6 +34,9 @@ struct interval_definition {
 /* INTERVAL_COUNT entries. */
 extern const struct interval_definition interval_definitions[];
 
+/* "ready", "done", …; "?" for a stamp that the side does not have. */
+const char *trace_stamp_name(enum trace_side side, unsigned stamp);
+
 /* The key of an interval; it must be one. */
 const char *interval_name(enum interval interval);
 

@@ -65,9 +65,9 @@ struct stats_estimate stats_estimate_log(const double *values, size_t count);
 /* For figures that may be 0, such as CPU time: the mean with its t interval, not below 0. */
 struct stats_estimate stats_estimate_linear(const double *values, size_t count);
 
-/* The quantile at p (0 < p < 1) of Student's t distribution with df >= 1 degrees of freedom, to 8
- * digits. */
-double stats_t_quantile(double p, double df);
+/* The quantile at p (0.5 <= p < 1) of Student's t distribution with `degrees` >= 1 degrees of
+ * freedom, to 9 digits. */
+double stats_t_quantile(double p, uint32_t degrees);
 
 /* ---- Paired comparison ------------------------------------------------------------------------
  * d = ln(new / base), launch by launch: launch k of two cells of one block ran next to each other,
@@ -99,18 +99,23 @@ struct stats_paired stats_paired(const double *new_values, const double *base_va
 /* 1.02, or (base + 2 ticks) / base where that is larger. */
 double stats_margin(double base_ns, double tick_ns);
 
-/* ---- Warm-up and steadiness ------------------------------------------------------------------ */
+/* ---- Warm-up and steadiness ---------------------------------------------------------------------
+ * Both take latencies in order of frames; UINT64_MAX, a frame that never finished, is left out. Both
+ * allocate a copy; out of memory they give the cautious answer (not steady; half). */
 
-/* Whether the latencies of one launch, in order of frames, hold still. False when the medians of
- * the first and of the last third differ by more than 10 % of the smaller, and by more than the
- * noise: three times the standard error of that difference, estimated from the medians of short runs
- * of neighbouring frames, so that correlated neighbours do not pass for precision. Fewer than 30
- * frames: true, nothing can be said. UINT64_MAX stands for a frame that never finished. */
+/* Whether the latencies of one launch hold still. False when the medians of the first and of the
+ * last third differ by more than 10 % of the smaller one, and by more than four times the standard
+ * error of that difference. The error is estimated from the medians of up to 10 runs of neighbouring
+ * frames in each third, so that neighbours that move together do not pass for precision. With fewer
+ * than 60 frames it is true: nothing can be said. */
 bool stats_steady(const uint64_t *latencies_ns, size_t count);
 
-/* How many frames to leave out at the start, from a pilot's latencies in order: twice the first
- * index from which on the rolling median of 9 frames stays within 10 % of the median of the second
- * half, for as long as nothing but noise takes it out again; at least 5, at most half of them. */
+/* How many frames to leave out at the start, from a pilot's latencies. A rolling median of 9 frames
+ * is at home while it is within 10 % of the median of the second half, or within three of its own
+ * robust standard deviations there, if that is more. The warm-up ends with the first window that is
+ * at home together with the 8 after it and with 9 in 10 of all that follow; twice the index of its
+ * middle is the answer. At least 5 and at most half of the frames; half when there is no such
+ * window. */
 uint32_t stats_warmup(const uint64_t *latencies_ns, size_t count);
 
 #endif

@@ -1,0 +1,346 @@
+/* fold.c: joining two traces by frame id. See fold.h for the contract. */
+#include "harness/measure/fold.h"
+
+#include <assert.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "harness/measure/stats.h"
+
+static const char fold_bug_hint[] =
+    "the role's trace cannot be trusted; this is a bug of the role or of its machine's clock";
+
+struct fold *fold_new(void)
+{
+    struct fold *fold = calloc(1, sizeof *fold);
+    if (!fold)
+        return NULL;
+    for (int i = 0; i < INTERVAL_COUNT; i++) {
+        fold->intervals[i] = hdr_new();
+        if (!fold->intervals[i]) {
+            fold_free(fold);
+            return NULL;
+        }
+    }
+    return fold;
+}
+
+void fold_free(struct fold *fold)
+{
+    if (!fold)
+        return;
+    for (int i = 0; i < INTERVAL_COUNT; i++)
+        hdr_free(fold->intervals[i]);
+    free(fold->latencies_ns);
+    free(fold);
+}
+
+static void fold_reset(struct fold *fold)
+{
+    free(fold->latencies_ns);
+    struct hdr *kept[INTERVAL_COUNT];
+    memcpy(kept, fold->intervals, sizeof kept);
+    memset(fold, 0, sizeof *fold);
+    memcpy(fold->intervals, kept, sizeof kept);
+    for (int i = 0; i < INTERVAL_COUNT; i++)
+        hdr_reset(fold->intervals[i]);
+}
+
+/* What one call of fold_traces works with. */
+struct fold_work {
+    const struct fold_config *config;
+    struct fold *fold;
+    const struct trace_record *sent; /* by frame id */
+    uint32_t sent_count;
+    const struct trace_record *arrived; /* in order of arrival */
+    uint32_t arrived_count;
+    uint32_t *arrival; /* by frame id: 1 + index of its first arrival, 0 for none */
+    uint32_t highest;  /* 1 + the highest id that arrived, 0 for none */
+    uint64_t first_ready_ns;
+    uint64_t first_done_ns; /* of counted frames */
+    uint64_t last_done_ns;
+};
+
+/* ---- The traces, each for itself --------------------------------------------------------------- */
+
+/* The producer sends ids 0, 1, 2, …: record i is frame i. */
+static enum status fold_check_sent(struct fold_work *work, uint32_t total, struct err *err)
+{
+    if (work->sent_count > total)
+        return err_set(err, ST_CORRUPT, fold_bug_hint,
+                       "producer's trace: %u frames sent where %u were planned", work->sent_count,
+                       total);
+    if (work->sent_count < total && !work->config->partial)
+        return err_set(err, ST_CORRUPT, fold_bug_hint,
+                       "producer's trace: only %u of %u frames were sent", work->sent_count, total);
+    for (uint32_t i = 0; i < work->sent_count; i++)
+        if (work->sent[i].frame_id != (int32_t)i)
+            return err_set(err, ST_CORRUPT, fold_bug_hint,
+                           "producer's trace: record %u has frame id %d", i,
+                           work->sent[i].frame_id);
+    return ST_OK;
+}
+
+/* Counts what arrived and remembers each frame's first arrival. */
+static enum status fold_index_arrivals(struct fold_work *work, uint32_t total, struct err *err)
+{
+    struct fold_integrity *integrity = &work->fold->integrity;
+    for (uint32_t i = 0; i < work->arrived_count; i++) {
+        const struct trace_record *record = &work->arrived[i];
+        if (record->frame_id < 0 || (uint32_t)record->frame_id >= total)
+            return err_set(err, ST_CORRUPT,
+                           "the transport delivered a frame that nobody sent, or the consumer's "
+                           "trace is damaged",
+                           "consumer's trace: record %u has frame id %d, outside 0 to %u", i,
+                           record->frame_id, total - 1);
+        uint32_t id = (uint32_t)record->frame_id;
+        integrity->checked += (record->flags & TRACE_FRAME_CHECKED) != 0;
+        integrity->torn += (record->flags & (TRACE_FRAME_TORN | TRACE_FRAME_BAD_SHAPE)) != 0;
+        if (work->arrival[id] != 0) {
+            integrity->repeated++;
+            continue;
+        }
+        work->arrival[id] = i + 1;
+        if (id + 1 > work->highest)
+            work->highest = id + 1;
+        else
+            integrity->reordered++;
+    }
+    return ST_OK;
+}
+
+/* ---- One frame --------------------------------------------------------------------------------- */
+
+/* Whether an interval exists in this cell. */
+static bool fold_applies(const struct fold_config *config, enum interval interval)
+{
+    switch (interval) {
+    case INTERVAL_handoff:
+        return !config->commit_moves_bytes;
+    case INTERVAL_reserve:
+        return !config->fills_in_place;
+    case INTERVAL_response:
+    case INTERVAL_pacing:
+        return config->rate;
+    case INTERVAL_age:
+        return config->latest;
+    default:
+        return true;
+    }
+}
+
+/* One interval of one frame. *exists is false when a stamp is absent. */
+static enum status fold_interval(const struct fold_work *work, enum interval interval,
+                                 const struct trace_record *const sides[2], bool *exists,
+                                 int64_t *value_ns, bool *clamped, struct err *err)
+{
+    const struct interval_definition *definition = &interval_definitions[interval];
+    const struct trace_record *from = sides[definition->from_side];
+    const struct trace_record *to = sides[definition->to_side];
+    *exists = false;
+    *clamped = false;
+    if (!from || !to)
+        return ST_OK;
+    uint64_t from_ns = from->stamps_ns[definition->from_stamp];
+    uint64_t to_ns = to->stamps_ns[definition->to_stamp];
+    if (from_ns == 0 || to_ns == 0)
+        return ST_OK;
+    bool is_negative = to_ns < from_ns;
+    uint64_t size_ns = is_negative ? from_ns - to_ns : to_ns - from_ns;
+    if (size_ns > (uint64_t)(is_negative ? work->config->tolerance_ns : HDR_HIGHEST_NS))
+        return err_set(err, ST_CORRUPT, fold_bug_hint,
+                       "frame %d: %s is %s%" PRIu64 " ns: from %s at %" PRIu64 " to %s at %" PRIu64,
+                       from->frame_id, definition->name, is_negative ? "-" : "", size_ns,
+                       trace_stamp_name(definition->from_side, definition->from_stamp), from_ns,
+                       trace_stamp_name(definition->to_side, definition->to_stamp), to_ns);
+    *exists = true;
+    *clamped = is_negative;
+    *value_ns = is_negative ? 0 : (int64_t)size_ns;
+    return ST_OK;
+}
+
+/* `handoff` means something only if the consumer was waiting before the frame was filled. */
+static bool fold_was_waiting(const struct trace_record *sent, const struct trace_record *arrived)
+{
+    return arrived->stamps_ns[STAMP_WAITING] < sent->stamps_ns[STAMP_FILLED];
+}
+
+static bool fold_is_backlog(const struct fold_work *work, const struct trace_record *sent,
+                            const struct trace_record *arrived)
+{
+    return fold_applies(work->config, INTERVAL_handoff) && arrived &&
+           arrived->stamps_ns[STAMP_WAITING] != 0 && sent->stamps_ns[STAMP_FILLED] != 0 &&
+           !fold_was_waiting(sent, arrived);
+}
+
+/* All intervals of one frame; `arrived` is NULL when it never did. */
+static enum status fold_frame_intervals(struct fold_work *work, uint32_t id,
+                                        const struct trace_record *arrived, struct err *err)
+{
+    struct fold *fold = work->fold;
+    const struct trace_record *sent = &work->sent[id];
+    const struct trace_record *const sides[2] = {sent, arrived};
+    bool counted = id >= work->config->warmup;
+    for (int i = 0; i < INTERVAL_COUNT; i++) {
+        enum interval interval = (enum interval)i;
+        bool exists;
+        bool clamped;
+        int64_t value_ns;
+        if (!fold_applies(work->config, interval))
+            continue;
+        if (interval == INTERVAL_handoff && arrived && !fold_was_waiting(sent, arrived))
+            continue;
+        enum status status =
+            fold_interval(work, interval, sides, &exists, &value_ns, &clamped, err);
+        if (status != ST_OK)
+            return status;
+        if (!exists)
+            continue;
+        if (interval == INTERVAL_latency) {
+            fold->latencies_ns[id] = (uint64_t)value_ns;
+            if (id == 0)
+                fold->first_frame_ns = (uint64_t)value_ns;
+        }
+        if (!counted)
+            continue;
+        fold->clamped += clamped;
+        hdr_record(fold->intervals[i], value_ns);
+        if (interval == INTERVAL_response && (uint64_t)value_ns > work->config->deadline_ns)
+            fold->deadline_missed++;
+    }
+    return ST_OK;
+}
+
+/* A frame that was sent and is not done. */
+static void fold_frame_unfinished(struct fold_work *work, uint32_t id, bool arrived)
+{
+    struct fold *fold = work->fold;
+    /* When a launch broke off, what came after the last arrival was simply on its way. */
+    bool is_cut_off = work->config->partial && id >= work->highest;
+    if (is_cut_off)
+        return;
+    if (!arrived && work->config->latest)
+        fold->integrity.skipped++;
+    else if (!arrived)
+        fold->integrity.lost++;
+    if (id >= work->config->warmup && work->config->rate) {
+        fold->infinite[INTERVAL_response]++;
+        fold->deadline_missed++;
+    }
+}
+
+static void fold_frame_finished(struct fold_work *work, uint64_t done_ns)
+{
+    work->fold->finished_frames++;
+    if (work->first_done_ns == 0 || done_ns < work->first_done_ns)
+        work->first_done_ns = done_ns;
+    if (done_ns > work->last_done_ns)
+        work->last_done_ns = done_ns;
+}
+
+static enum status fold_frames(struct fold_work *work, struct err *err)
+{
+    for (uint32_t id = 0; id < work->sent_count; id++) {
+        const struct trace_record *arrived =
+            work->arrival[id] ? &work->arrived[work->arrival[id] - 1] : NULL;
+        bool counted = id >= work->config->warmup;
+        uint64_t done_ns = arrived ? arrived->stamps_ns[STAMP_DONE] : 0;
+        work->fold->latencies_ns[id] = UINT64_MAX;
+        enum status status = fold_frame_intervals(work, id, arrived, err);
+        if (status != ST_OK)
+            return status;
+        if (done_ns == 0)
+            fold_frame_unfinished(work, id, arrived != NULL);
+        if (!counted)
+            continue;
+        work->fold->sent_frames++;
+        work->fold->backlog_frames += fold_is_backlog(work, &work->sent[id], arrived);
+        if (id == work->config->warmup)
+            work->first_ready_ns = work->sent[id].stamps_ns[STAMP_READY];
+        if (done_ns != 0)
+            fold_frame_finished(work, done_ns);
+    }
+    return ST_OK;
+}
+
+/* ---- The whole --------------------------------------------------------------------------------- */
+
+static void fold_finish(struct fold_work *work)
+{
+    struct fold *fold = work->fold;
+    uint32_t warmup = work->config->warmup;
+    fold->integrity.frames = work->sent_count;
+    fold->latency_count = work->sent_count;
+    if (work->first_ready_ns != 0 && work->last_done_ns > work->first_ready_ns)
+        fold->window_ns = work->last_done_ns - work->first_ready_ns;
+    if (work->last_done_ns > work->first_done_ns)
+        fold->frames_per_s = (double)(fold->finished_frames - 1) * 1e9 /
+                             (double)(work->last_done_ns - work->first_done_ns);
+    fold->steady = work->sent_count <= warmup ||
+                   stats_steady(fold->latencies_ns + warmup, work->sent_count - warmup);
+}
+
+/* Checks both mappings and sets the record arrays up. */
+static enum status fold_open(struct fold_work *work, const struct trace *producer,
+                             size_t producer_bytes, const struct trace *consumer,
+                             size_t consumer_bytes, struct err *err)
+{
+    if (trace_check(producer, producer_bytes, err) != ST_OK)
+        return err_context(err, "producer");
+    if (trace_check(consumer, consumer_bytes, err) != ST_OK)
+        return err_context(err, "consumer");
+    if (producer->overflowed != 0)
+        return err_set(err, ST_CORRUPT, fold_bug_hint,
+                       "producer's trace: %u frames found no room in it", producer->overflowed);
+    work->sent = producer->records;
+    work->sent_count = atomic_load_explicit(&producer->count, memory_order_acquire);
+    work->arrived = consumer->records;
+    work->arrived_count = atomic_load_explicit(&consumer->count, memory_order_acquire);
+    /* Every frame has room once: what found none was a repeat. */
+    work->fold->integrity.repeated = consumer->overflowed;
+    return ST_OK;
+}
+
+enum status fold_traces(const struct fold_config *config, const struct trace *producer,
+                        size_t producer_bytes, const struct trace *consumer, size_t consumer_bytes,
+                        struct fold *fold, struct err *err)
+{
+    assert(config->frames <= INT32_MAX && config->warmup <= INT32_MAX - config->frames);
+    assert(config->tolerance_ns >= 0);
+    uint32_t total = config->warmup + config->frames;
+    struct fold_work work = {.config = config, .fold = fold};
+    fold_reset(fold);
+    enum status status =
+        fold_open(&work, producer, producer_bytes, consumer, consumer_bytes, err);
+    if (status != ST_OK)
+        return status;
+    work.arrival = calloc((size_t)total + 1, sizeof *work.arrival);
+    fold->latencies_ns = calloc((size_t)total + 1, sizeof *fold->latencies_ns);
+    if (!work.arrival || !fold->latencies_ns) {
+        status = err_set(err, ST_NO_MEMORY, NULL, "folding %u frames: out of memory", total);
+        goto undo_arrival;
+    }
+    status = fold_check_sent(&work, total, err);
+    if (status == ST_OK)
+        status = fold_index_arrivals(&work, total, err);
+    if (status == ST_OK)
+        status = fold_frames(&work, err);
+    if (status == ST_OK)
+        fold_finish(&work);
+undo_arrival:
+    free(work.arrival);
+    return status;
+}
+
+enum status fold_integrity_verdict(const struct fold_integrity *integrity, struct err *err)
+{
+    if (integrity->torn + integrity->lost + integrity->repeated + integrity->reordered == 0)
+        return ST_OK;
+    return err_set(err, ST_CORRUPT,
+                   "the transport breaks frames: its figures are void; run the conformance suite",
+                   "of %" PRIu64 " frames %" PRIu64 " were torn, %" PRIu64 " lost, %" PRIu64
+                   " repeated, %" PRIu64 " reordered",
+                   integrity->frames, integrity->torn, integrity->lost, integrity->repeated,
+                   integrity->reordered);
+}

@@ -1,0 +1,37 @@
+/* intervals.c: the table of intervals. See intervals.h. */
+#include "harness/measure/intervals.h"
+
+#include <assert.h>
+#include <string.h>
+
+const struct interval_definition interval_definitions[] = {
+#define INTERVAL(name, from_side, from, to_side, to, definition)                                    \
+    {#name, TRACE_SIDE_##from_side, STAMP_##from, TRACE_SIDE_##to_side, STAMP_##to, definition},
+#include "harness/measure/intervals.def"
+#undef INTERVAL
+};
+
+static const char *const trace_stamp_names[2][TRACE_STAMPS] = {
+    [TRACE_SIDE_producer] = {"due", "woke", "ready", "reserved", "filled", "committed", "notified"},
+    [TRACE_SIDE_consumer] = {"waiting", "seen", "acquired", "accessed", "done", "released"},
+};
+
+const char *trace_stamp_name(enum trace_side side, unsigned stamp)
+{
+    const char *name = stamp < TRACE_STAMPS ? trace_stamp_names[side][stamp] : NULL;
+    return name ? name : "?";
+}
+
+const char *interval_name(enum interval interval)
+{
+    assert((unsigned)interval < INTERVAL_COUNT);
+    return interval_definitions[interval].name;
+}
+
+enum interval interval_find(const char *name)
+{
+    for (unsigned i = 0; i < INTERVAL_COUNT; i++)
+        if (strcmp(name, interval_definitions[i].name) == 0)
+            return (enum interval)i;
+    return INTERVAL_COUNT;
+}
