@@ -296,3 +296,23 @@ bool json_add_bool(cJSON *object, const char *name, bool value)
 {
     return json_add(object, name, cJSON_CreateBool(value));
 }
+
+bool json_add_u64_text(cJSON *object, const char *name, uint64_t value)
+{
+    char digits[32];
+    snprintf(digits, sizeof digits, "%" PRIu64, value);
+    return json_add(object, name, cJSON_CreateString(digits));
+}
+
+bool json_get_u64_text(const cJSON *object, const char *name, uint64_t *value)
+{
+    const char *digits = json_get_string(object, name, "");
+    if (*digits == 0 || strspn(digits, "0123456789") != strlen(digits))
+        return false;
+    errno = 0;
+    unsigned long long number = strtoull(digits, NULL, 10);
+    if (errno != 0)
+        return false;
+    *value = number;
+    return true;
+}

@@ -43,6 +43,10 @@ bool json_add_i64(cJSON *object, const char *name, int64_t value);
 bool json_add_double(cJSON *object, const char *name, double value);
 bool json_add_string(cJSON *object, const char *name, const char *text);
 bool json_add_bool(cJSON *object, const char *name, bool value);
+/* A 64-bit number as a string of digits, exact at any size, and back; false when it is not one.
+ * For times on the clock: a machine that is up for 104 days counts past 2^53 ns. */
+bool json_add_u64_text(cJSON *object, const char *name, uint64_t value);
+bool json_get_u64_text(const cJSON *object, const char *name, uint64_t *value);
 /* Takes over `item` in every case; false (and item deleted) when out of memory or item is NULL. */
 bool json_add(cJSON *object, const char *name, cJSON *item);
 bool json_append(cJSON *array, cJSON *item);

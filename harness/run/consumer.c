@@ -1,0 +1,243 @@
+/* consumer.c: the receiving role: waiting → seen → acquired → accessed → done → released.
+ *
+ * consumer_run is the hot path; see producer.c. The integrity of each frame is checked between done
+ * and released, outside of every interval by which transports are compared.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "harness/measure/clock.h"
+#include "harness/run/fault.h"
+#include "harness/run/role.h"
+#include "harness/run/source_frames.h"
+
+#define CONSUMER_FAULT(point, id) FAULT_POINT("consumer", point, id)
+
+/* Tags looked at per frame where the kernel does not read every byte itself. */
+#define CONSUMER_TAG_SAMPLES 8
+
+struct consumer {
+    struct endpoint *endpoint;
+    const struct transport *transport;
+    const struct kernel *kernel;
+    struct kernel_state *kernel_state;
+    const struct access *access;
+    struct access_state *access_state;
+    struct wait_loop loop;
+    /* What the frames must contain. */
+    uint64_t checksums[CELL_SOURCE_FRAMES];
+    struct frame_tag_weights weights;
+    size_t payload_bytes;
+    unsigned access_copies;
+};
+
+static void consumer_clean_up(void *state)
+{
+    struct consumer *consumer = state;
+    if (!consumer)
+        return;
+    wait_loop_close(&consumer->loop);
+    if (consumer->access)
+        consumer->access->close(consumer->access_state);
+    if (consumer->kernel)
+        consumer->kernel->close(consumer->kernel_state);
+    if (consumer->transport)
+        consumer->transport->destroy(consumer->endpoint);
+    free(consumer);
+}
+
+static enum status consumer_open_kernel(struct consumer *consumer, const struct cell *cell,
+                                        struct err *err)
+{
+    const struct kernel_config kernel_config = {.geometry = cell->geometry,
+                                                .payload_bytes = consumer->payload_bytes};
+    enum status status = cell->kernel->open(&kernel_config, &consumer->kernel_state, err);
+    if (status != ST_OK)
+        return err_context(err, "kernel %s", cell->kernel->name);
+    consumer->kernel = cell->kernel;
+    const struct access_config access_config = {.geometry = cell->geometry,
+                                                .payload_bytes = consumer->payload_bytes,
+                                                .slots = cell->slots};
+    status = cell->access->open(&access_config, &consumer->access_state, err);
+    if (status != ST_OK)
+        return err_context(err, "access %s", cell->access->name);
+    consumer->access = cell->access;
+    return ST_OK;
+}
+
+/* Waits for the address the runner relays, and attaches. */
+static enum status consumer_attach_edge(struct role *role, struct consumer *consumer,
+                                        struct err *err)
+{
+    const struct cell *cell = &role->setup.cell;
+    const struct transport_config config = {
+        .payload_bytes = consumer->payload_bytes,
+        .slots = cell->slots,
+        .max_in_flight = cell->pacing == PACING_PINGPONG ? 1 : 0,
+        .max_held = 1,
+        .policy = cell->policy,
+    };
+    struct channel_message message = {0};
+    struct transport_address address = {0};
+    enum status status = role_receive(role, "address", &message, err);
+    if (status != ST_OK)
+        return status;
+    status = role_address_from_message(&message, &address, err);
+    if (status == ST_OK) {
+        status = cell->transport->attach(&config, &address, &consumer->endpoint, err);
+        if (status != ST_OK)
+            err_context(err, "attaching to the %s edge", cell->transport->name);
+        else
+            consumer->transport = cell->transport;
+    }
+    channel_message_clear(&message);
+    return status;
+}
+
+static enum status consumer_prepare(struct role *role, void **state, struct err *err)
+{
+    const struct cell *cell = &role->setup.cell;
+    struct consumer *consumer = calloc(1, sizeof *consumer);
+    if (!consumer)
+        return err_set(err, ST_NO_MEMORY, NULL, "out of memory for the consumer");
+    *state = consumer; /* role_work cleans up, whatever happens from here on */
+    consumer->payload_bytes = cell_payload_bytes(cell);
+    enum status status = consumer_open_kernel(consumer, cell, err);
+    if (status == ST_OK && consumer->payload_bytes > 0 && cell->kernel->flags & KERNEL_CHECKSUM) {
+        consumer->weights = frame_tag_weights_make(consumer->payload_bytes);
+        status = source_frames_checksums(cell->geometry, consumer->payload_bytes, role->setup.seed,
+                                         consumer->checksums, err);
+    }
+    if (status == ST_OK)
+        status = consumer_attach_edge(role, consumer, err);
+    if (status != ST_OK)
+        return status;
+    return wait_loop_open(&consumer->loop, cell->transport, consumer->endpoint, cell->wait,
+                          cell->wait_us, DIRECTION_WRITE, err);
+}
+
+/* What was found out about one frame's bytes. */
+static inline uint32_t consumer_check(const struct consumer *consumer, const struct role *role,
+                                      const struct frame *frame, int32_t id, uint64_t result)
+{
+    const struct geometry *geometry = &role->setup.cell.geometry;
+    struct frame_header header;
+    frame_header_decode(frame->header, &header);
+    uint32_t flags = TRACE_FRAME_CHECKED;
+    if (!(consumer->transport->flags & TRANSPORT_NO_PAYLOAD) &&
+        (header.width != geometry->width || header.height != geometry->height ||
+         header.channels != geometry->channels))
+        flags |= TRACE_FRAME_BAD_SHAPE;
+    if (consumer->payload_bytes == 0)
+        return flags;
+    bool whole;
+    if (consumer->kernel->flags & KERNEL_CHECKSUM)
+        whole = result ==
+                frame_checksum_expected(consumer->checksums[(uint32_t)id % CELL_SOURCE_FRAMES],
+                                        consumer->weights, frame_tag(id));
+    else
+        whole = frame_tags_check_sample(frame->payload, consumer->payload_bytes, id,
+                                        (consumer->kernel->flags & KERNEL_INVERTS) != 0,
+                                        CONSUMER_TAG_SAMPLES);
+    return whole ? flags : flags | TRACE_FRAME_TORN;
+}
+
+/* Brings the frame under the kernel and runs it. */
+static inline enum status consumer_process(struct consumer *consumer, const struct frame *frame,
+                                           uint64_t *stamps, struct kernel_result *result)
+{
+    struct frame accessed = *frame;
+    enum status status = ST_OK;
+    if (consumer->access->enqueue) {
+        status = consumer->access->enqueue(consumer->access_state, frame, &accessed, NULL,
+                                           &consumer->access_copies);
+        while (status == ST_OK && consumer->access->poll_done &&
+               consumer->access->poll_done(consumer->access_state) == ST_AGAIN)
+            continue;
+        if (status != ST_OK)
+            return status;
+        stamps[STAMP_ACCESSED] = clock_now_ns();
+    } else {
+        /* Zero-copy: the bytes are where the kernel reads them as soon as they are acquired. */
+        stamps[STAMP_ACCESSED] = stamps[STAMP_ACQUIRED];
+    }
+    status = consumer->kernel->enqueue(consumer->kernel_state, &accessed, NULL);
+    if (status != ST_OK)
+        return status;
+    while ((status = consumer->kernel->poll_done(consumer->kernel_state, result)) == ST_AGAIN)
+        continue;
+    stamps[STAMP_DONE] = clock_now_ns();
+    return status;
+}
+
+/* One frame, from the wait to its return. */
+static inline enum status consumer_frame(struct consumer *consumer, const struct role *role,
+                                         struct trace_record *record, struct err *err)
+{
+    struct frame frame = {0};
+    struct wait_loop_stamps wait;
+    struct kernel_result result = {0};
+    uint64_t *stamps = record->stamps_ns;
+    enum status status = wait_loop_acquire(&consumer->loop, &frame, &wait, err);
+    if (status != ST_OK)
+        return status;
+    stamps[STAMP_ACQUIRED] = clock_now_ns();
+    stamps[STAMP_WAITING] = wait.waiting_ns;
+    stamps[STAMP_SEEN] = wait.seen_ns;
+    const int32_t id = frame_header_id(frame.header);
+    record->frame_id = id;
+    CONSUMER_FAULT("acquired", id);
+    status = consumer_process(consumer, &frame, stamps, &result);
+    if (status != ST_OK)
+        return err_set(err, status, NULL, "the kernel %s failed (%s)", consumer->kernel->name,
+                       status_name(status));
+    CONSUMER_FAULT("done", id);
+    record->flags = consumer_check(consumer, role, &frame, id, result.value);
+    CONSUMER_FAULT("checked", id);
+    status = wait_loop_release(&consumer->loop, &frame, err);
+    if (status != ST_OK)
+        return status;
+    stamps[STAMP_RELEASED] = clock_now_ns();
+    CONSUMER_FAULT("released", id);
+    wait_loop_notify(&consumer->loop);
+    return ST_OK;
+}
+
+static enum status consumer_run(struct role *role, void *state, struct role_report *report,
+                                struct err *err)
+{
+    struct consumer *consumer = state;
+    const int32_t last_id = (int32_t)role_setup_total(&role->setup) - 1;
+    struct usage begin = {0}, end;
+    bool counting = false;
+    consumer->loop.deadline_ns = role->deadline_ns;
+    /* The last frame always arrives: nothing newer can replace it. */
+    for (int32_t id = -1; id != last_id; report->frames++) {
+        if (!counting && id + 1 >= (int32_t)role->setup.warmup) {
+            usage_self(&begin);
+            counting = true;
+        }
+        struct trace_record *record = role_record(role->trace);
+        if (!record)
+            return err_set(err, ST_CORRUPT, "the transport repeats frames",
+                           "the consumer got more frames than were sent");
+        CONSUMER_FAULT("waiting", id + 1);
+        enum status status = consumer_frame(consumer, role, record, err);
+        if (status != ST_OK)
+            return err_context(err, "consumer, after frame %d", id);
+        id = record->frame_id;
+        role_record_publish(role->trace);
+    }
+    usage_self(&end);
+    report->usage = usage_difference(&begin, &end);
+    consumer->transport->counters(consumer->endpoint, &report->counters);
+    report->filled_bytes = (uint64_t)consumer->access_copies * consumer->payload_bytes;
+    return ST_OK;
+}
+
+const struct role_kind role_consumer = {
+    .name = "consumer",
+    .prepare = consumer_prepare,
+    .run = consumer_run,
+    .clean_up = consumer_clean_up,
+};

@@ -1,0 +1,94 @@
+/* guard.c: see guard.h. */
+#include "harness/run/guard.h"
+
+#include <signal.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "harness/base/channel.h"
+#include "harness/base/json.h"
+
+#define GUARD_WATCHED_MAX 64
+
+static enum status guard_send(struct guard *guard, const char *type, const int *fds,
+                              uint32_t fd_count, struct err *err)
+{
+    cJSON *json = cJSON_CreateObject();
+    if (!json_add_string(json, "type", type)) {
+        cJSON_Delete(json);
+        return err_set(err, ST_NO_MEMORY, NULL, "out of memory for a message to the guard");
+    }
+    enum status status = channel_send(guard->process.control_fd, json, fds, fd_count, err);
+    cJSON_Delete(json);
+    return status == ST_OK ? ST_OK : err_context(err, "the guard process");
+}
+
+enum status guard_start(struct guard *guard, struct err *err)
+{
+    enum status status = process_start("guard", PROCESS_OUTLIVES_US, &guard->process, err);
+    guard->running = status == ST_OK;
+    return status;
+}
+
+enum status guard_watch(struct guard *guard, const struct process *process, struct err *err)
+{
+    if (!guard->running || process->pidfd < 0)
+        return ST_OK;
+    return guard_send(guard, "watch", &process->pidfd, 1, err);
+}
+
+enum status guard_forget(struct guard *guard, struct err *err)
+{
+    return guard->running ? guard_send(guard, "forget", NULL, 0, err) : ST_OK;
+}
+
+void guard_stop(struct guard *guard)
+{
+    if (!guard->running)
+        return;
+    process_hang_up(&guard->process);
+    process_end(&guard->process, PROCESS_GRACE_NS);
+    guard->running = false;
+}
+
+/* What the guard process watches. */
+struct guard_watched {
+    int pidfds[GUARD_WATCHED_MAX];
+    uint32_t count;
+};
+
+static void guard_drop_all(struct guard_watched *watched, bool kill_them)
+{
+    for (uint32_t i = 0; i < watched->count; i++) {
+#ifdef SYS_pidfd_send_signal
+        if (kill_them)
+            (void)syscall(SYS_pidfd_send_signal, watched->pidfds[i], SIGKILL, NULL, 0);
+#endif
+        close(watched->pidfds[i]);
+    }
+    watched->count = 0;
+}
+
+enum status guard_main(int control_fd, struct err *err)
+{
+    struct guard_watched watched = {.count = 0};
+    enum status status;
+    for (;;) {
+        struct channel_message message = {0};
+        status = channel_receive(control_fd, UINT64_MAX, &message, err);
+        if (status != ST_OK)
+            break;
+        const char *type = json_get_string(message.json, "type", "");
+        if (strcmp(type, "forget") == 0)
+            guard_drop_all(&watched, false);
+        if (strcmp(type, "watch") == 0 && message.fd_count == 1 &&
+            watched.count < GUARD_WATCHED_MAX) {
+            watched.pidfds[watched.count++] = message.fds[0];
+            message.fds[0] = -1;
+        }
+        channel_message_clear(&message);
+    }
+    guard_drop_all(&watched, true);
+    return status == ST_PEER_GONE ? ST_OK : status;
+}

@@ -1,0 +1,32 @@
+/* guard.h: a small process that outlives a killed runner just long enough to clean up after it.
+ *
+ * The roles ask the kernel to die with the runner (PR_SET_PDEATHSIG), but helpers that are not ours,
+ * and programs that change credentials, do not; the guard kills whatever it was asked to watch when
+ * the runner's end of its socket closes, however the runner ended. It stands in a process group of
+ * its own, so that Ctrl-C does not reach it.
+ */
+#ifndef HANDOFF_RUN_GUARD_H
+#define HANDOFF_RUN_GUARD_H
+
+#include "harness/base/err.h"
+#include "harness/run/process.h"
+
+/* Started by the runner before the first role; closed after the last. */
+struct guard {
+    struct process process;
+    bool running;
+};
+
+enum status guard_start(struct guard *guard, struct err *err);
+/* From now on, kill this process if the runner dies. Does nothing where the kernel has no pidfds:
+ * PR_SET_PDEATHSIG is then the only net. */
+enum status guard_watch(struct guard *guard, const struct process *process, struct err *err);
+/* Forgets all watched processes: they have been reaped. */
+enum status guard_forget(struct guard *guard, struct err *err);
+/* Closes its socket and waits until it has gone. Safe on one that was not started. */
+void guard_stop(struct guard *guard);
+
+/* The guard's own life: `handoff --role guard`. Returns when the runner is gone. */
+enum status guard_main(int control_fd, struct err *err);
+
+#endif

@@ -1,0 +1,169 @@
+/* process.c: fork and exec of roles. See process.h. */
+#include "harness/run/process.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "harness/base/channel.h"
+#include "harness/measure/clock.h"
+
+#define PROCESS_CONTROL_FD 3
+#define PROCESS_EMULATOR_WORDS_MAX 16
+
+/* The command line of a role; `emulator` is cut into words in place. */
+static void process_arguments(char *emulator, const char *program, const char *role,
+                              const char *argv[PROCESS_EMULATOR_WORDS_MAX + 6])
+{
+    int count = 0;
+    for (char *word = strtok(emulator, " "); word && count < PROCESS_EMULATOR_WORDS_MAX;
+         word = strtok(NULL, " "))
+        argv[count++] = word;
+    argv[count++] = program;
+    argv[count++] = "--role";
+    argv[count++] = role;
+    argv[count++] = "--control-fd";
+    argv[count++] = "3";
+    argv[count] = NULL;
+}
+
+/* In the child, between fork and exec: only async-signal-safe calls. */
+static void process_become(const char *const argv[], int control_fd, enum process_lifetime lifetime,
+                           pid_t parent)
+{
+    sigset_t none;
+    sigemptyset(&none);
+    sigprocmask(SIG_SETMASK, &none, NULL);
+    if (lifetime == PROCESS_DIES_WITH_US)
+        prctl(PR_SET_PDEATHSIG, SIGKILL);
+    else
+        setpgid(0, 0);
+    /* The runner may have died before the kernel knew our wish. */
+    if (lifetime == PROCESS_DIES_WITH_US && getppid() != parent)
+        _exit(EXIT_FAILURE);
+    /* dup2 clears close-on-exec; onto itself it does nothing, so that case does it by hand. */
+    if (control_fd == PROCESS_CONTROL_FD ? fcntl(control_fd, F_SETFD, 0) < 0
+                                         : dup2(control_fd, PROCESS_CONTROL_FD) < 0)
+        _exit(EXIT_FAILURE);
+    execv(argv[0], (char *const *)argv);
+    _exit(127);
+}
+
+enum status process_start(const char *role, enum process_lifetime lifetime, struct process *process,
+                          struct err *err)
+{
+    enum status status;
+    char program[4096];
+    ssize_t length = readlink("/proc/self/exe", program, sizeof program - 1);
+    if (length < 0)
+        return err_set_errno(err, errno, "is /proc mounted?", "cannot find my own program");
+    program[length] = 0;
+    const char *emulator_text = getenv("HANDOFF_EMULATOR");
+    char *emulator = strdup(emulator_text ? emulator_text : "");
+    if (!emulator)
+        return err_set(err, ST_NO_MEMORY, NULL, "out of memory to start a role");
+    const char *argv[PROCESS_EMULATOR_WORDS_MAX + 6];
+    process_arguments(emulator, program, role, argv);
+
+    int pair[2];
+    status = channel_pair(pair, err);
+    if (status != ST_OK)
+        goto undo_emulator;
+    pid_t parent = getpid();
+    pid_t pid = fork();
+    if (pid < 0) {
+        status = err_set_errno(err, errno, "end other processes, or raise `ulimit -u`",
+                               "cannot start a %s process", role);
+        goto undo_pair;
+    }
+    if (pid == 0)
+        process_become(argv, pair[1], lifetime, parent);
+    close(pair[1]);
+    free(emulator);
+    *process = (struct process){.pid = pid, .pidfd = -1, .control_fd = pair[0]};
+#ifdef SYS_pidfd_open
+    process->pidfd = (int)syscall(SYS_pidfd_open, pid, 0);
+#endif
+    return ST_OK;
+undo_pair:
+    close(pair[0]);
+    close(pair[1]);
+undo_emulator:
+    free(emulator);
+    return status;
+}
+
+void process_hang_up(struct process *process)
+{
+    if (process->control_fd >= 0)
+        close(process->control_fd);
+    process->control_fd = -1;
+}
+
+bool process_has_ended(struct process *process)
+{
+    if (process->pid == 0)
+        return true;
+    int wait_status;
+    pid_t got = waitpid(process->pid, &wait_status, WNOHANG);
+    if (got == 0 || (got < 0 && errno == EINTR))
+        return false;
+    process->wait_status = got > 0 ? wait_status : 0;
+    process->pid = 0;
+    return true;
+}
+
+/* For poll: at least 1 ms, at most a second, after which the caller looks again. */
+static int process_poll_ms(uint64_t left_ns)
+{
+    return left_ns >= 1000000000u ? 1000 : (int)(left_ns / 1000000u) + 1;
+}
+
+/* Waits for the end and reaps; on old kernels by looking every millisecond. */
+static void process_wait(struct process *process, uint64_t until_ns)
+{
+    while (!process_has_ended(process)) {
+        uint64_t now_ns = clock_now_ns();
+        if (now_ns >= until_ns)
+            return;
+        if (process->pidfd < 0) {
+            clock_sleep_until_ns(now_ns + 1000000u);
+            continue;
+        }
+        struct pollfd ending = {.fd = process->pidfd, .events = POLLIN};
+        (void)poll(&ending, 1, process_poll_ms(until_ns - now_ns));
+    }
+}
+
+void process_end(struct process *process, uint64_t grace_ns)
+{
+    if (process->pid > 0 && grace_ns > 0)
+        process_wait(process, clock_now_ns() + grace_ns);
+    if (process->pid > 0) {
+        kill(process->pid, SIGKILL);
+        process_wait(process, UINT64_MAX);
+    }
+    process_hang_up(process);
+    if (process->pidfd >= 0)
+        close(process->pidfd);
+    process->pidfd = -1;
+}
+
+const char *process_end_format(const struct process *process, char *text, size_t size)
+{
+    int status = process->wait_status;
+    if (WIFSIGNALED(status))
+        snprintf(text, size, "was killed by signal %d (%s)", WTERMSIG(status),
+                 strsignal(WTERMSIG(status)));
+    else
+        snprintf(text, size, "exited with status %d", WEXITSTATUS(status));
+    return text;
+}

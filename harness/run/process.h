@@ -1,0 +1,48 @@
+/* process.h: starting this program again as a role, and seeing it end.
+ */
+#ifndef HANDOFF_RUN_PROCESS_H
+#define HANDOFF_RUN_PROCESS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "harness/base/err.h"
+
+/* How long an orderly end may take before it is a kill. */
+#define PROCESS_GRACE_NS 2000000000u
+
+enum process_lifetime {
+    PROCESS_DIES_WITH_US, /* PR_SET_PDEATHSIG: the kernel kills it when the runner dies */
+    PROCESS_OUTLIVES_US,  /* in a process group of its own; the guard */
+};
+
+struct process {
+    pid_t pid;      /* 0: none, or reaped */
+    int pidfd;      /* readable when it has ended; -1 where the kernel has none */
+    int control_fd; /* our end of its control socket; end-of-file when it is gone */
+    int wait_status; /* of waitpid, once reaped */
+};
+
+#define PROCESS_NONE ((struct process){.pid = 0, .pidfd = -1, .control_fd = -1})
+
+/* Executes /proc/self/exe with `--role NAME --control-fd 3`, behind the words of HANDOFF_EMULATOR if
+ * that is set ("qemu-aarch64 -L /usr/aarch64-linux-gnu"). It has no other descriptor of ours but
+ * standard input, output and error. The caller ends it with process_end. */
+enum status process_start(const char *role, enum process_lifetime lifetime, struct process *process,
+                          struct err *err);
+
+/* Closes our end of the control socket, which tells an idle role to go. */
+void process_hang_up(struct process *process);
+
+/* Waits up to grace_ns for the process to end by itself, then kills it; reaps it and closes
+ * everything. Safe on PROCESS_NONE and twice. */
+void process_end(struct process *process, uint64_t grace_ns);
+
+/* Reaps without waiting: true once it has ended. */
+bool process_has_ended(struct process *process);
+
+/* "was killed by signal 9 (Killed)" or "exited with status 3"; of a reaped process. */
+const char *process_end_format(const struct process *process, char *text, size_t size);
+
+#endif

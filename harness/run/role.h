@@ -1,0 +1,112 @@
+/* role.h: one process of a measurement, and what the runner tells it.
+ *
+ * A role is this same program, re-executed with `--role NAME --control-fd N`. It talks JSON over its
+ * control socket (base/channel.h):
+ *
+ *   runner → role   setup   what to do; descriptor: its trace
+ *   producer → …    address opaque bytes and descriptors of the edge, relayed to the consumer
+ *   role → runner   ready   everything is allocated, touched, pinned
+ *   runner → role   go      when the schedule starts, and the deadline
+ *   role → runner   finished  usage and counters, or
+ *                   error     what and hint
+ *   runner → role   exit
+ */
+#ifndef HANDOFF_RUN_ROLE_H
+#define HANDOFF_RUN_ROLE_H
+
+#include <stdint.h>
+
+#include <cjson/cJSON.h>
+
+#include "harness/base/channel.h"
+#include "harness/base/shm.h"
+#include "harness/measure/trace.h"
+#include "harness/measure/usage.h"
+#include "harness/run/wait_loop.h"
+#include "harness/scenario/cell.h"
+
+/* How long a role waits for the runner's next word before it gives up. */
+#define ROLE_SILENCE_NS 120000000000u
+
+/* The choices of a cell that a role needs, and its own part. */
+struct role_setup {
+    struct cell cell; /* id, launches, runnable are not sent */
+    uint32_t frames;  /* counted frames */
+    uint32_t warmup;  /* frames before them; ids run from 0 to warmup + frames - 1 */
+    uint64_t seed;    /* of the source content */
+    int cpu;          /* -1: not pinned */
+};
+
+static inline uint32_t role_setup_total(const struct role_setup *setup)
+{
+    return setup->warmup + setup->frames;
+}
+
+/* The message, and its inverse, which trusts nothing. */
+cJSON *role_setup_to_json(const struct role_setup *setup);
+enum status role_setup_from_json(const cJSON *json, struct role_setup *setup, struct err *err);
+
+/* An address as message members ("bytes" in hexadecimal; descriptors travel beside), and back. */
+cJSON *role_address_to_json(const struct transport_address *address);
+enum status role_address_from_message(struct channel_message *message,
+                                      struct transport_address *address, struct err *err);
+
+/* What a role counted over its window, as it reports when finished. */
+struct role_report {
+    struct usage usage;
+    struct transport_counters counters;
+    uint64_t filled_bytes; /* payload bytes the role itself copied: fill, access */
+    uint64_t frames;       /* frames sent, or acquired, warm-up included */
+};
+cJSON *role_report_to_json(const struct role_report *report);
+enum status role_report_from_json(const cJSON *json, struct role_report *report, struct err *err);
+
+/* What every role has while it runs. */
+struct role {
+    int control_fd;
+    struct role_setup setup;
+    struct shm_map trace_map;
+    struct trace *trace;
+    uint64_t start_ns;    /* when frame 0 falls due (pacing rate) */
+    uint64_t deadline_ns; /* of the whole launch */
+};
+
+/* One kind of role: how it prepares, runs and cleans up. `state` is its own. */
+struct role_kind {
+    const char *name;
+    /* Allocates and touches everything and exchanges the edge's address. */
+    enum status (*prepare)(struct role *role, void **state, struct err *err);
+    /* The hot path, from go to the last frame. */
+    enum status (*run)(struct role *role, void *state, struct role_report *report,
+                       struct err *err);
+    /* Safe on NULL and on what prepare left half-built. */
+    void (*clean_up)(void *state);
+};
+extern const struct role_kind role_producer;
+extern const struct role_kind role_consumer;
+
+/* The whole life of a role process: `handoff --role NAME --control-fd FD`. Errors go to the runner;
+ * what cannot be told is returned. */
+enum status role_main(int argc, char **argv, struct err *err);
+
+/* Waits for a message of type `type` from the runner; ST_PEER_GONE when the runner is gone. */
+enum status role_receive(const struct role *role, const char *type, struct channel_message *message,
+                         struct err *err);
+
+/* Appends a record to the role's trace; a full trace counts the overflow and says false. */
+static inline struct trace_record *role_record(struct trace *trace)
+{
+    uint32_t index = atomic_load_explicit(&trace->count, memory_order_relaxed);
+    if (index >= trace->capacity) {
+        trace->overflowed++;
+        return NULL;
+    }
+    return &trace->records[index];
+}
+static inline void role_record_publish(struct trace *trace)
+{
+    uint32_t index = atomic_load_explicit(&trace->count, memory_order_relaxed);
+    atomic_store_explicit(&trace->count, index + 1, memory_order_release);
+}
+
+#endif

@@ -1,0 +1,110 @@
+/* wait_loop.c: take the word's value, try, and only then idle with the value taken. */
+#include "harness/run/wait_loop.h"
+
+#include "harness/measure/clock.h"
+
+enum status wait_loop_open(struct wait_loop *loop, const struct transport *transport,
+                           struct endpoint *endpoint, const struct wait_strategy *strategy,
+                           uint32_t wait_us, enum direction announces, struct err *err)
+{
+    *loop = (struct wait_loop){
+        .transport = transport, .endpoint = endpoint, .deadline_ns = UINT64_MAX};
+    enum status status = strategy->open(wait_us, &loop->state, err);
+    if (status != ST_OK)
+        return status;
+    loop->strategy = strategy;
+    transport->wait_source(endpoint, announces, &loop->notify_source);
+    loop->notifies = loop->notify_source.kind == SOURCE_WORD;
+    return ST_OK;
+}
+
+void wait_loop_close(struct wait_loop *loop)
+{
+    if (loop->strategy)
+        loop->strategy->close(&loop->state);
+    *loop = (struct wait_loop){0};
+}
+
+/* The failure of an idle call, told so that the user knows what did not come. */
+static enum status __attribute__((cold))
+wait_loop_idle_failed(enum status status, const char *awaited, struct err *err)
+{
+    if (status == ST_TIMEOUT)
+        return err_set(err, ST_TIMEOUT, "is the machine overloaded, or the other role stuck?",
+                       "no %s came before the deadline of the launch", awaited);
+    return err_set(err, status, NULL, "waiting for a %s failed (%s)", awaited, status_name(status));
+}
+
+/* One step of waiting: idle until there may be news since `seen`. */
+static inline enum status wait_loop_idle(struct wait_loop *loop, const struct wait_source *source,
+                                         uint32_t seen)
+{
+    enum status status =
+        loop->strategy->idle(&loop->state, source, seen, loop->deadline_ns);
+    /* A strategy that returns without looking at the clock (spin on a descriptor) leaves the
+     * deadline to us; the others have just looked, and the extra reading is in their wait. */
+    if (status == ST_OK && source->kind != SOURCE_WORD && clock_now_ns() > loop->deadline_ns)
+        return ST_TIMEOUT;
+    return status;
+}
+
+typedef enum status (*wait_loop_verb)(struct endpoint *, struct frame *, struct err *);
+
+/* The loop for the verbs that need no stamps in between. */
+static enum status wait_loop_call(struct wait_loop *loop, wait_loop_verb verb,
+                                  enum direction direction, const char *awaited,
+                                  struct frame *frame, struct err *err)
+{
+    struct wait_source source;
+    loop->transport->wait_source(loop->endpoint, direction, &source);
+    for (;;) {
+        uint32_t seen = wait_source_value(&source);
+        enum status status = verb(loop->endpoint, frame, err);
+        if (status != ST_AGAIN)
+            return status;
+        if (source.kind != SOURCE_WORD)
+            loop->transport->wait_source(loop->endpoint, direction, &source);
+        status = wait_loop_idle(loop, &source, seen);
+        if (status != ST_OK)
+            return wait_loop_idle_failed(status, awaited, err);
+    }
+}
+
+enum status wait_loop_reserve(struct wait_loop *loop, struct frame *frame, struct err *err)
+{
+    return wait_loop_call(loop, loop->transport->reserve, DIRECTION_WRITE, "free slot", frame, err);
+}
+
+enum status wait_loop_commit(struct wait_loop *loop, struct frame *frame, struct err *err)
+{
+    return wait_loop_call(loop, loop->transport->commit, DIRECTION_WRITE, "room to send", frame,
+                          err);
+}
+
+enum status wait_loop_release(struct wait_loop *loop, struct frame *frame, struct err *err)
+{
+    return wait_loop_call(loop, loop->transport->release, DIRECTION_READ, "room to return a frame",
+                          frame, err);
+}
+
+enum status wait_loop_acquire(struct wait_loop *loop, struct frame *frame,
+                              struct wait_loop_stamps *stamps, struct err *err)
+{
+    struct wait_source source;
+    loop->transport->wait_source(loop->endpoint, DIRECTION_READ, &source);
+    stamps->waiting_ns = clock_now_ns();
+    stamps->seen_ns = stamps->waiting_ns;
+    for (;;) {
+        uint32_t seen = wait_source_value(&source);
+        enum status status = loop->transport->acquire(loop->endpoint, frame, err);
+        if (status != ST_AGAIN)
+            return status;
+        if (source.kind != SOURCE_WORD)
+            loop->transport->wait_source(loop->endpoint, DIRECTION_READ, &source);
+        status = wait_loop_idle(loop, &source, seen);
+        if (status != ST_OK)
+            return wait_loop_idle_failed(status, "frame", err);
+        if (frame->progress_bytes == 0)
+            stamps->seen_ns = clock_now_ns();
+    }
+}
