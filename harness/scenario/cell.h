@@ -9,6 +9,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include <cjson/cJSON.h>
+
 #include "harness/base/frame.h"
 #include "harness/wait/wait.h"
 #include "kernels/kernel.h"
@@ -73,7 +75,8 @@ struct cell {
     uint32_t warmup;   /* frames before them that are not counted; UINT32_MAX: a pilot decides */
 
     /* ST_OK, ST_NOT_APPLICABLE (the combination has no meaning) or ST_UNAVAILABLE (not on this
-     * machine), with the reason and the hint. Set by matrix_cells. */
+     * machine), with the reason and the hint. Set by scenario_parse (what has no meaning) and by
+     * scenario_probe, which scenario_load calls (what this machine lacks). */
     enum status runnable;
     char reason[256];
     char hint[256];
@@ -94,5 +97,20 @@ const char *cell_pacing_format(const struct cell *cell, char *text, size_t size)
 const char *cell_wait_format(const struct cell *cell, char *text, size_t size);
 const char *cell_placement_format(const struct cell *cell, char *text, size_t size);
 const char *geometry_format(struct geometry geometry, char *text, size_t size);
+
+/* True when the strategy can wait on whatever the transport may ask it to wait on. */
+bool cell_wait_fits(const struct wait_strategy *wait, const struct transport *transport);
+
+/* All axes, index 0 to cell_axis_count() - 1, in the order of axes.def: for what shows or stores a
+ * cell without knowing each of them. */
+#define CELL_AXIS_BYTES 64
+size_t cell_axis_count(void);
+const char *cell_axis_name(size_t index);
+/* False for launches, frames and warmup: how much is measured, not what. */
+bool cell_axis_in_id(size_t index);
+const char *cell_axis_format(const struct cell *cell, size_t index, char *text, size_t size);
+/* The value for a result file: a number where the axis is one, else text; NULL when out of memory.
+ * The caller owns it. */
+cJSON *cell_axis_json(const struct cell *cell, size_t index);
 
 #endif

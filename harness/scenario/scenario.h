@@ -1,7 +1,7 @@
 /* scenario.h: a scenario file, read, checked and expanded into cells.
  *
- * Called by `handoff run`, by the tests and by the fuzzer. Reading never touches the machine;
- * matrix_cells asks the registries what can run here.
+ * Called by `handoff run`, by the tests and by the fuzzer. Parsing never touches the machine;
+ * scenario_probe, which scenario_load calls, asks the registries what can run here.
  */
 #ifndef HANDOFF_SCENARIO_H
 #define HANDOFF_SCENARIO_H
@@ -11,6 +11,8 @@
 #include "harness/base/err.h"
 #include "harness/scenario/cell.h"
 
+/* A scenario file is at most this long. */
+#define SCENARIO_FILE_BYTES_MAX (256 * 1024)
 /* More cells than this in one scenario are an error: nobody waits for them. */
 #define SCENARIO_CELLS_MAX 4096
 
@@ -42,13 +44,22 @@ struct scenario_filter {
 
 /* Reads and checks a file, or text of `bytes` bytes (named `path` in errors). The caller frees with
  * scenario_free. Errors: ST_INVALID with "path: blocks[0].axes.wait[2]: …" and a hint; ST_SYSTEM
- * when the file cannot be read. *scenario is set only on ST_OK. */
+ * when the file cannot be read. *scenario is set only on ST_OK. Cells that make no sense are
+ * ST_NOT_APPLICABLE in `runnable`; scenario_load also calls scenario_probe. For scenario_parse,
+ * text[bytes] must be 0. */
 enum status scenario_load(const char *path, struct scenario **scenario, struct err *err);
 enum status scenario_parse(const char *path, const char *text, size_t bytes,
                            struct scenario **scenario, struct err *err);
 
-/* Keeps only the cells that pass every filter. ST_INVALID for an unknown axis or a value that no
- * cell has, with the values there are as the hint. */
+/* Asks every transport, wait, access and kernel that a runnable cell uses, once each, whether it is
+ * usable here, and marks the cells of those that are not ST_UNAVAILABLE with the reason. Only
+ * ST_NO_MEMORY is an error. */
+enum status scenario_probe(struct scenario *scenario, struct err *err);
+
+/* Keeps only the cells that pass every filter. Values are compared in their canonical form; one
+ * without a parameter stands for all of them ("poll" for "poll:100"), and "block=NAME" keeps a block.
+ * ST_INVALID for an unknown axis or a value that no cell has, with the values there are as the hint,
+ * and when no cell is left; the scenario is then unchanged. */
 enum status scenario_filter(struct scenario *scenario, const struct scenario_filter *filters,
                             size_t filter_count, struct err *err);
 

@@ -1,0 +1,122 @@
+/* applicable.c: see applicable.h. Each rule says in a sentence what does not fit and what would. */
+#include "harness/scenario/applicable.h"
+
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+/* Policy latest: the frame held, the newest one, and one to write the next into. */
+#define LATEST_SLOTS_MIN 3
+
+void applicable_refuse(struct cell *cell, enum status status, const char *reason, const char *hint)
+{
+    cell->runnable = status;
+    snprintf(cell->reason, sizeof cell->reason, "%s", reason);
+    snprintf(cell->hint, sizeof cell->hint, "%s", hint ? hint : "");
+}
+
+static void refuse(struct cell *cell, const char *hint, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+
+static void refuse(struct cell *cell, const char *hint, const char *format, ...)
+{
+    char reason[sizeof cell->reason];
+    va_list args;
+    va_start(args, format);
+    vsnprintf(reason, sizeof reason, format, args);
+    va_end(args);
+    applicable_refuse(cell, ST_NOT_APPLICABLE, reason, hint);
+}
+
+static const char *sources_name(unsigned sources)
+{
+    if (sources == SOURCE_WORD)
+        return "a word in shared memory";
+    if (sources == SOURCE_FD)
+        return "a descriptor";
+    if (sources == SOURCE_NATIVE)
+        return "its library's own call";
+    return "more than one kind of source";
+}
+
+/* "waits that go with shm: spin, pause, …" */
+static void list_fitting_waits(const struct transport *transport, char *text, size_t size)
+{
+    size_t used = (size_t)snprintf(text, size, "waits that go with %s:", transport->name);
+    const char *separator = " ";
+    for (size_t i = 0; i < wait_registry_count && used < size; i++) {
+        if (!cell_wait_fits(wait_registry[i], transport))
+            continue;
+        used += (size_t)snprintf(text + used, size - used, "%s%s", separator,
+                                 wait_registry[i]->name);
+        separator = ", ";
+    }
+}
+
+bool cell_wait_fits(const struct wait_strategy *wait, const struct transport *transport)
+{
+    return (transport->sources & wait->sources) == transport->sources;
+}
+
+static bool transport_refuses(struct cell *cell)
+{
+    const struct transport *transport = cell->transport;
+    char hint[sizeof cell->hint];
+    if (!cell_wait_fits(cell->wait, transport)) {
+        list_fitting_waits(transport, hint, sizeof hint);
+        refuse(cell, hint, "Transport %s is waited for on %s, and wait %s cannot do that.",
+               transport->name, sources_name(transport->sources), cell->wait->name);
+    } else if (!(transport->policies & cell->policy)) {
+        refuse(cell, "`handoff list transports` shows which policies each has",
+               "Transport %s has no policy %s.", transport->name, policy_name(cell->policy));
+    } else if (cell->slots < transport->slots_min || cell->slots > transport->slots_max) {
+        refuse(cell, "choose another number of slots",
+               "Transport %s has from %" PRIu32 " to %" PRIu32 " slots, not %" PRIu32 ".",
+               transport->name, transport->slots_min, transport->slots_max, cell->slots);
+    } else if ((transport->flags & TRANSPORT_NO_PAYLOAD) &&
+               (cell->fill != FILL_HEADER || strcmp(cell->kernel->name, "none") != 0)) {
+        refuse(cell, "give it fill header and kernel none",
+               "Transport %s carries no payload, so fill %s with kernel %s has nothing to work on.",
+               transport->name, fill_name(cell->fill), cell->kernel->name);
+    } else {
+        return false;
+    }
+    return true;
+}
+
+static bool values_refuse(struct cell *cell)
+{
+    unsigned needs = KERNEL_READS_PAYLOAD | KERNEL_WRITES_PAYLOAD;
+    if (cell->fill == FILL_HEADER && (cell->kernel->flags & needs)) {
+        refuse(cell, "use kernel none, or a fill that makes a payload",
+               "Kernel %s works on the payload, and fill header has none.", cell->kernel->name);
+    } else if (cell->policy == POLICY_LATEST && cell->slots < LATEST_SLOTS_MIN) {
+        refuse(cell, "use 3 slots or more",
+               "Policy latest needs 3 slots: one held, one with the newest frame, one to write the "
+               "next into.");
+    } else if (cell->policy == POLICY_LATEST && cell->pacing == PACING_PINGPONG) {
+        refuse(cell, "use pacing rate or max, or policy block",
+               "Policy latest replaces frames not yet taken, and pingpong has only one in flight.");
+    } else if (cell->frame_state != FRAME_STATE_AS_LEFT && cell->fill != FILL_COPY) {
+        refuse(cell, "use fill copy, or frame_state as_left",
+               "frame_state %s is about the source frame, and fill %s has none.",
+               frame_state_name(cell->frame_state), fill_name(cell->fill));
+    } else if (cell->frame_state != FRAME_STATE_AS_LEFT && cell->pacing == PACING_MAX) {
+        refuse(cell, "use pacing rate or pingpong, or frame_state as_left",
+               "frame_state %s takes time before each frame, so pacing max would measure that.",
+               frame_state_name(cell->frame_state));
+    } else {
+        return false;
+    }
+    return true;
+}
+
+void applicable_judge(struct cell *cell)
+{
+    cell->runnable = ST_OK;
+    cell->reason[0] = '\0';
+    cell->hint[0] = '\0';
+    if (!transport_refuses(cell))
+        values_refuse(cell);
+}

@@ -1,0 +1,15 @@
+/* applicable.h: whether a cell's values make sense together, on any machine. Called by matrix.c.
+ */
+#ifndef HANDOFF_SCENARIO_APPLICABLE_H
+#define HANDOFF_SCENARIO_APPLICABLE_H
+
+#include "harness/scenario/cell.h"
+
+/* Sets runnable, reason and hint: ST_OK or ST_NOT_APPLICABLE. The first reason found is given. */
+void applicable_judge(struct cell *cell);
+
+/* The same verdict, from a caller who knows more. */
+void applicable_refuse(struct cell *cell, enum status status, const char *reason,
+                       const char *hint);
+
+#endif

@@ -1,0 +1,301 @@
+/* scenario.c: from a scenario file to checked blocks and their cells. See scenario.h for the
+ * contract and scenarios/README.md for the format. */
+#include "harness/scenario/scenario.h"
+
+#include <ctype.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "harness/base/json.h"
+#include "harness/scenario/matrix.h"
+#include "harness/scenario/members.h"
+
+#define LAUNCH_SECONDS_DEFAULT 1.0
+#define LAUNCH_SECONDS_MIN 0.01
+#define LAUNCH_SECONDS_MAX 3600.0
+
+/* What is read of one block, in the order of block_keys. */
+enum block_member {
+    BLOCK_NAME,
+    BLOCK_DESCRIPTION,
+    BLOCK_COMPARE,
+    BLOCK_LAUNCH_SECONDS,
+    BLOCK_BASE,
+    BLOCK_AXES,
+    BLOCK_EXCLUDE,
+    BLOCK_MEMBERS
+};
+static const char *const block_keys[BLOCK_MEMBERS] = {
+    "name", "description", "compare", "launch_seconds", "base", "axes", "exclude"};
+
+enum file_member { FILE_NAME, FILE_DESCRIPTION, FILE_BASE, FILE_BLOCKS, FILE_MEMBERS };
+static const char *const file_keys[FILE_MEMBERS] = {"name", "description", "base", "blocks"};
+
+static enum status read_description(const cJSON *json, const struct place *above, char **text,
+                                    struct err *err)
+{
+    struct place place = PLACE_KEY(above, "description");
+    if (json)
+        return members_text(json, &place, text, err);
+    *text = strdup("");
+    return *text ? ST_OK : err_set(err, ST_NO_MEMORY, NULL, "out of memory");
+}
+
+static enum status read_launch_seconds(const cJSON *json, const struct place *above,
+                                       double *seconds, struct err *err)
+{
+    struct place place = PLACE_KEY(above, "launch_seconds");
+    if (!json) {
+        *seconds = LAUNCH_SECONDS_DEFAULT;
+        return ST_OK;
+    }
+    if (!cJSON_IsNumber(json) || !(json->valuedouble >= LAUNCH_SECONDS_MIN) ||
+        !(json->valuedouble <= LAUNCH_SECONDS_MAX))
+        return place_fail(&place, err, "it is how long one launch should last, in seconds",
+                          "must be a number from %g to %.0f", LAUNCH_SECONDS_MIN,
+                          LAUNCH_SECONDS_MAX);
+    *seconds = json->valuedouble;
+    return ST_OK;
+}
+
+/* The compared axis must be one of which the block has several values. */
+static enum status read_compare(const cJSON *json, const struct draft *draft, char **compare,
+                                struct err *err)
+{
+    struct place place = PLACE_KEY(draft->place, "compare");
+    const char *name = "";
+    if (json) {
+        if (!cJSON_IsString(json))
+            return place_fail(&place, err, "name an axis: \"wait\"",
+                              "must be the name of an axis, not %s", axis_kind_of(json));
+        name = json->valuestring;
+        const struct axis *axis = axis_find(name);
+        if (!axis) {
+            axis_unknown(name, err);
+            return place_context(&place, err);
+        }
+        const cJSON *given = draft->given[axis - axis_table];
+        if (!cJSON_IsArray(given) || !given->child->next)
+            return place_fail(&place, err, "give the axis several values in \"axes\"",
+                              "there is nothing to compare: the block has one value of %s", name);
+    }
+    *compare = strdup(name);
+    return *compare ? ST_OK : err_set(err, ST_NO_MEMORY, NULL, "out of memory");
+}
+
+/* Merges file base, block base and axes, the later ones over the earlier. */
+static enum status read_axes(const cJSON *const *members, const cJSON *const *file_base,
+                             struct draft *draft, struct err *err)
+{
+    const cJSON *base[AXIS_COUNT] = {NULL};
+    const cJSON *axes[AXIS_COUNT] = {NULL};
+    struct place base_place = PLACE_KEY(draft->place, "base");
+    struct place axes_place = PLACE_KEY(draft->place, "axes");
+    enum status status = ST_OK;
+    if (members[BLOCK_BASE])
+        status = members_axes(members[BLOCK_BASE], &base_place, false, base, err);
+    if (status == ST_OK && members[BLOCK_AXES])
+        status = members_axes(members[BLOCK_AXES], &axes_place, true, axes, err);
+    for (size_t i = 0; status == ST_OK && i < AXIS_COUNT; i++) {
+        const struct axis *axis = &axis_table[i];
+        struct place at = PLACE_KEY(&axes_place, axis->name);
+        if (base[i] && axes[i])
+            return place_fail(&at, err, "keep one of them",
+                              "the axis stands in the block's \"base\" too");
+        draft->given[i] = axes[i] ? axes[i] : base[i] ? base[i] : file_base[i];
+        if (!draft->given[i] && !axis->otherwise) {
+            char hint[160];
+            snprintf(hint, sizeof hint,
+                     "add it to \"base\" or \"axes\"; `handoff list %s` shows what there is",
+                     i == AXIS_INDEX_wait ? "waits" : "transports");
+            return place_fail(draft->place, err, hint, "no %s is given, and it has no default",
+                              axis->name);
+        }
+    }
+    return status;
+}
+
+static enum status read_block(const cJSON *json, const struct place *place, uint32_t index,
+                              const cJSON *const *file_base, struct scenario *scenario,
+                              struct cell_list *list, struct err *err)
+{
+    const cJSON *members[BLOCK_MEMBERS];
+    struct block *block = &scenario->blocks[index];
+    struct draft draft = {.place = place, .block_index = index};
+    enum status status = members_sort(json, place, block_keys, BLOCK_MEMBERS, members, err);
+    if (status != ST_OK)
+        return status;
+    if (!members[BLOCK_NAME])
+        return place_fail(place, err, "add a \"name\"; the report shows it",
+                          "the block has no name");
+    struct place name_place = PLACE_KEY(place, "name");
+    status = members_name(members[BLOCK_NAME], &name_place, &block->name, err);
+    for (uint32_t i = 0; i < index && status == ST_OK; i++)
+        if (strcmp(scenario->blocks[i].name, block->name) == 0)
+            status = place_fail(&name_place, err, "give each block a name of its own",
+                                "blocks[%u] is named \"%s\" too", i, block->name);
+    if (status == ST_OK)
+        status = read_description(members[BLOCK_DESCRIPTION], place, &block->description, err);
+    if (status == ST_OK)
+        status = read_launch_seconds(members[BLOCK_LAUNCH_SECONDS], place, &block->launch_seconds,
+                                     err);
+    if (status == ST_OK)
+        status = read_axes(members, file_base, &draft, err);
+    if (status == ST_OK)
+        status = read_compare(members[BLOCK_COMPARE], &draft, &block->compare, err);
+    draft.exclude = members[BLOCK_EXCLUDE];
+    return status == ST_OK ? matrix_expand(&draft, list, err) : status;
+}
+
+/* The number of blocks, at least one. Each makes a cell, so there cannot be more than of those. */
+static enum status count_blocks(const cJSON *blocks, const struct place *file, size_t *count,
+                                struct err *err)
+{
+    static const char hint[] =
+        "write \"blocks\": [{\"name\": \"one\", \"axes\": {\"transport\": [\"shm\", \"unix\"], "
+        "...}}]";
+    struct place place = PLACE_KEY(file, "blocks");
+    if (!blocks)
+        return place_fail(file, err, hint, "the scenario has no \"blocks\"");
+    if (!cJSON_IsArray(blocks))
+        return place_fail(&place, err, hint, "must be a list, not %s", axis_kind_of(blocks));
+    size_t found = 0;
+    for (const cJSON *block = blocks->child; block; block = block->next)
+        found++;
+    if (found == 0)
+        return place_fail(&place, err, hint, "the list is empty: there is nothing to measure");
+    if (found > SCENARIO_CELLS_MAX)
+        return place_fail(&place, err, "split the scenario", "%zu blocks are more than %d", found,
+                          SCENARIO_CELLS_MAX);
+    *count = found;
+    return ST_OK;
+}
+
+static enum status read_blocks(const cJSON *const *members, const struct place *file,
+                               struct scenario *scenario, struct cell_list *list, struct err *err)
+{
+    const cJSON *base[AXIS_COUNT] = {NULL};
+    struct place base_place = PLACE_KEY(file, "base");
+    struct place place = PLACE_KEY(file, "blocks");
+    enum status status = ST_OK;
+    if (members[FILE_BASE])
+        status = members_axes(members[FILE_BASE], &base_place, false, base, err);
+    if (status == ST_OK)
+        status = count_blocks(members[FILE_BLOCKS], file, &scenario->block_count, err);
+    if (status != ST_OK)
+        return status;
+    scenario->blocks = calloc(scenario->block_count, sizeof *scenario->blocks);
+    if (!scenario->blocks) {
+        scenario->block_count = 0;
+        return err_set(err, ST_NO_MEMORY, NULL, "out of memory");
+    }
+    uint32_t index = 0;
+    for (const cJSON *json = members[FILE_BLOCKS]->child; json && status == ST_OK;
+         json = json->next) {
+        struct place at = PLACE_ITEM(&place, index);
+        status = read_block(json, &at, index++, base, scenario, list, err);
+    }
+    return status == ST_OK ? matrix_unite(list, &place, err) : status;
+}
+
+/* The file's stem, with what cannot stand in a name replaced. */
+static char *name_from_path(const char *path)
+{
+    const char *slash = strrchr(path, '/');
+    char *name = strdup(slash ? slash + 1 : path);
+    if (!name)
+        return NULL;
+    char *dot = strrchr(name, '.');
+    if (dot && dot != name)
+        *dot = '\0';
+    if (strlen(name) > MEMBERS_NAME_BYTES_MAX)
+        name[MEMBERS_NAME_BYTES_MAX] = '\0';
+    for (char *c = name; *c; c++)
+        if (!isascii((unsigned char)*c) || (!isalnum((unsigned char)*c) && !strchr("_.-", *c)))
+            *c = '_';
+    if (!isalnum((unsigned char)*name)) {
+        free(name);
+        return strdup("scenario");
+    }
+    return name;
+}
+
+static enum status build(const char *path, const cJSON *json, struct scenario **built,
+                         struct err *err)
+{
+    const cJSON *members[FILE_MEMBERS];
+    struct place file = PLACE_FILE(path);
+    struct place name_place = PLACE_KEY(&file, "name");
+    struct cell_list list = {NULL, 0, 0};
+    struct scenario *scenario = calloc(1, sizeof *scenario);
+    if (!scenario || !(scenario->path = strdup(path))) {
+        free(scenario);
+        return err_set(err, ST_NO_MEMORY, NULL, "out of memory");
+    }
+    enum status status = members_sort(json, &file, file_keys, FILE_MEMBERS, members, err);
+    if (status == ST_OK && members[FILE_NAME])
+        status = members_name(members[FILE_NAME], &name_place, &scenario->name, err);
+    else if (status == ST_OK && !(scenario->name = name_from_path(path)))
+        status = err_set(err, ST_NO_MEMORY, NULL, "out of memory");
+    if (status == ST_OK)
+        status = read_description(members[FILE_DESCRIPTION], &file, &scenario->description, err);
+    if (status == ST_OK)
+        status = read_blocks(members, &file, scenario, &list, err);
+    scenario->cells = list.cells;
+    scenario->cell_count = list.count;
+    if (status != ST_OK) {
+        scenario_free(scenario);
+        return status;
+    }
+    *built = scenario;
+    return ST_OK;
+}
+
+enum status scenario_parse(const char *path, const char *text, size_t bytes,
+                           struct scenario **scenario, struct err *err)
+{
+    cJSON *json = NULL;
+    enum status status = json_parse(path, text, bytes, &json, err);
+    if (status != ST_OK)
+        return status;
+    status = build(path, json, scenario, err);
+    cJSON_Delete(json);
+    return status;
+}
+
+enum status scenario_load(const char *path, struct scenario **scenario, struct err *err)
+{
+    cJSON *json = NULL;
+    struct scenario *built = NULL;
+    enum status status = json_read_file(path, SCENARIO_FILE_BYTES_MAX, &json, err);
+    if (status != ST_OK)
+        return status;
+    status = build(path, json, &built, err);
+    cJSON_Delete(json);
+    if (status == ST_OK)
+        status = scenario_probe(built, err);
+    if (status != ST_OK) {
+        scenario_free(built);
+        return status;
+    }
+    *scenario = built;
+    return ST_OK;
+}
+
+void scenario_free(struct scenario *scenario)
+{
+    if (!scenario)
+        return;
+    for (size_t i = 0; i < scenario->block_count; i++) {
+        free(scenario->blocks[i].name);
+        free(scenario->blocks[i].description);
+        free(scenario->blocks[i].compare);
+    }
+    free(scenario->blocks);
+    free(scenario->cells);
+    free(scenario->name);
+    free(scenario->description);
+    free(scenario->path);
+    free(scenario);
+}
