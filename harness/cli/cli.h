@@ -1,0 +1,42 @@
+/* cli.h: what the commands of handoff share. Each command is one file, cmd_<name>.c.
+ */
+#ifndef HANDOFF_CLI_H
+#define HANDOFF_CLI_H
+
+#include <getopt.h>
+#include <stdint.h>
+
+#include "harness/base/err.h"
+
+/* A command: argv[0] is its name. Prints data to stdout and chatter to stderr; an error comes back in
+ * *err and main.c prints it. *exit_code is 0 on entry and is only looked at after ST_OK. */
+typedef enum status (*cli_command)(int argc, char **argv, int *exit_code, struct err *err);
+
+enum status cmd_run(int argc, char **argv, int *exit_code, struct err *err);
+enum status cmd_list(int argc, char **argv, int *exit_code, struct err *err);
+enum status cmd_report(int argc, char **argv, int *exit_code, struct err *err);
+enum status cmd_export(int argc, char **argv, int *exit_code, struct err *err);
+enum status cmd_help(int argc, char **argv, int *exit_code, struct err *err);
+
+/* Starts getopt anew for a command, without its own messages. */
+void cli_options_begin(void);
+
+/* The error for getopt's '?' (unknown) and ':' (argument missing; the option string begins with ':').
+ */
+enum status cli_bad_option(int option, char **argv, struct err *err);
+
+/* A whole number in [low, high] from an option's argument. */
+enum status cli_parse_u64(const char *option, const char *text, uint64_t low, uint64_t high,
+                          uint64_t *value, struct err *err);
+
+/* Exit codes of the program. */
+enum {
+    EXIT_CODE_OK = 0,
+    EXIT_CODE_FAILED = 1,      /* a regression or a failed cell */
+    EXIT_CODE_USAGE = 2,       /* usage or a bad scenario */
+    EXIT_CODE_ROLE_DIED = 3,   /* a role process died */
+    EXIT_CODE_UNAVAILABLE = 77,
+    EXIT_CODE_INTERRUPTED = 130,
+};
+
+#endif

@@ -1,0 +1,14 @@
+/* dry_run.h: `handoff run --dry-run`: what would run, what cannot, and how long it would take.
+ */
+#ifndef HANDOFF_CLI_DRY_RUN_H
+#define HANDOFF_CLI_DRY_RUN_H
+
+#include <stdio.h>
+
+#include "harness/base/err.h"
+#include "harness/scenario/scenario.h"
+
+/* Prints the cells by block. Starts no role and measures nothing. */
+enum status dry_run_print(FILE *out, const struct scenario *scenario, struct err *err);
+
+#endif

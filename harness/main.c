@@ -1,0 +1,79 @@
+/* main.c: from argv to a command. The only file that prints errors and decides the exit status. */
+#include <stdio.h>
+#include <string.h>
+
+#include "harness/cli/cli.h"
+#include "harness/run/build_info.h"
+#include "harness/run/role.h"
+
+static const struct {
+    const char *name;
+    cli_command run;
+} commands[] = {
+    {"run", cmd_run},       {"list", cmd_list}, {"report", cmd_report},
+    {"export", cmd_export}, {"help", cmd_help}, {"--help", cmd_help},
+};
+
+static int main_exit_code(enum status status)
+{
+    switch (status) {
+    case ST_OK:
+        return EXIT_CODE_OK;
+    case ST_INVALID:
+    case ST_NOT_APPLICABLE:
+        return EXIT_CODE_USAGE;
+    case ST_ROLE_DIED:
+        return EXIT_CODE_ROLE_DIED;
+    case ST_UNAVAILABLE:
+        return EXIT_CODE_UNAVAILABLE;
+    case ST_INTERRUPTED:
+        return EXIT_CODE_INTERRUPTED;
+    default:
+        return EXIT_CODE_FAILED;
+    }
+}
+
+static int main_fail(const struct err *err)
+{
+    fflush(stdout);
+    fprintf(stderr, "error: %s\n", err->what);
+    if (err->hint[0])
+        fprintf(stderr, "hint:  %s\n", err->hint);
+    return main_exit_code(err->status);
+}
+
+static void main_print_version(void)
+{
+    const struct build_info info = build_info();
+    printf("handoff %s%s%s (%s, %s)\n", info.version, info.commit[0] ? " " : "", info.commit,
+           info.compiler, info.build_type);
+}
+
+int main(int argc, char **argv)
+{
+    struct err err = {.status = ST_OK};
+    int exit_code = EXIT_CODE_OK;
+    if (argc < 2)
+        err_set(&err, ST_INVALID, "`handoff --help` shows the commands", "no command given");
+    if (argc >= 2 && strcmp(argv[1], "--version") == 0) {
+        main_print_version();
+        return EXIT_CODE_OK;
+    }
+    /* A role reports to its runner; what it prints would only disturb. */
+    if (argc >= 2 && strcmp(argv[1], "--role") == 0)
+        return main_exit_code(role_main(argc, argv, &err));
+    enum status status = argc < 2 ? ST_INVALID : ST_NOT_APPLICABLE;
+    for (size_t i = 0; i < sizeof commands / sizeof commands[0] && argc >= 2; i++)
+        if (strcmp(argv[1], commands[i].name) == 0)
+            status = commands[i].run(argc - 1, argv + 1, &exit_code, &err);
+    if (status == ST_NOT_APPLICABLE && err.status == ST_OK)
+        err_set(&err, ST_INVALID, "`handoff --help` shows the commands", "unknown command \"%s\"",
+                argv[1]);
+    if (status != ST_OK)
+        return main_fail(&err);
+    if (fflush(stdout) != 0) {
+        err_set(&err, ST_SYSTEM, "is the disk full, or the pipe closed?", "cannot write the output");
+        return main_fail(&err);
+    }
+    return exit_code;
+}

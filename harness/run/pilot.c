@@ -1,0 +1,159 @@
+/* pilot.c: see pilot.h. */
+#include "harness/run/pilot.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "harness/measure/stats.h"
+
+/* A pilot at a fixed rate lasts about this long, within the bounds below. */
+#define PILOT_SECONDS 0.3
+#define PILOT_RATE_FRAMES_MAX 400
+/* The others try few frames first, then as many as fill this time. */
+#define PILOT_FIRST_FRAMES 16
+#define PILOT_TARGET_NS 60000000.0
+#define PILOT_SECOND_FRAMES_MAX 20000
+
+static bool pilot_wanted(const struct plan_cell *cell)
+{
+    return cell->cell.runnable == ST_OK &&
+           (cell->cell.frames == 0 || cell->cell.warmup == UINT32_MAX);
+}
+
+static uint32_t pilot_clamp(double frames, uint32_t low, uint32_t high)
+{
+    return frames <= low ? low : frames >= high ? high : (uint32_t)frames;
+}
+
+/* One short launch; fills cell->frame_ns and the warm-up it saw, or the failure. */
+static enum status pilot_launch(const struct pilot_context *context, const struct plan *plan,
+                                struct plan_cell *cell, uint32_t frames, struct fold *fold,
+                                struct err *err)
+{
+    const struct session_request request = {
+        .cell = &cell->cell,
+        .frames = frames,
+        .warmup = 1,
+        .seed = plan->seed & ((UINT64_C(1) << 53) - 1),
+        .cpus = cell->cpus,
+        .tolerance_ns = context->tolerance_ns,
+        .guard = context->guard,
+        .signal_fd = context->signal_fd,
+    };
+    struct launch_outcome outcome;
+    enum status status = session_run(&request, fold, &outcome, err);
+    if (status != ST_OK)
+        return status;
+    if (outcome.status != ST_OK) {
+        snprintf(cell->result.failure, sizeof cell->result.failure, "in the pilot: %.*s",
+                 (int)sizeof cell->result.failure - 16, outcome.reason);
+        snprintf(cell->result.failure_hint, sizeof cell->result.failure_hint, "%s", outcome.hint);
+        cell->result.launches_planned = 0;
+        return ST_OK;
+    }
+    if (cell->cell.pacing != PACING_RATE && fold->finished_frames > 0)
+        cell->frame_ns = fold->window_ns / fold->finished_frames + 1;
+    uint32_t warmup = stats_warmup(fold->latencies_ns, fold->latency_count);
+    if (cell->cell.warmup == UINT32_MAX)
+        cell->result.warmup = warmup;
+    return ST_OK;
+}
+
+static enum status pilot_cell(const struct pilot_context *context, const struct plan *plan,
+                              struct plan_cell *cell, struct fold *fold, struct err *err)
+{
+    if (cell->cell.pacing == PACING_RATE) {
+        double frames = PILOT_SECONDS * cell->cell.rate_hz;
+        return pilot_launch(context, plan, cell,
+                            pilot_clamp(frames, PILOT_FRAMES_MIN, PILOT_RATE_FRAMES_MAX), fold,
+                            err);
+    }
+    enum status status = pilot_launch(context, plan, cell, PILOT_FIRST_FRAMES, fold, err);
+    if (status != ST_OK || cell->result.failure[0])
+        return status;
+    double fitting = PILOT_TARGET_NS / (double)cell->frame_ns;
+    if (fitting < 2 * PILOT_FIRST_FRAMES)
+        return ST_OK;
+    return pilot_launch(context, plan, cell,
+                        pilot_clamp(fitting, PILOT_FIRST_FRAMES, PILOT_SECOND_FRAMES_MAX), fold,
+                        err);
+}
+
+/* Whether two cells are sides of one comparison: of one block, and equal in every axis but the
+ * compared one. Waits belong to transports, so comparing transports also compares their waits. */
+static bool pilot_same_group(const struct scenario *scenario, const struct cell *a,
+                             const struct cell *b)
+{
+    if (a->block_index != b->block_index)
+        return false;
+    const char *compare = scenario->blocks[a->block_index].compare;
+    const bool transports = strcmp(compare, "transport") == 0;
+    const bool any_wait = transports || strcmp(compare, "wait") == 0;
+    if (!transports && a->transport != b->transport)
+        return false;
+    if (!any_wait && (a->wait != b->wait || a->wait_us != b->wait_us))
+        return false;
+    return (a->access == b->access || strcmp(compare, "access") == 0) &&
+           (a->kernel == b->kernel || strcmp(compare, "kernel") == 0) &&
+           (a->fill == b->fill || strcmp(compare, "fill") == 0) &&
+           (memcmp(&a->geometry, &b->geometry, sizeof a->geometry) == 0 ||
+            strcmp(compare, "frame") == 0) &&
+           ((a->pacing == b->pacing && a->rate_hz == b->rate_hz) ||
+            strcmp(compare, "pacing") == 0) &&
+           (a->slots == b->slots || strcmp(compare, "slots") == 0) &&
+           (a->policy == b->policy || strcmp(compare, "policy") == 0) &&
+           (a->placement == b->placement || strcmp(compare, "placement") == 0) &&
+           (a->frame_state == b->frame_state || strcmp(compare, "frame_state") == 0);
+}
+
+/* The same counts for all sides: as many frames as the slowest fits into the block's launch_seconds,
+ * and the longest warm-up any side needed. */
+static void pilot_decide(const struct scenario *scenario, struct plan *plan, size_t index)
+{
+    struct plan_cell *cell = &plan->cells[index];
+    uint64_t slowest_ns = cell->frame_ns;
+    uint32_t warmup = cell->result.warmup;
+    for (size_t i = 0; i < plan->cell_count; i++) {
+        const struct plan_cell *other = &plan->cells[i];
+        if (!pilot_wanted(other) || other->result.failure[0] ||
+            !pilot_same_group(scenario, &cell->cell, &other->cell))
+            continue;
+        slowest_ns = other->frame_ns > slowest_ns ? other->frame_ns : slowest_ns;
+        warmup = other->result.warmup > warmup ? other->result.warmup : warmup;
+    }
+    const struct block *block = &scenario->blocks[cell->cell.block_index];
+    if (cell->cell.frames == 0)
+        cell->result.frames =
+            pilot_clamp(block->launch_seconds * 1e9 / (double)(slowest_ns ? slowest_ns : 1),
+                        PILOT_FRAMES_MIN, PILOT_FRAMES_MAX);
+    /* Never more warm-up than counted frames: it is there to serve them. */
+    if (cell->cell.warmup == UINT32_MAX)
+        cell->result.warmup = warmup < cell->result.frames ? warmup : cell->result.frames;
+}
+
+enum status pilot_run(const struct pilot_context *context, struct plan *plan, struct err *err)
+{
+    struct fold *fold = fold_new();
+    if (!fold)
+        return err_set(err, ST_NO_MEMORY, NULL, "out of memory for histograms");
+    uint32_t wanted = 0, index = 0;
+    for (size_t i = 0; i < plan->cell_count; i++)
+        wanted += pilot_wanted(&plan->cells[i]);
+    enum status status = ST_OK;
+    for (size_t i = 0; i < plan->cell_count && status == ST_OK; i++) {
+        struct plan_cell *cell = &plan->cells[i];
+        if (!pilot_wanted(cell))
+            continue;
+        progress_step(context->progress, "pilot", ++index, wanted, cell->cell.id, 0);
+        status = pilot_cell(context, plan, cell, fold, err);
+        if (status != ST_OK)
+            err_context(err, "pilot of %s", cell->cell.id);
+    }
+    fold_free(fold);
+    /* Deciding twice for the same group gives the same: frames come from frame_ns, which deciding
+     * does not change, and the longest warm-up stays the longest, or all are cut to `frames`. */
+    for (size_t i = 0; i < plan->cell_count && status == ST_OK; i++)
+        if (pilot_wanted(&plan->cells[i]) && plan->cells[i].result.failure[0] == 0)
+            pilot_decide(context->scenario, plan, i);
+    return status;
+}

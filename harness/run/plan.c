@@ -1,0 +1,219 @@
+/* plan.c: see plan.h. */
+#include "harness/run/plan.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "harness/base/json.h"
+
+#define PLAN_SCHEMA_VERSION 1
+#define PLAN_BYTES_MAX ((size_t)16 << 20)
+/* Starting and ending two processes, and filling their source frames, as seen on a slow board. */
+#define PLAN_LAUNCH_OVERHEAD_NS 40000000u
+#define PLAN_LAUNCH_OVERHEAD_PER_BYTE_NS 6u
+
+enum status plan_make(const struct scenario *scenario, uint64_t seed, struct plan *plan,
+                      struct err *err)
+{
+    struct plan made = {.seed = seed, .cell_count = scenario->cell_count};
+    made.cells = calloc(scenario->cell_count ? scenario->cell_count : 1, sizeof *made.cells);
+    if (!made.cells)
+        return err_set(err, ST_NO_MEMORY, NULL, "out of memory for %zu cells",
+                       scenario->cell_count);
+    struct topology *topology = calloc(1, sizeof *topology);
+    enum status status = topology ? topology_read(topology, err)
+                                  : err_set(err, ST_NO_MEMORY, NULL, "out of memory");
+    for (size_t i = 0; i < made.cell_count && status == ST_OK; i++) {
+        struct plan_cell *cell = &made.cells[i];
+        struct err no_cpus;
+        cell->cell = scenario->cells[i];
+        cell->result.cell = &cell->cell;
+        if (cell->cell.runnable == ST_OK &&
+            placement_pick(topology, &cell->cell, &cell->cpus, &no_cpus) != ST_OK) {
+            cell->cell.runnable = ST_UNAVAILABLE;
+            snprintf(cell->cell.reason, sizeof cell->cell.reason, "%.*s",
+                     (int)sizeof cell->cell.reason - 1, no_cpus.what);
+            snprintf(cell->cell.hint, sizeof cell->cell.hint, "%.*s",
+                     (int)sizeof cell->cell.hint - 1, no_cpus.hint);
+        }
+        if (cell->cell.runnable != ST_OK)
+            continue;
+        cell->result.launches_planned = cell->cell.launches;
+        cell->result.frames = cell->cell.frames;
+        cell->result.warmup = cell->cell.warmup;
+        if (cell->cell.pacing == PACING_RATE)
+            cell->frame_ns = (uint64_t)(1e9 / cell->cell.rate_hz);
+    }
+    free(topology);
+    if (status != ST_OK) {
+        plan_free(&made);
+        return status;
+    }
+    *plan = made;
+    return ST_OK;
+}
+
+void plan_free(struct plan *plan)
+{
+    free(plan->cells);
+    free(plan->launches);
+    *plan = (struct plan){0};
+}
+
+/* splitmix64 (Steele, Lea, Flood 2014): the next number of a seeded sequence. */
+static uint64_t plan_random(uint64_t *state)
+{
+    uint64_t mixed = (*state += 0x9e3779b97f4a7c15u);
+    mixed = (mixed ^ (mixed >> 30)) * 0xbf58476d1ce4e5b9u;
+    mixed = (mixed ^ (mixed >> 27)) * 0x94d049bb133111ebu;
+    return mixed ^ (mixed >> 31);
+}
+
+/* Fisher-Yates. The bias of the modulo is below 2^-50 for any matrix we accept. */
+static void plan_shuffle(struct plan_launch *launches, size_t count, uint64_t *state)
+{
+    for (size_t i = count; i > 1; i--) {
+        size_t other = plan_random(state) % i;
+        struct plan_launch kept = launches[i - 1];
+        launches[i - 1] = launches[other];
+        launches[other] = kept;
+    }
+}
+
+enum status plan_order(struct plan *plan, struct err *err)
+{
+    size_t count = 0;
+    uint32_t rounds = 0;
+    for (size_t i = 0; i < plan->cell_count; i++) {
+        uint32_t planned = plan->cells[i].result.launches_planned;
+        count += planned;
+        rounds = planned > rounds ? planned : rounds;
+    }
+    struct plan_launch *launches = calloc(count ? count : 1, sizeof *launches);
+    if (!launches)
+        return err_set(err, ST_NO_MEMORY, NULL, "out of memory for %zu launches", count);
+    uint64_t state = plan->seed;
+    size_t used = 0;
+    for (uint32_t round = 0; round < rounds; round++) {
+        size_t first = used;
+        for (size_t i = 0; i < plan->cell_count; i++)
+            if (round < plan->cells[i].result.launches_planned)
+                launches[used++] = (struct plan_launch){(uint32_t)i, round};
+        plan_shuffle(launches + first, used - first, &state);
+    }
+    free(plan->launches);
+    plan->launches = launches;
+    plan->launch_count = count;
+    return ST_OK;
+}
+
+static void plan_path(const char *dir, char *path, size_t size)
+{
+    snprintf(path, size, "%s/plan.json", dir);
+}
+
+enum status plan_write(const struct plan *plan, const struct scenario *scenario, const char *dir,
+                       struct err *err)
+{
+    char path[4096];
+    plan_path(dir, path, sizeof path);
+    cJSON *json = cJSON_CreateObject();
+    cJSON *cells = cJSON_CreateArray();
+    bool ok = json_add_string(json, "schema", "handoff-plan") &&
+              json_add_u64(json, "schema_version", PLAN_SCHEMA_VERSION) &&
+              json_add_string(json, "scenario", scenario->name) &&
+              json_add_u64_text(json, "seed", plan->seed) && json_add(json, "cells", cells);
+    for (size_t i = 0; ok && i < plan->cell_count; i++) {
+        const struct plan_cell *cell = &plan->cells[i];
+        cJSON *item = cJSON_CreateObject();
+        ok = json_add_string(item, "id", cell->cell.id) &&
+             json_add_u64(item, "launches", cell->result.launches_planned) &&
+             json_add_u64(item, "frames", cell->result.frames) &&
+             json_add_u64(item, "warmup_frames", cell->result.warmup) &&
+             json_add_u64(item, "frame_ns", cell->frame_ns) &&
+             json_add_string(item, "failure", cell->result.failure) &&
+             json_add_string(item, "failure_hint", cell->result.failure_hint);
+        ok = json_append(cells, item) && ok;
+    }
+    enum status status = ok ? json_write_file(path, json, true, err)
+                            : err_set(err, ST_NO_MEMORY, NULL, "out of memory for the plan");
+    cJSON_Delete(json);
+    return status;
+}
+
+static enum status plan_differs(const char *path, const char *what, struct err *err)
+{
+    return err_set(err, ST_INVALID,
+                   "resume with the scenario file and options the run was started with, or start a "
+                   "new run in another --out",
+                   "%s: the run in this folder differs: %s", path, what);
+}
+
+static enum status plan_resume_cell(struct plan_cell *cell, const cJSON *item, const char *path,
+                                    struct err *err)
+{
+    int64_t launches, frames, warmup, frame_ns;
+    if (strcmp(json_get_string(item, "id", ""), cell->cell.id) != 0)
+        return plan_differs(path, "its cells are others", err);
+    if (!json_whole(json_get(item, "launches"), 0, 1000000, &launches) ||
+        !json_whole(json_get(item, "frames"), 0, UINT32_MAX, &frames) ||
+        !json_whole(json_get(item, "warmup_frames"), 0, UINT32_MAX, &warmup) ||
+        !json_whole(json_get(item, "frame_ns"), 0, INT64_C(1) << 53, &frame_ns))
+        return err_set(err, ST_CORRUPT, "start a new run", "%s: not a plan", path);
+    if ((cell->cell.frames != 0 && cell->cell.frames != frames) ||
+        (cell->cell.warmup != UINT32_MAX && cell->cell.warmup != warmup))
+        return plan_differs(path, "its frame counts are others", err);
+    if ((uint32_t)launches != cell->result.launches_planned &&
+        json_get_string(item, "failure", "")[0] == 0)
+        return plan_differs(path, "its number of launches is another", err);
+    cell->result.launches_planned = (uint32_t)launches;
+    cell->result.frames = (uint32_t)frames;
+    cell->result.warmup = (uint32_t)warmup;
+    cell->frame_ns = (uint64_t)frame_ns;
+    snprintf(cell->result.failure, sizeof cell->result.failure, "%s",
+             json_get_string(item, "failure", ""));
+    snprintf(cell->result.failure_hint, sizeof cell->result.failure_hint, "%s",
+             json_get_string(item, "failure_hint", ""));
+    return ST_OK;
+}
+
+enum status plan_resume(struct plan *plan, const struct scenario *scenario, const char *dir,
+                        struct err *err)
+{
+    char path[4096];
+    cJSON *json = NULL;
+    plan_path(dir, path, sizeof path);
+    enum status status = json_read_file(path, PLAN_BYTES_MAX, &json, err);
+    if (status != ST_OK)
+        return err_context(err, "nothing to resume");
+    const cJSON *cells = json_get(json, "cells");
+    uint64_t seed;
+    if (strcmp(json_get_string(json, "schema", ""), "handoff-plan") != 0 ||
+        json_get_number(json, "schema_version", 0) != PLAN_SCHEMA_VERSION ||
+        !json_get_u64_text(json, "seed", &seed) || !cJSON_IsArray(cells))
+        status = err_set(err, ST_CORRUPT, "start a new run", "%s: not a plan", path);
+    else if (strcmp(json_get_string(json, "scenario", ""), scenario->name) != 0 ||
+             (size_t)cJSON_GetArraySize(cells) != plan->cell_count)
+        status = plan_differs(path, "it is another scenario, or another choice of cells", err);
+    size_t index = 0;
+    for (const cJSON *item = cells ? cells->child : NULL; item && status == ST_OK;
+         item = item->next)
+        status = plan_resume_cell(&plan->cells[index++], item, path, err);
+    if (status == ST_OK)
+        plan->seed = seed;
+    cJSON_Delete(json);
+    return status;
+}
+
+uint64_t plan_launch_expected_ns(const struct plan_cell *cell, const struct scenario *scenario)
+{
+    const struct block *block = &scenario->blocks[cell->cell.block_index];
+    uint64_t overhead_ns =
+        PLAN_LAUNCH_OVERHEAD_NS +
+        (uint64_t)cell_payload_bytes(&cell->cell) * PLAN_LAUNCH_OVERHEAD_PER_BYTE_NS;
+    uint32_t warmup = cell->result.warmup == UINT32_MAX ? 0 : cell->result.warmup;
+    if (cell->result.frames == 0 || cell->frame_ns == 0)
+        return overhead_ns + (uint64_t)(block->launch_seconds * 1e9);
+    return overhead_ns + (uint64_t)(cell->result.frames + warmup) * cell->frame_ns;
+}

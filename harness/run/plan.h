@@ -1,0 +1,55 @@
+/* plan.h: what a run is going to do: frame counts per cell, seed, and the order of launches.
+ *
+ * Written to DIR/plan.json before the first counted launch, so that `--resume` goes on with the same
+ * counts and the same order.
+ */
+#ifndef HANDOFF_RUN_PLAN_H
+#define HANDOFF_RUN_PLAN_H
+
+#include "harness/base/err.h"
+#include "harness/run/placement.h"
+#include "harness/run/result.h"
+#include "harness/scenario/scenario.h"
+
+/* One cell of the plan; `result` is what result.h wants to know. */
+struct plan_cell {
+    struct result_cell result;
+    struct cell cell; /* a copy: `runnable` may have been narrowed by this machine's placement */
+    struct placement_cpus cpus;
+    uint64_t frame_ns; /* what one frame takes, by the pilot or the rate; 0 = unknown */
+};
+
+struct plan_launch {
+    uint32_t cell;   /* index into cells */
+    uint32_t launch; /* within the cell */
+};
+
+struct plan {
+    uint64_t seed;
+    struct plan_cell *cells;
+    size_t cell_count;
+    struct plan_launch *launches; /* in the order they run */
+    size_t launch_count;
+};
+
+/* A plan for the cells of a scenario, without frame counts where a pilot must decide. The scenario
+ * must outlive it. The caller frees. */
+enum status plan_make(const struct scenario *scenario, uint64_t seed, struct plan *plan,
+                      struct err *err);
+void plan_free(struct plan *plan);
+
+/* Lists the launches in rounds: each round has every cell that still has launches once, in an order
+ * drawn from the seed, so that launch k of two cells are neighbours. Call when the cells are final. */
+enum status plan_order(struct plan *plan, struct err *err);
+
+enum status plan_write(const struct plan *plan, const struct scenario *scenario, const char *dir,
+                       struct err *err);
+/* Takes the seed and the frame counts from DIR/plan.json. ST_INVALID when it is of another scenario
+ * or another choice of cells. */
+enum status plan_resume(struct plan *plan, const struct scenario *scenario, const char *dir,
+                        struct err *err);
+
+/* Nanoseconds one launch of a cell should take, processes started and ended included. */
+uint64_t plan_launch_expected_ns(const struct plan_cell *cell, const struct scenario *scenario);
+
+#endif

@@ -1,0 +1,198 @@
+/* result.c: result.json from the launches of a run, and back. See result.h for the contract. */
+#include "harness/run/result.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "harness/base/json.h"
+#include "harness/run/result_parts.h"
+
+static const char *result_text(const char *text)
+{
+    return text ? text : "";
+}
+
+static bool result_add_tool(cJSON *json, const struct result_context *context)
+{
+    cJSON *tool = result_add_object(json, "tool");
+    return tool && json_add_string(tool, "version", result_text(context->tool_version)) &&
+           json_add_string(tool, "commit", result_text(context->tool_commit)) &&
+           json_add_string(tool, "compiler", result_text(context->tool_compiler)) &&
+           json_add_string(tool, "build_type", result_text(context->tool_build_type));
+}
+
+static bool result_add_scenario(cJSON *json, const struct result_context *context)
+{
+    const struct scenario *scenario = context->scenario;
+    cJSON *member = result_add_object(json, "scenario");
+    return member && json_add_string(member, "name", result_text(scenario->name)) &&
+           json_add_string(member, "description", result_text(scenario->description)) &&
+           json_add_string(member, "path", result_text(scenario->path));
+}
+
+static bool result_add_command(cJSON *run, const struct result_context *context)
+{
+    cJSON *command = result_add_array(run, "command");
+    bool ok = command != NULL;
+    for (size_t i = 0; ok && i < context->command_count; i++)
+        ok = json_append(command, cJSON_CreateString(context->command[i]));
+    return ok;
+}
+
+/* "complete" is added last, when the cells are known. */
+static bool result_add_run(cJSON *json, const struct result_context *context)
+{
+    cJSON *run = result_add_object(json, "run");
+    bool ok = run && json_add_string(run, "started_utc", result_text(context->started_utc)) &&
+              json_add_string(run, "ended_utc", result_text(context->ended_utc)) &&
+              json_add_u64(run, "seed", context->seed) &&
+              json_add_bool(run, "interrupted", context->interrupted) &&
+              json_add_u64(run, "wall_ns", context->wall_ns) && result_add_command(run, context);
+    cJSON *clock = ok ? result_add_object(run, "clock") : NULL;
+    return clock && json_add_string(clock, "name", "CLOCK_MONOTONIC") &&
+           json_add_double(clock, "read_ns", context->clock.read_ns) &&
+           json_add_double(clock, "tick_ns", context->clock.tick_ns);
+}
+
+static bool result_add_environment(cJSON *json, const struct result_context *context)
+{
+    const cJSON *const sides[2] = {context->environment_before, context->environment_after};
+    static const char *const names[2] = {"before", "after"};
+    cJSON *environment = result_add_object(json, "environment");
+    bool ok = environment != NULL;
+    for (int i = 0; ok && i < 2; i++)
+        ok = json_add(environment, names[i],
+                      sides[i] ? cJSON_Duplicate(sides[i], 1) : cJSON_CreateObject());
+    return ok;
+}
+
+static bool result_add_warnings(cJSON *json, const struct result_context *context)
+{
+    cJSON *warnings = result_add_array(json, "warnings");
+    bool ok = warnings != NULL;
+    for (size_t i = 0; ok && i < context->warning_count; i++)
+        ok = json_append(warnings, cJSON_CreateString(context->warnings[i]));
+    return ok;
+}
+
+static bool result_add_blocks(cJSON *json, const struct scenario *scenario)
+{
+    cJSON *blocks = result_add_array(json, "blocks");
+    bool ok = blocks != NULL;
+    for (size_t i = 0; ok && i < scenario->block_count; i++) {
+        const struct block *block = &scenario->blocks[i];
+        cJSON *member = cJSON_CreateObject();
+        ok = json_append(blocks, member) && json_add_string(member, "name", block->name) &&
+             json_add_string(member, "description", result_text(block->description)) &&
+             json_add_string(member, "compare", result_text(block->compare));
+    }
+    return ok;
+}
+
+static void result_count_cell(const cJSON *cell, struct result_summary *summary)
+{
+    const char *status = json_get_string(cell, "status", "");
+    if (strcmp(status, "ok") == 0)
+        summary->cells_ok++;
+    else if (strcmp(status, "failed") == 0)
+        summary->cells_failed++;
+    else if (strcmp(status, "incomplete") == 0)
+        summary->cells_incomplete++;
+    else
+        summary->cells_not_run++;
+}
+
+static enum status result_add_cells(cJSON *json, const struct result_context *context,
+                                    const char *dir, struct result_summary *summary,
+                                    struct err *err)
+{
+    cJSON *cells = result_add_array(json, "cells");
+    if (!cells)
+        return err_set(err, ST_NO_MEMORY, NULL, "writing a result: out of memory");
+    for (size_t i = 0; i < context->cell_count; i++) {
+        cJSON *cell = NULL;
+        enum status status = result_cell_json(&context->cells[i], dir, &cell, err);
+        if (status != ST_OK)
+            return status;
+        result_count_cell(cell, summary);
+        if (!json_append(cells, cell))
+            return err_set(err, ST_NO_MEMORY, NULL, "writing a result: out of memory");
+    }
+    return ST_OK;
+}
+
+static enum status result_to_json(const struct result_context *context, const char *dir,
+                                  struct result_summary *summary, cJSON *json, struct err *err)
+{
+    bool ok = json_add_string(json, "schema", "handoff-result") &&
+              json_add_u64(json, "schema_version", RESULT_SCHEMA_VERSION) &&
+              result_add_tool(json, context) && result_add_scenario(json, context) &&
+              result_add_run(json, context) && result_add_environment(json, context) &&
+              result_add_warnings(json, context) && result_add_blocks(json, context->scenario);
+    if (!ok)
+        return err_set(err, ST_NO_MEMORY, NULL, "writing a result: out of memory");
+    enum status status = result_add_cells(json, context, dir, summary, err);
+    if (status != ST_OK)
+        return status;
+    bool complete = !context->interrupted && summary->cells_incomplete == 0;
+    if (!json_add_bool(json_get(json, "run"), "complete", complete))
+        return err_set(err, ST_NO_MEMORY, NULL, "writing a result: out of memory");
+    return ST_OK;
+}
+
+enum status result_assemble(const struct result_context *context, const char *dir,
+                            struct result_summary *summary, cJSON **json, struct err *err)
+{
+    struct result_summary found = {0};
+    char path[PATH_MAX];
+    if (snprintf(path, sizeof path, "%s/result.json", dir) >= (int)sizeof path)
+        return err_set(err, ST_INVALID, "use a shorter path with --out", "%s: the path is too long",
+                       dir);
+    if (mkdir(dir, 0755) != 0 && errno != EEXIST)
+        return err_set_errno(err, errno, "choose a folder that can be written with --out",
+                             "%s: cannot be created", dir);
+    cJSON *made = cJSON_CreateObject();
+    if (!made)
+        return err_set(err, ST_NO_MEMORY, NULL, "writing a result: out of memory");
+    enum status status = result_to_json(context, dir, &found, made, err);
+    if (status == ST_OK)
+        status = json_write_file(path, made, true, err);
+    cJSON_Delete(made);
+    /* What was written is read back rather than handed on: its numbers were written as text. */
+    if (status == ST_OK && json)
+        status = result_load(path, json, err);
+    if (status == ST_OK && summary)
+        *summary = found;
+    return status;
+}
+
+enum status result_load(const char *path, cJSON **json, struct err *err)
+{
+    char inside[PATH_MAX];
+    struct stat info;
+    if (stat(path, &info) == 0 && S_ISDIR(info.st_mode)) {
+        if (snprintf(inside, sizeof inside, "%s/result.json", path) >= (int)sizeof inside)
+            return err_set(err, ST_INVALID, NULL, "%s: the path is too long", path);
+        path = inside;
+    }
+    cJSON *read = NULL;
+    enum status status = json_read_file(path, RESULT_BYTES_MAX, &read, err);
+    if (status != ST_OK)
+        return status;
+    double version = json_get_number(read, "schema_version", 0);
+    if (strcmp(json_get_string(read, "schema", ""), "handoff-result") != 0 ||
+        !cJSON_IsArray(json_get(read, "cells")))
+        status = err_set(err, ST_INVALID, "give the result.json of a run, or the run's folder",
+                         "%s: is not a result of handoff", path);
+    else if (version < 1 || version > RESULT_SCHEMA_VERSION)
+        status = err_set(err, ST_INVALID, "use a newer handoff to read it",
+                         "%s: is of schema version %g; this handoff knows up to %d", path, version,
+                         RESULT_SCHEMA_VERSION);
+    if (status == ST_OK)
+        *json = read;
+    else
+        cJSON_Delete(read);
+    return status;
+}

@@ -1,0 +1,279 @@
+/* result_launch.c: one launch as a file of its own, written at once and read back at the end.
+ *
+ * A file is {"schema": "handoff-launch", …, "row": {…}}: the row goes into result.json as it is, what
+ * stands around it identifies the launch and feeds the totals of its cell.
+ */
+#include <errno.h>
+#include <inttypes.h>
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+
+#include "harness/base/json.h"
+#include "harness/run/result_parts.h"
+
+#define LAUNCH_BYTES_MAX ((size_t)64 << 20)
+
+void result_utc_now(char text[RESULT_UTC_BYTES])
+{
+    time_t now = time(NULL);
+    struct tm utc;
+    gmtime_r(&now, &utc);
+    strftime(text, RESULT_UTC_BYTES, "%Y-%m-%dT%H:%M:%SZ", &utc);
+}
+
+/* FNV-1a: a file name must not depend on what an id may contain, nor on the cell's number, which
+ * `--only` changes. The id itself is inside the file. */
+static uint64_t result_id_hash(const char *id)
+{
+    uint64_t hash = 0xcbf29ce484222325u;
+    for (; *id; id++)
+        hash = (hash ^ (unsigned char)*id) * 0x100000001b3u;
+    return hash;
+}
+
+enum status result_launch_path(const char *dir, const char *cell_id, uint32_t launch,
+                               char path[PATH_MAX], struct err *err)
+{
+    int used = snprintf(path, PATH_MAX, "%s/launches/%016" PRIx64 "-%04u.json", dir,
+                        result_id_hash(cell_id), launch);
+    if (used < 0 || used >= PATH_MAX)
+        return err_set(err, ST_INVALID, "use a shorter path with --out", "%s: the path is too long",
+                       dir);
+    return ST_OK;
+}
+
+/* ---- writing ----------------------------------------------------------------------------------- */
+
+static bool launch_add_usage(cJSON *parent, const char *role, const struct usage *usage)
+{
+    cJSON *json = result_add_object(parent, role);
+    return json && json_add_u64(json, "user_ns", usage->user_ns) &&
+           json_add_u64(json, "system_ns", usage->system_ns) &&
+           json_add_u64(json, "wall_ns", usage->wall_ns) &&
+           json_add_u64(json, "voluntary_switches", usage->voluntary_switches) &&
+           json_add_u64(json, "involuntary_switches", usage->involuntary_switches) &&
+           json_add_u64(json, "minor_faults", usage->minor_faults) &&
+           json_add_u64(json, "major_faults", usage->major_faults);
+}
+
+static bool launch_add_usages(cJSON *row, const struct launch_outcome *outcome)
+{
+    cJSON *usage = result_add_object(row, "usage");
+    bool ok = launch_add_usage(usage, "producer", &outcome->producer) &&
+              launch_add_usage(usage, "consumer", &outcome->consumer);
+    cJSON *system = ok ? result_add_object(usage, "system") : NULL;
+    return system && json_add_u64(system, "busy_ns", outcome->system.busy_ns) &&
+           json_add_u64(system, "steal_ns", outcome->system.steal_ns) &&
+           json_add_u64(system, "wall_ns", outcome->system.wall_ns) &&
+           json_add_u64(system, "cpus", outcome->system.cpus);
+}
+
+/* "p50_ns" and so on, null where the launch has too few frames. */
+static bool launch_add_quantiles(cJSON *json, const struct hdr *hdr, uint64_t infinite)
+{
+    for (unsigned i = 0; i < STATS_QUANTILE_COUNT; i++) {
+        char key[16];
+        double value = NAN;
+        stats_launch_quantile(hdr, infinite, (enum stats_quantile)i, &value);
+        snprintf(key, sizeof key, "%s_ns", stats_quantiles[i].key);
+        if (!result_add_time(json, key, value))
+            return false;
+    }
+    return true;
+}
+
+static enum status launch_add_intervals(cJSON *row, const struct fold *fold, struct err *err)
+{
+    cJSON *intervals = result_add_object(row, "intervals");
+    if (!intervals)
+        return err_set(err, ST_NO_MEMORY, NULL, "writing a launch: out of memory");
+    for (unsigned i = 0; fold && i < INTERVAL_COUNT; i++) {
+        const struct hdr *hdr = fold->intervals[i];
+        if (hdr_count(hdr) + fold->infinite[i] == 0)
+            continue;
+        cJSON *json = result_interval_json(hdr, fold->infinite[i], err);
+        if (!json)
+            return ST_NO_MEMORY;
+        bool added = json_add(intervals, interval_name((enum interval)i), json);
+        if (!added || !launch_add_quantiles(json, hdr, fold->infinite[i]))
+            return err_set(err, ST_NO_MEMORY, NULL, "writing a launch: out of memory");
+    }
+    return ST_OK;
+}
+
+/* The counts of a launch; all 0 without a fold. */
+static bool launch_add_counts(cJSON *row, const struct fold *fold)
+{
+    static const struct fold nothing = {.steady = true};
+    const struct fold *from = fold ? fold : &nothing;
+    return json_add_u64(row, "window_ns", from->window_ns) &&
+           json_add_u64(row, "frames", from->finished_frames) &&
+           json_add_u64(row, "infinite", from->sent_frames - from->finished_frames) &&
+           json_add_double(row, "frames_per_s", from->frames_per_s) &&
+           json_add_u64(row, "first_frame_ns", from->first_frame_ns) &&
+           json_add_bool(row, "steady", from->steady) &&
+           json_add_u64(row, "backlog_frames", from->backlog_frames) &&
+           json_add_u64(row, "deadline_missed", from->deadline_missed) &&
+           json_add_u64(row, "clamped", from->clamped) &&
+           result_add_integrity(row, &from->integrity);
+}
+
+/* What the launch counts as: its own end, or what its frames say about the transport. */
+static enum status launch_verdict(const struct launch_outcome *outcome, struct err *verdict)
+{
+    if (outcome->status != ST_OK)
+        return err_set(verdict, outcome->status, outcome->hint, "%s",
+                       outcome->reason[0] ? outcome->reason : status_name(outcome->status));
+    if (!outcome->fold)
+        return err_set(verdict, ST_SYSTEM, "this is a bug of the runner",
+                       "the launch left no frames to fold");
+    if (outcome->fold->finished_frames == 0)
+        return err_set(verdict, ST_CORRUPT, NULL, "not one counted frame was finished");
+    return fold_integrity_verdict(&outcome->fold->integrity, verdict);
+}
+
+static enum status launch_row(const struct launch_outcome *outcome, const struct err *verdict,
+                              bool is_ok, cJSON *row, struct err *err)
+{
+    bool ok = json_add_u64(row, "launch", outcome->launch) &&
+              json_add_u64(row, "order", outcome->order) &&
+              json_add_string(row, "status", is_ok ? "ok" : "failed") &&
+              json_add_string(row, "reason", is_ok ? "" : verdict->what) &&
+              json_add_string(row, "started_utc", outcome->started_utc) &&
+              launch_add_counts(row, outcome->fold) && launch_add_usages(row, outcome);
+    if (!ok)
+        return err_set(err, ST_NO_MEMORY, NULL, "writing a launch: out of memory");
+    return launch_add_intervals(row, outcome->fold, err);
+}
+
+static bool launch_add_cpu(cJSON *json, const char *name, int cpu)
+{
+    return cpu < 0 ? json_add(json, name, cJSON_CreateNull()) : json_add_i64(json, name, cpu);
+}
+
+static enum status launch_to_json(const struct cell *cell, const struct launch_outcome *outcome,
+                                  cJSON *json, struct err *err)
+{
+    struct err verdict = {0};
+    enum status status = launch_verdict(outcome, &verdict);
+    bool ok = json_add_string(json, "schema", "handoff-launch") &&
+              json_add_u64(json, "schema_version", RESULT_SCHEMA_VERSION) &&
+              json_add_string(json, "cell", cell->id) &&
+              json_add_u64(json, "launch", outcome->launch) &&
+              json_add_string(json, "status", status_name(status)) &&
+              json_add_string(json, "hint", status == ST_OK ? "" : verdict.hint) &&
+              json_add_u64(json, "frames", outcome->frames) &&
+              json_add_u64(json, "warmup_frames", outcome->warmup) &&
+              json_add_u64(json, "deadline_ns", outcome->deadline_ns) &&
+              json_add_double(json, "copies_per_frame", outcome->copies_per_frame) &&
+              launch_add_cpu(json, "producer_cpu", outcome->producer_cpu) &&
+              launch_add_cpu(json, "consumer_cpu", outcome->consumer_cpu);
+    cJSON *row = ok ? result_add_object(json, "row") : NULL;
+    if (!row)
+        return err_set(err, ST_NO_MEMORY, NULL, "writing a launch: out of memory");
+    return launch_row(outcome, &verdict, status == ST_OK, row, err);
+}
+
+/* mkdir -p. */
+static enum status result_make_folder(const char *path, struct err *err)
+{
+    char part[PATH_MAX];
+    snprintf(part, sizeof part, "%s", path);
+    for (char *at = part + 1;; at++) {
+        if (*at != '/' && *at != 0)
+            continue;
+        char kept = *at;
+        *at = 0;
+        if (mkdir(part, 0755) != 0 && errno != EEXIST)
+            return err_set_errno(err, errno, "choose a folder that can be written with --out",
+                                 "%s: cannot be created", part);
+        *at = kept;
+        if (kept == 0)
+            return ST_OK;
+    }
+}
+
+enum status result_launch_write(const char *dir, const struct cell *cell,
+                                const struct launch_outcome *outcome, struct err *err)
+{
+    char path[PATH_MAX];
+    enum status status = result_launch_path(dir, cell->id, outcome->launch, path, err);
+    if (status != ST_OK)
+        return status;
+    char *slash = strrchr(path, '/');
+    *slash = 0;
+    status = result_make_folder(path, err);
+    *slash = '/';
+    if (status != ST_OK)
+        return status;
+    cJSON *json = cJSON_CreateObject();
+    if (!json)
+        return err_set(err, ST_NO_MEMORY, NULL, "writing a launch: out of memory");
+    status = launch_to_json(cell, outcome, json, err);
+    if (status == ST_OK)
+        status = json_write_file(path, json, false, err);
+    cJSON_Delete(json);
+    return status;
+}
+
+/* ---- reading ----------------------------------------------------------------------------------- */
+
+enum status result_launch_read(const char *dir, const char *cell_id, uint32_t launch,
+                               struct launch_file *file, struct err *err)
+{
+    char path[PATH_MAX];
+    struct stat info;
+    enum status status = result_launch_path(dir, cell_id, launch, path, err);
+    if (status != ST_OK)
+        return status;
+    if (stat(path, &info) != 0 && errno == ENOENT)
+        return ST_AGAIN;
+    cJSON *json = NULL;
+    status = json_read_file(path, LAUNCH_BYTES_MAX, &json, err);
+    if (status != ST_OK)
+        return status;
+    cJSON *row = json_get(json, "row");
+    bool is_right = strcmp(json_get_string(json, "schema", ""), "handoff-launch") == 0 &&
+                    json_get_number(json, "schema_version", 0) == RESULT_SCHEMA_VERSION &&
+                    strcmp(json_get_string(json, "cell", ""), cell_id) == 0 &&
+                    json_get_number(json, "launch", -1) == launch &&
+                    json_get_number(row, "launch", -1) == launch &&
+                    cJSON_IsObject(json_get(row, "intervals")) &&
+                    cJSON_IsObject(json_get(row, "usage")) &&
+                    cJSON_IsObject(json_get(row, "integrity"));
+    if (!is_right) {
+        cJSON_Delete(json);
+        return err_set(err, ST_CORRUPT, "delete it and run again with --resume",
+                       "%s: is not launch %u of cell %s", path, launch, cell_id);
+    }
+    *file = (struct launch_file){
+        .json = json,
+        .row = row,
+        .status = status_from_name(json_get_string(json, "status", "")),
+    };
+    file->ok = file->status == ST_OK;
+    return ST_OK;
+}
+
+void result_launch_clear(struct launch_file *file)
+{
+    cJSON_Delete(file->json);
+    *file = (struct launch_file){0};
+}
+
+bool result_launch_exists(const char *dir, const struct cell *cell, uint32_t launch,
+                          uint32_t frames, uint32_t warmup, enum status *status)
+{
+    struct launch_file file;
+    if (result_launch_read(dir, cell->id, launch, &file, NULL) != ST_OK)
+        return false;
+    bool same = json_get_number(file.json, "frames", -1) == frames &&
+                json_get_number(file.json, "warmup_frames", -1) == warmup;
+    if (same && status)
+        *status = file.status;
+    result_launch_clear(&file);
+    return same;
+}

@@ -1,0 +1,363 @@
+/* runner.c: see runner.h. */
+#include "harness/run/runner.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/signalfd.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "harness/base/json.h"
+#include "harness/env/env.h"
+#include "harness/measure/clock.h"
+#include "harness/run/build_info.h"
+#include "harness/run/guard.h"
+#include "harness/run/pilot.h"
+#include "harness/run/plan.h"
+#include "harness/run/progress.h"
+#include "harness/run/session.h"
+
+struct runner {
+    const struct runner_options *options;
+    struct plan plan;
+    struct guard guard;
+    struct progress progress;
+    struct clock_quality clock;
+    int signal_fd;
+    sigset_t signals_before;
+    cJSON *environment_before;
+    cJSON *environment_after;
+    cJSON *warnings;
+    struct fold *fold;
+    char started_utc[RESULT_UTC_BYTES];
+    uint64_t started_ns;
+    bool interrupted;
+    bool role_died;
+};
+
+/* mkdir -p. */
+static enum status runner_make_dir(const char *dir, struct err *err)
+{
+    char path[4096];
+    if ((size_t)snprintf(path, sizeof path, "%s", dir) >= sizeof path || path[0] == 0)
+        return err_set(err, ST_INVALID, "choose another --out", "not a folder: \"%s\"", dir);
+    for (char *at = path + 1;; at++) {
+        if (*at != '/' && *at != 0)
+            continue;
+        char kept = *at;
+        *at = 0;
+        if (mkdir(path, 0755) != 0 && errno != EEXIST)
+            return err_set_errno(err, errno, "choose another --out", "cannot make the folder %s",
+                                 path);
+        *at = kept;
+        if (kept == 0)
+            return ST_OK;
+    }
+}
+
+/* A folder with a run in it is only touched by --resume. */
+static enum status runner_check_dir(const struct runner_options *options, struct err *err)
+{
+    char path[4096];
+    enum status status = runner_make_dir(options->out_dir, err);
+    if (status != ST_OK)
+        return status;
+    snprintf(path, sizeof path, "%s/plan.json", options->out_dir);
+    if (!options->resume && access(path, F_OK) == 0)
+        return err_set(err, ST_INVALID, "go on with it by --resume, or choose another --out",
+                       "%s already holds a run", options->out_dir);
+    return ST_OK;
+}
+
+static enum status runner_open_signals(struct runner *runner, struct err *err)
+{
+    sigset_t stop;
+    sigemptyset(&stop);
+    sigaddset(&stop, SIGINT);
+    sigaddset(&stop, SIGTERM);
+    sigaddset(&stop, SIGHUP);
+    if (sigprocmask(SIG_BLOCK, &stop, &runner->signals_before) != 0)
+        return err_set_errno(err, errno, NULL, "cannot block signals");
+    runner->signal_fd = signalfd(-1, &stop, SFD_CLOEXEC | SFD_NONBLOCK);
+    if (runner->signal_fd >= 0)
+        return ST_OK;
+    int saved = errno;
+    sigprocmask(SIG_SETMASK, &runner->signals_before, NULL);
+    return err_set_errno(err, saved, NULL, "cannot watch signals");
+}
+
+/* Gives the signals back to the process, less those that were meant for the run: otherwise they would
+ * kill it as soon as they are unblocked, before it has said what it has. */
+static void runner_close_signals(struct runner *runner)
+{
+    struct signalfd_siginfo taken;
+    while (runner->signal_fd >= 0 && read(runner->signal_fd, &taken, sizeof taken) > 0)
+        continue;
+    if (runner->signal_fd >= 0)
+        close(runner->signal_fd);
+    sigprocmask(SIG_SETMASK, &runner->signals_before, NULL);
+}
+
+static bool runner_stop_wanted(const struct runner *runner)
+{
+    struct pollfd signals = {.fd = runner->signal_fd, .events = POLLIN};
+    return poll(&signals, 1, 0) > 0;
+}
+
+static int64_t runner_tolerance_ns(const struct runner *runner)
+{
+    /* Two readings of one clock in order can differ by a tick the wrong way on another CPU, and a
+     * stamp is taken up to one reading before or after what it stamps. */
+    return (int64_t)(2.0 * runner->clock.read_ns + runner->clock.tick_ns) + 1;
+}
+
+static enum status runner_prepare_plan(struct runner *runner, struct err *err)
+{
+    const struct runner_options *options = runner->options;
+    enum status status = plan_make(options->scenario, options->seed, &runner->plan, err);
+    if (status != ST_OK)
+        return status;
+    if (options->resume)
+        return plan_resume(&runner->plan, options->scenario, options->out_dir, err);
+    const struct pilot_context context = {
+        .scenario = options->scenario,
+        .guard = &runner->guard,
+        .signal_fd = runner->signal_fd,
+        .tolerance_ns = runner_tolerance_ns(runner),
+        .progress = &runner->progress,
+    };
+    progress_begin(&runner->progress, options->quiet, 0);
+    status = pilot_run(&context, &runner->plan, err);
+    progress_clear(&runner->progress);
+    if (status != ST_OK)
+        return status;
+    return plan_write(&runner->plan, options->scenario, options->out_dir, err);
+}
+
+/* Numbers the cells that run, so that progress can say "cell n of m". */
+static uint32_t runner_runnable_rank(const struct plan *plan, size_t index, uint32_t *count)
+{
+    uint32_t rank = 0;
+    *count = 0;
+    for (size_t i = 0; i < plan->cell_count; i++) {
+        if (plan->cells[i].result.launches_planned == 0)
+            continue;
+        (*count)++;
+        if (i <= index)
+            rank = *count;
+    }
+    return rank;
+}
+
+static enum status runner_launch(struct runner *runner, size_t order, struct err *err)
+{
+    const struct plan_launch *planned = &runner->plan.launches[order];
+    const struct plan_cell *cell = &runner->plan.cells[planned->cell];
+    const struct runner_options *options = runner->options;
+    uint64_t expected_ns = plan_launch_expected_ns(cell, options->scenario);
+    const struct session_request request = {
+        .cell = &cell->cell,
+        .launch = planned->launch,
+        .order = (uint32_t)order,
+        .frames = cell->result.frames,
+        .warmup = cell->result.warmup,
+        .seed = (runner->plan.seed + order) & ((UINT64_C(1) << 53) - 1),
+        .cpus = cell->cpus,
+        .expected_ns = expected_ns,
+        .tolerance_ns = runner_tolerance_ns(runner),
+        .guard = &runner->guard,
+        .signal_fd = runner->signal_fd,
+    };
+    struct launch_outcome outcome;
+    enum status status = session_run(&request, runner->fold, &outcome, err);
+    if (status != ST_OK)
+        return status;
+    runner->role_died |= outcome.status == ST_ROLE_DIED;
+    if (outcome.status != ST_OK) {
+        progress_clear(&runner->progress);
+        fprintf(stderr, "failed: %s, launch %u: %s\n", cell->cell.id, planned->launch + 1,
+                outcome.reason);
+    }
+    return result_launch_write(options->out_dir, &cell->cell, &outcome, err);
+}
+
+static bool runner_launch_done(const struct runner *runner, size_t order)
+{
+    const struct plan_launch *planned = &runner->plan.launches[order];
+    const struct plan_cell *cell = &runner->plan.cells[planned->cell];
+    enum status ended;
+    return runner->options->resume &&
+           result_launch_exists(runner->options->out_dir, &cell->cell, planned->launch,
+                                cell->result.frames, cell->result.warmup, &ended) &&
+           ended == ST_OK;
+}
+
+static enum status runner_launch_all(struct runner *runner, struct err *err)
+{
+    const struct plan *plan = &runner->plan;
+    uint64_t total_ns = 0;
+    uint32_t missing = 0, index = 0;
+    for (size_t i = 0; i < plan->launch_count; i++) {
+        if (runner_launch_done(runner, i))
+            continue;
+        total_ns += plan_launch_expected_ns(&plan->cells[plan->launches[i].cell],
+                                            runner->options->scenario);
+        missing++;
+    }
+    progress_begin(&runner->progress, runner->options->quiet, total_ns);
+    for (size_t i = 0; i < plan->launch_count; i++) {
+        if (runner_stop_wanted(runner))
+            return err_set(err, ST_INTERRUPTED, NULL, "interrupted");
+        if (runner_launch_done(runner, i))
+            continue;
+        const struct plan_cell *cell = &plan->cells[plan->launches[i].cell];
+        char label[CELL_ID_BYTES + 64];
+        uint32_t cells;
+        uint32_t rank = runner_runnable_rank(plan, plan->launches[i].cell, &cells);
+        snprintf(label, sizeof label, "cell %u of %u  %s", rank, cells, cell->cell.id);
+        progress_step(&runner->progress, "launch", ++index, missing, label,
+                      plan_launch_expected_ns(cell, runner->options->scenario));
+        enum status status = runner_launch(runner, i, err);
+        if (status != ST_OK)
+            return status;
+    }
+    return ST_OK;
+}
+
+/* The environment and what it warns of, before anything runs. */
+static enum status runner_look_around(struct runner *runner, struct err *err)
+{
+    result_utc_now(runner->started_utc);
+    runner->started_ns = clock_now_ns();
+    runner->clock = clock_measure();
+    runner->fold = fold_new();
+    runner->warnings = cJSON_CreateArray();
+    if (!runner->fold || !runner->warnings)
+        return err_set(err, ST_NO_MEMORY, NULL, "out of memory");
+    enum status status = env_collect("", &runner->environment_before, err);
+    if (status != ST_OK)
+        return status;
+    env_warnings(runner->environment_before, runner->warnings);
+    return ST_OK;
+}
+
+static void runner_warn_shared_cpu(struct runner *runner)
+{
+    for (size_t i = 0; i < runner->plan.cell_count; i++) {
+        const struct plan_cell *cell = &runner->plan.cells[i];
+        if (cell->cell.placement != PLACEMENT_AUTO || cell->result.launches_planned == 0 ||
+            cell->cpus.producer != cell->cpus.consumer)
+            continue;
+        json_append(runner->warnings,
+                    cJSON_CreateString("Only one CPU may be used: producer and consumer take turns "
+                                       "on it, and waits that never sleep are slowed down most."));
+        return;
+    }
+}
+
+static enum status runner_write_result(struct runner *runner, struct runner_outcome *outcome,
+                                       struct err *err)
+{
+    const struct plan *plan = &runner->plan;
+    const struct build_info info = build_info();
+    char ended_utc[RESULT_UTC_BYTES];
+    result_utc_now(ended_utc);
+    int warning_count = cJSON_GetArraySize(runner->warnings);
+    const char **warnings = calloc((size_t)warning_count + 1, sizeof *warnings);
+    struct result_cell *cells = calloc(plan->cell_count + 1, sizeof *cells);
+    enum status status = ST_OK;
+    if (!warnings || !cells) {
+        status = err_set(err, ST_NO_MEMORY, NULL, "out of memory for the result");
+        goto undo;
+    }
+    for (int i = 0; i < warning_count; i++)
+        warnings[i] = cJSON_GetArrayItem(runner->warnings, i)->valuestring;
+    for (size_t i = 0; i < plan->cell_count; i++)
+        cells[i] = plan->cells[i].result;
+    const struct result_context context = {
+        .tool_version = info.version,
+        .tool_commit = info.commit,
+        .tool_compiler = info.compiler,
+        .tool_build_type = info.build_type,
+        .scenario = runner->options->scenario,
+        .started_utc = runner->started_utc,
+        .ended_utc = ended_utc,
+        .seed = plan->seed,
+        .wall_ns = clock_now_ns() - runner->started_ns,
+        .interrupted = runner->interrupted,
+        .command = runner->options->command,
+        .command_count = runner->options->command_count,
+        .clock = runner->clock,
+        .environment_before = runner->environment_before,
+        .environment_after = runner->environment_after,
+        .warnings = warnings,
+        .warning_count = (size_t)warning_count,
+        .cells = cells,
+        .cell_count = plan->cell_count,
+    };
+    status = result_assemble(&context, runner->options->out_dir, &outcome->summary,
+                             &outcome->result, err);
+undo:
+    free(warnings);
+    free(cells);
+    return status;
+}
+
+/* Pilot, launches and result; an interrupt goes on to the result. */
+static enum status runner_work(struct runner *runner, struct runner_outcome *outcome,
+                               struct err *err)
+{
+    enum status status = runner_prepare_plan(runner, err);
+    if (status == ST_OK)
+        status = plan_order(&runner->plan, err);
+    if (status == ST_OK) {
+        runner_warn_shared_cpu(runner);
+        status = runner_launch_all(runner, err);
+    }
+    progress_clear(&runner->progress);
+    runner->interrupted = status == ST_INTERRUPTED;
+    if (status != ST_OK && status != ST_INTERRUPTED)
+        return status;
+    status = env_collect("", &runner->environment_after, err);
+    if (status != ST_OK)
+        return status;
+    env_difference_warnings(runner->environment_before, runner->environment_after,
+                            runner->warnings);
+    return runner_write_result(runner, outcome, err);
+}
+
+enum status runner_run(const struct runner_options *options, struct runner_outcome *outcome,
+                       struct err *err)
+{
+    struct runner runner = {.options = options, .signal_fd = -1};
+    struct runner_outcome made = {.result = NULL};
+    enum status status = runner_check_dir(options, err);
+    if (status != ST_OK)
+        return status;
+    status = runner_open_signals(&runner, err);
+    if (status != ST_OK)
+        return status;
+    /* First the guard: it inherits nothing yet. */
+    status = guard_start(&runner.guard, err);
+    if (status == ST_OK)
+        status = runner_look_around(&runner, err);
+    if (status == ST_OK)
+        status = runner_work(&runner, &made, err);
+    guard_stop(&runner.guard);
+    runner_close_signals(&runner);
+    plan_free(&runner.plan);
+    fold_free(runner.fold);
+    cJSON_Delete(runner.environment_before);
+    cJSON_Delete(runner.environment_after);
+    cJSON_Delete(runner.warnings);
+    if (status != ST_OK)
+        return status;
+    made.interrupted = runner.interrupted;
+    made.role_died = runner.role_died;
+    *outcome = made;
+    return ST_OK;
+}
