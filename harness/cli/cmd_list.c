@@ -1,0 +1,183 @@
+/* cmd_list.c: `handoff list`: the transports, waits, access and kernels there are, whether this
+ * machine can use them, and why not. Called by main.c.
+ */
+#include "harness/cli/cmd_list.h"
+
+#include <getopt.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "harness/scenario/cell.h"
+#include "harness/scenario/suggest.h"
+
+static const char usage[] =
+    "usage: handoff list [transports|waits|access|kernels]\n"
+    "\n"
+    "Lists what a scenario can name, whether this machine can use it, and why not.\n"
+    "Without an argument it lists all four.\n"
+    "\n"
+    "  -h, --help   show this text\n";
+
+#define NAME_COLUMNS 14
+#define USABLE_COLUMNS 11
+#define POLICIES_COLUMNS 14
+#define WAITS_COLUMNS 28
+
+typedef enum status (*probe_function)(struct err *err);
+
+/* Name and availability, without the end of the line; fills *why when it is not available. */
+static bool print_start(const char *name, probe_function probe, struct err *why)
+{
+    memset(why, 0, sizeof *why);
+    bool usable = probe(why) == ST_OK;
+    printf("%-*s  %-*s  ", NAME_COLUMNS, name, USABLE_COLUMNS, usable ? "yes" : "no");
+    return usable;
+}
+
+/* The rest of the line, and below it the reason when there is one. */
+static void print_end(const char *summary, bool usable, const struct err *why)
+{
+    printf("%s\n", summary);
+    if (usable)
+        return;
+    printf("%*s  no: %s\n", NAME_COLUMNS, "", why->what);
+    if (why->hint[0])
+        printf("%*s  hint: %s\n", NAME_COLUMNS, "", why->hint);
+}
+
+static void append(char *text, size_t size, const char *word)
+{
+    size_t used = strlen(text);
+    snprintf(text + used, size - used, "%s%s", used ? "," : "", word);
+}
+
+/* A wait as a scenario writes it: "poll:<us>". */
+static const char *wait_spelling(const struct wait_strategy *wait, char *text, size_t size)
+{
+    snprintf(text, size, "%s%s", wait->name,
+             wait->parameter == WAIT_PARAMETER_US ? ":<us>" : "");
+    return text;
+}
+
+static void list_transports(void)
+{
+    printf("%-*s  %-*s  %-*s  %-*s  %s\n", NAME_COLUMNS, "TRANSPORT", USABLE_COLUMNS, "AVAILABLE",
+           POLICIES_COLUMNS, "POLICIES", WAITS_COLUMNS, "WAITS", "WHAT IT IS");
+    for (size_t i = 0; i < transport_registry_count; i++) {
+        const struct transport *transport = transport_registry[i];
+        char policies[32] = "";
+        char waits[256] = "";
+        char spelling[48];
+        if (transport->policies & POLICY_BLOCK)
+            append(policies, sizeof policies, policy_name(POLICY_BLOCK));
+        if (transport->policies & POLICY_LATEST)
+            append(policies, sizeof policies, policy_name(POLICY_LATEST));
+        for (size_t j = 0; j < wait_registry_count; j++)
+            if (cell_wait_fits(wait_registry[j], transport))
+                append(waits, sizeof waits,
+                       wait_spelling(wait_registry[j], spelling, sizeof spelling));
+        struct err why;
+        bool usable = print_start(transport->name, transport->probe, &why);
+        printf("%-*s  %-*s  ", POLICIES_COLUMNS, policies, WAITS_COLUMNS, waits);
+        print_end(transport->summary, usable, &why);
+    }
+}
+
+static void print_heading(const char *what)
+{
+    printf("%-*s  %-*s  %s\n", NAME_COLUMNS, what, USABLE_COLUMNS, "AVAILABLE", "WHAT IT IS");
+}
+
+static void list_waits(void)
+{
+    print_heading("WAIT");
+    for (size_t i = 0; i < wait_registry_count; i++) {
+        char spelling[48];
+        struct err why;
+        wait_spelling(wait_registry[i], spelling, sizeof spelling);
+        bool usable = print_start(spelling, wait_registry[i]->probe, &why);
+        print_end(wait_registry[i]->summary, usable, &why);
+    }
+}
+
+static void list_access(void)
+{
+    print_heading("ACCESS");
+    for (size_t i = 0; i < access_registry_count; i++) {
+        struct err why;
+        bool usable = print_start(access_registry[i]->name, access_registry[i]->probe, &why);
+        print_end(access_registry[i]->summary, usable, &why);
+    }
+}
+
+static void list_kernels(void)
+{
+    print_heading("KERNEL");
+    for (size_t i = 0; i < kernel_registry_count; i++) {
+        struct err why;
+        bool usable = print_start(kernel_registry[i]->name, kernel_registry[i]->probe, &why);
+        print_end(kernel_registry[i]->summary, usable, &why);
+    }
+}
+
+static const struct {
+    const char *name;
+    void (*print)(void);
+} lists[] = {
+    {"transports", list_transports},
+    {"waits", list_waits},
+    {"access", list_access},
+    {"kernels", list_kernels},
+};
+#define LIST_COUNT (sizeof lists / sizeof lists[0])
+
+static enum status print_one(const char *name, struct err *err)
+{
+    struct suggest suggest = SUGGEST_START(name);
+    for (size_t i = 0; i < LIST_COUNT; i++) {
+        if (strcmp(name, lists[i].name) == 0) {
+            lists[i].print();
+            return ST_OK;
+        }
+        suggest_offer(&suggest, lists[i].name);
+    }
+    char shown[SUGGEST_SHOWN_BYTES];
+    char hint[120];
+    snprintf(hint, sizeof hint, "%s%s%sthere are transports, waits, access and kernels",
+             suggest.nearest ? "did you mean \"" : "", suggest.nearest ? suggest.nearest : "",
+             suggest.nearest ? "\"? " : "");
+    return err_set(err, ST_INVALID, hint, "list: there is no list of \"%s\"",
+                   suggest_show(name, shown, sizeof shown));
+}
+
+enum status cmd_list(int argc, char **argv, int *exit_code, struct err *err)
+{
+    static const struct option options[] = {{"help", no_argument, NULL, 'h'}, {NULL, 0, NULL, 0}};
+    optind = 0; /* starts anew: main.c has read its own options */
+    opterr = 0;
+    int option;
+    while ((option = getopt_long(argc, argv, "+h", options, NULL)) != -1) {
+        if (option != 'h')
+            return err_set(err, ST_INVALID, "`handoff list --help` shows the options",
+                           "list: unknown option %s", argv[optind > 1 ? optind - 1 : 1]);
+        fputs(usage, stdout);
+        *exit_code = 0;
+        return ST_OK;
+    }
+    if (argc - optind > 1)
+        return err_set(err, ST_INVALID, "name one of transports, waits, access and kernels",
+                       "list: too many arguments");
+    if (argc - optind == 1) {
+        enum status status = print_one(argv[optind], err);
+        if (status == ST_OK)
+            *exit_code = 0;
+        return status;
+    }
+    for (size_t i = 0; i < LIST_COUNT; i++) {
+        if (i)
+            putchar('\n');
+        lists[i].print();
+    }
+    *exit_code = 0;
+    return ST_OK;
+}
