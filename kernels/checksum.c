@@ -65,35 +65,35 @@ static uint64_t checksum_tail(const uint8_t *payload, size_t payload_bytes, size
  * vector types do for SSE2, AVX2 and NEON alike. Prefetching a page ahead takes AVX2 from 16 to
  * 29 GB/s where a plain read does 30; it stops at the payload's end, because behind it lies the
  * next slot, which the producer may be writing. */
-#define CHECKSUM_PASS(NAME, BYTES, ATTRIBUTE)                                                      \
-    ATTRIBUTE static uint64_t NAME(const uint8_t *payload, size_t payload_bytes)                   \
-    {                                                                                              \
-        typedef uint64_t vector __attribute__((vector_size(BYTES)));                               \
-        const vector zero = {0};                                                                   \
-        const vector low_half = zero + UINT32_MAX;                                                 \
-        vector even_sum = zero, even_prefix = zero, odd_sum = zero, odd_prefix = zero;             \
-        size_t turn_bytes = UNROLL * sizeof(vector);                                               \
-        size_t end = payload_bytes / turn_bytes * turn_bytes;                                      \
-        for (size_t i = 0; i < end; i += turn_bytes) {                                             \
-            for (size_t line = PREFETCH_BYTES; line < PREFETCH_BYTES + turn_bytes; line += 64)     \
-                if (i + line < payload_bytes)                                                      \
-                    __builtin_prefetch(payload + i + line);                                        \
-            for (size_t u = 0; u < turn_bytes; u += sizeof(vector)) {                              \
-                vector words;                                                                      \
-                memcpy(&words, payload + i + u, sizeof words);                                     \
-                even_prefix += even_sum;                                                           \
-                odd_prefix += odd_sum;                                                             \
-                even_sum += words & low_half;                                                      \
-                odd_sum += words >> 32;                                                            \
-            }                                                                                      \
-        }                                                                                          \
-        struct lane_sums sums;                                                                     \
-        memcpy(sums.even_sum, &even_sum, sizeof even_sum);                                         \
-        memcpy(sums.even_prefix, &even_prefix, sizeof even_prefix);                                \
-        memcpy(sums.odd_sum, &odd_sum, sizeof odd_sum);                                            \
-        memcpy(sums.odd_prefix, &odd_prefix, sizeof odd_prefix);                                   \
-        return checksum_fold(&sums, sizeof(vector) / sizeof(uint64_t), end / sizeof(vector)) +     \
-               checksum_tail(payload, payload_bytes, end);                                         \
+#define CHECKSUM_PASS(NAME, BYTES, ATTRIBUTE)                                                  \
+    ATTRIBUTE static uint64_t NAME(const uint8_t *payload, size_t payload_bytes)               \
+    {                                                                                          \
+        typedef uint64_t vector __attribute__((vector_size(BYTES)));                           \
+        const vector zero = {0};                                                               \
+        const vector low_half = zero + UINT32_MAX;                                             \
+        vector even_sum = zero, even_prefix = zero, odd_sum = zero, odd_prefix = zero;         \
+        size_t turn_bytes = UNROLL * sizeof(vector);                                           \
+        size_t end = payload_bytes / turn_bytes * turn_bytes;                                  \
+        for (size_t i = 0; i < end; i += turn_bytes) {                                         \
+            for (size_t line = PREFETCH_BYTES; line < PREFETCH_BYTES + turn_bytes; line += 64) \
+                if (i + line < payload_bytes)                                                  \
+                    __builtin_prefetch(payload + i + line);                                    \
+            for (size_t u = 0; u < turn_bytes; u += sizeof(vector)) {                          \
+                vector words;                                                                  \
+                memcpy(&words, payload + i + u, sizeof words);                                 \
+                even_prefix += even_sum;                                                       \
+                odd_prefix += odd_sum;                                                         \
+                even_sum += words & low_half;                                                  \
+                odd_sum += words >> 32;                                                        \
+            }                                                                                  \
+        }                                                                                      \
+        struct lane_sums sums;                                                                 \
+        memcpy(sums.even_sum, &even_sum, sizeof even_sum);                                     \
+        memcpy(sums.even_prefix, &even_prefix, sizeof even_prefix);                            \
+        memcpy(sums.odd_sum, &odd_sum, sizeof odd_sum);                                        \
+        memcpy(sums.odd_prefix, &odd_prefix, sizeof odd_prefix);                               \
+        return checksum_fold(&sums, sizeof(vector) / sizeof(uint64_t), end / sizeof(vector)) + \
+               checksum_tail(payload, payload_bytes, end);                                     \
     }
 
 #if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__

@@ -3,11 +3,12 @@
  * Called by the consumer role through kernel.h. Unlike `checksum` it reads a part of the frame and
  * computes more per byte, as real consumers do. preprocess.h defines the result.
  *
- * Each output row gathers its four neighbour pixels per column as whole 32-bit pixels, whatever the
- * number of channels; all arithmetic then runs along the row, where the compiler makes vectors.
+ * Each output row first gathers the four neighbours of every column as whole pixels, left and right
+ * with one load; all arithmetic then runs along the row, where the compiler makes vectors.
  */
 #include "kernels/preprocess.h"
 
+#include <endian.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -20,7 +21,8 @@ struct tap {
     float fraction;  /* weight of the second */
 };
 
-/* The neighbours of one output row, a pixel per 32-bit word, channel 0 in the low byte. */
+/* The neighbours of one output row, a pixel per 32-bit word: channel 0 in the low byte, and in the
+ * bytes behind the last channel whatever came along. */
 struct neighbours {
     uint32_t top_left[PREPROCESS_SIZE];
     uint32_t top_right[PREPROCESS_SIZE];
@@ -28,7 +30,12 @@ struct neighbours {
     uint32_t bottom_right[PREPROCESS_SIZE];
 };
 
+/* One plane of one output row, from the gathered neighbours. */
+typedef void (*row_blend_function)(const struct kernel_state *state, float row_fraction,
+                                   unsigned plane, float *restrict output);
+
 struct kernel_state {
+    row_blend_function blend; /* the fastest for this processor */
     size_t payload_bytes;
     size_t row_bytes;
     unsigned channels;
@@ -36,8 +43,7 @@ struct kernel_state {
     float scale[PREPROCESS_PLANES_MAX]; /* value * scale + offset normalizes */
     float offset[PREPROCESS_PLANES_MAX];
     struct tap rows[PREPROCESS_SIZE];
-    uint32_t left_bytes[PREPROCESS_SIZE]; /* of each column's neighbours within a row */
-    uint32_t right_bytes[PREPROCESS_SIZE];
+    uint32_t left_bytes[PREPROCESS_SIZE]; /* of each column's left neighbour within a row */
     float fractions[PREPROCESS_SIZE];
     struct neighbours neighbours;
     struct kernel_pending pending;
@@ -66,7 +72,6 @@ static void tables_make(struct kernel_state *state, struct geometry geometry)
         state->rows[i] = tap_make(i, geometry.height);
         struct tap column = tap_make(i, geometry.width);
         state->left_bytes[i] = column.first * state->channels;
-        state->right_bytes[i] = column.second * state->channels;
         state->fractions[i] = column.fraction;
     }
     for (unsigned plane = 0; plane < state->planes; plane++) {
@@ -77,26 +82,43 @@ static void tables_make(struct kernel_state *state, struct geometry geometry)
     }
 }
 
-/* Reads no byte beyond the pixel: it may be the payload's last. */
-static inline uint32_t pixel_load(const uint8_t *pixel, unsigned channels)
+/* Two pixels in one 64-bit word, of which `readable` bytes may be read. */
+static inline uint64_t pair_load(const uint8_t *pixels, size_t readable)
 {
-    if (channels == 1)
-        return pixel[0];
-    return pixel[0] | (uint32_t)pixel[1] << 8 | (uint32_t)pixel[2] << 16;
+    uint64_t pair = 0;
+    memcpy(&pair, pixels, readable < sizeof pair ? readable : sizeof pair);
+    return le64toh(pair);
 }
 
-static inline __attribute__((always_inline)) void
-row_gather(struct kernel_state *state, const uint8_t *top, const uint8_t *bottom, unsigned channels)
+/* The right neighbour is always the next pixel in memory: at a row's end, where it is not the one
+ * wanted, its weight is 0. With `whole`, eight bytes may be read at every pixel of both rows. */
+static inline __attribute__((always_inline)) void pairs_gather(struct kernel_state *state,
+                                                               const uint8_t *payload, size_t top,
+                                                               size_t bottom, bool whole)
 {
     struct neighbours *neighbours = &state->neighbours;
+    unsigned right_bits = 8 * state->channels;
     for (unsigned x = 0; x < PREPROCESS_SIZE; x++) {
-        uint32_t left = state->left_bytes[x];
-        uint32_t right = state->right_bytes[x];
-        neighbours->top_left[x] = pixel_load(top + left, channels);
-        neighbours->top_right[x] = pixel_load(top + right, channels);
-        neighbours->bottom_left[x] = pixel_load(bottom + left, channels);
-        neighbours->bottom_right[x] = pixel_load(bottom + right, channels);
+        size_t above = top + state->left_bytes[x];
+        size_t below = bottom + state->left_bytes[x];
+        uint64_t top_pair = pair_load(payload + above, whole ? 8 : state->payload_bytes - above);
+        uint64_t bottom_pair = pair_load(payload + below, whole ? 8 : state->payload_bytes - below);
+        neighbours->top_left[x] = (uint32_t)top_pair;
+        neighbours->top_right[x] = (uint32_t)(top_pair >> right_bits);
+        neighbours->bottom_left[x] = (uint32_t)bottom_pair;
+        neighbours->bottom_right[x] = (uint32_t)(bottom_pair >> right_bits);
     }
+}
+
+static void row_gather(struct kernel_state *state, const uint8_t *payload, const struct tap *row)
+{
+    size_t top = row->first * state->row_bytes;
+    size_t bottom = row->second * state->row_bytes;
+    size_t last = bottom + state->left_bytes[PREPROCESS_SIZE - 1];
+    if (last + sizeof(uint64_t) <= state->payload_bytes)
+        pairs_gather(state, payload, top, bottom, true);
+    else /* close to the payload's end */
+        pairs_gather(state, payload, top, bottom, false);
 }
 
 static inline float channel_value(uint32_t pixel, unsigned shift)
@@ -104,8 +126,9 @@ static inline float channel_value(uint32_t pixel, unsigned shift)
     return (float)(int32_t)(pixel >> shift & 0xff);
 }
 
-static void row_blend(const struct kernel_state *state, float row_fraction, unsigned plane,
-                      float *restrict output)
+static inline __attribute__((always_inline)) void row_blend(const struct kernel_state *state,
+                                                            float row_fraction, unsigned plane,
+                                                            float *restrict output)
 {
     const struct neighbours *neighbours = &state->neighbours;
     unsigned shift = 8 * plane;
@@ -123,17 +146,36 @@ static void row_blend(const struct kernel_state *state, float row_fraction, unsi
     }
 }
 
+static void row_blend_baseline(const struct kernel_state *state, float row_fraction, unsigned plane,
+                               float *restrict output)
+{
+    row_blend(state, row_fraction, plane, output);
+}
+
+#if defined(__x86_64__)
+__attribute__((target("avx2"))) static void row_blend_avx2(const struct kernel_state *state,
+                                                           float row_fraction, unsigned plane,
+                                                           float *restrict output)
+{
+    row_blend(state, row_fraction, plane, output);
+}
+#endif
+
+static row_blend_function row_blend_choose(void)
+{
+#if defined(__x86_64__)
+    if (__builtin_cpu_supports("avx2"))
+        return row_blend_avx2;
+#endif
+    return row_blend_baseline;
+}
+
 static void preprocess_frame(struct kernel_state *state, const uint8_t *payload)
 {
     for (unsigned y = 0; y < PREPROCESS_SIZE; y++) {
-        const uint8_t *top = payload + state->rows[y].first * state->row_bytes;
-        const uint8_t *bottom = payload + state->rows[y].second * state->row_bytes;
-        if (state->channels == 1) /* constants here let the compiler drop the choice per pixel */
-            row_gather(state, top, bottom, 1);
-        else
-            row_gather(state, top, bottom, 3);
+        row_gather(state, payload, &state->rows[y]);
         for (unsigned plane = 0; plane < state->planes; plane++)
-            row_blend(state, state->rows[y].fraction, plane, state->output[plane][y]);
+            state->blend(state, state->rows[y].fraction, plane, state->output[plane][y]);
     }
 }
 
@@ -177,6 +219,7 @@ static enum status preprocess_open(const struct kernel_config *config, struct ke
     if (!made)
         return err_set(err, ST_NO_MEMORY, NULL, "kernel preprocess: no memory for its output");
     memset(made, 0xff, sizeof *made); /* touches every page before the clock starts */
+    made->blend = row_blend_choose();
     made->payload_bytes = config->payload_bytes;
     made->channels = (unsigned)config->geometry.channels;
     made->row_bytes = (size_t)config->geometry.width * made->channels;

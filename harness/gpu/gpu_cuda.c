@@ -14,7 +14,6 @@
 #error "CUDA 11.4 or newer is needed: configure with -DHANDOFF_CUDA=OFF to build without it"
 #endif
 
-
 /* What to do about the errors that a machine without a usable GPU gives. */
 static const char *gpu_error_hint(cudaError_t error)
 {
@@ -60,9 +59,10 @@ static enum status gpu_count_devices(struct gpu_info *found, struct err *err)
                            "no NVIDIA driver: libcuda.so.1 could not be loaded, although this "
                            "machine has a GPU: %s",
                            what);
-        return err_set(err, ST_UNAVAILABLE, "for GPU figures, run on a machine with an NVIDIA GPU",
-                       "no NVIDIA driver: libcuda.so.1 could not be loaded, and no NVIDIA GPU shows "
-                       "on this machine");
+        return err_set(
+            err, ST_UNAVAILABLE, "for GPU figures, run on a machine with an NVIDIA GPU",
+            "no NVIDIA driver: libcuda.so.1 could not be loaded, and no NVIDIA GPU shows "
+            "on this machine");
     }
     error = cudaGetDeviceCount(&found->device_count);
     if (error != cudaSuccess)

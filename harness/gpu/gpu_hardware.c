@@ -53,8 +53,7 @@ static bool entry_find(const char *root, const char *folder, const char *prefix,
     bool found = false;
     struct dirent *entry;
     while (!found && (entry = readdir(entries)) != NULL) {
-        found = entry->d_name[0] != '.' &&
-                strncmp(entry->d_name, prefix, strlen(prefix)) == 0 &&
+        found = entry->d_name[0] != '.' && strncmp(entry->d_name, prefix, strlen(prefix)) == 0 &&
                 (!accept || accept(root, entry->d_name));
         if (found)
             snprintf(name, size, "%s", entry->d_name);

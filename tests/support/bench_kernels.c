@@ -30,19 +30,19 @@ static uint8_t *copy_target;
 static volatile uint64_t sink; /* keeps results alive */
 
 /* Four vectors at once, as fast as a core can read. */
-#define READ_WORDS(NAME, BYTES, ATTRIBUTE)                                                         \
-    ATTRIBUTE static uint64_t NAME(const uint8_t *payload, size_t payload_bytes)                   \
-    {                                                                                              \
-        typedef uint64_t vector __attribute__((vector_size(BYTES)));                               \
-        vector sums[4] = {{0}, {0}, {0}, {0}};                                                     \
-        for (size_t i = 0; i + sizeof sums <= payload_bytes; i += sizeof sums)                     \
-            for (size_t u = 0; u < 4; u++) {                                                       \
-                vector words;                                                                      \
-                memcpy(&words, payload + i + u * sizeof words, sizeof words);                      \
-                sums[u] += words;                                                                  \
-            }                                                                                      \
-        sums[0] += sums[1] + sums[2] + sums[3];                                                    \
-        return sums[0][0] + sums[0][1];                                                            \
+#define READ_WORDS(NAME, BYTES, ATTRIBUTE)                                       \
+    ATTRIBUTE static uint64_t NAME(const uint8_t *payload, size_t payload_bytes) \
+    {                                                                            \
+        typedef uint64_t vector __attribute__((vector_size(BYTES)));             \
+        vector sums[4] = {{0}, {0}, {0}, {0}};                                   \
+        for (size_t i = 0; i + sizeof sums <= payload_bytes; i += sizeof sums)   \
+            for (size_t u = 0; u < 4; u++) {                                     \
+                vector words;                                                    \
+                memcpy(&words, payload + i + u * sizeof words, sizeof words);    \
+                sums[u] += words;                                                \
+            }                                                                    \
+        sums[0] += sums[1] + sums[2] + sums[3];                                  \
+        return sums[0][0] + sums[0][1];                                          \
     }
 READ_WORDS(read_16, 16, )
 #if defined(__x86_64__)

@@ -67,8 +67,8 @@ static inline struct guarded guarded_make(size_t bytes)
 {
     size_t page = (size_t)sysconf(_SC_PAGESIZE);
     size_t usable = (bytes + page - 1) / page * page;
-    uint8_t *mapping = mmap(NULL, usable + page, PROT_READ | PROT_WRITE,
-                            MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    uint8_t *mapping =
+        mmap(NULL, usable + page, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     if (mapping == MAP_FAILED || mprotect(mapping + usable, page, PROT_NONE) != 0) {
         perror("guarded_make");
         abort();

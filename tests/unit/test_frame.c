@@ -91,9 +91,8 @@ static void tags_touch_nothing_but_their_places(void **state)
         frame_tags_write(payload.bytes, size, id);
         uint64_t tag = frame_tag(id);
         for (size_t i = 0; i < size; i++) {
-            uint8_t expected = is_tag_byte(i, size)
-                                   ? (uint8_t)(tag >> 8 * (i % FRAME_TAG_STRIDE))
-                                   : before[i];
+            uint8_t expected =
+                is_tag_byte(i, size) ? (uint8_t)(tag >> 8 * (i % FRAME_TAG_STRIDE)) : before[i];
             assert_int_equal(payload.bytes[i], expected);
         }
         free(before);

@@ -36,7 +36,8 @@ static void file_put(const char *path, const char *text)
 {
     char full[512];
     snprintf(full, sizeof full, "%s%s", root, path);
-    for (char *slash = strchr(full + strlen(root) + 1, '/'); slash; slash = strchr(slash + 1, '/')) {
+    for (char *slash = strchr(full + strlen(root) + 1, '/'); slash;
+         slash = strchr(slash + 1, '/')) {
         *slash = '\0';
         assert_true(mkdir(full, 0700) == 0 || errno == EEXIST);
         *slash = '/';
@@ -79,7 +80,8 @@ static void a_pci_device_is_found(void **state)
 
 static void a_jetson_is_found(void **state)
 {
-    file_put("/etc/nv_tegra_release", "# R36 (release), REVISION: 4.3, GCID: 1, BOARD: generic\nx\n");
+    file_put("/etc/nv_tegra_release",
+             "# R36 (release), REVISION: 4.3, GCID: 1, BOARD: generic\nx\n");
     char what[200];
     assert_true(gpu_hardware_find(root, what, sizeof what));
     assert_non_null(strstr(what, "Jetson"));

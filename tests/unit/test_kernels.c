@@ -295,8 +295,12 @@ static void preprocess_refuses_what_is_no_image(void **unused)
 {
     const struct kernel *kernel = kernel_find("preprocess");
     static const struct kernel_config bad[] = {
-        {{640, 480, 2}, 640 * 480 * 2}, {{640, 480, 5}, 640 * 480 * 5}, {{0, 480, 3}, 0},
-        {{-4, -4, 3}, 48},              {{640, 480, 3}, 640 * 480 * 4}, {{640, 480, 0}, 0},
+        {{640, 480, 2}, 640 * 480 * 2},
+        {{640, 480, 5}, 640 * 480 * 5},
+        {{0, 480, 3}, 0},
+        {{-4, -4, 3}, 48},
+        {{640, 480, 3}, 640 * 480 * 4},
+        {{640, 480, 0}, 0},
     };
     for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
         struct kernel_state *state = NULL;
