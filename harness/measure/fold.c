@@ -62,7 +62,7 @@ struct fold_work {
     uint64_t last_done_ns;
 };
 
-/* ---- The traces, each for itself --------------------------------------------------------------- */
+/* ---- The traces, each for itself ------------------------------------------------------------- */
 
 /* The producer sends ids 0, 1, 2, …: record i is frame i. */
 static enum status fold_check_sent(struct fold_work *work, uint32_t total, struct err *err)
@@ -110,7 +110,7 @@ static enum status fold_index_arrivals(struct fold_work *work, uint32_t total, s
     return ST_OK;
 }
 
-/* ---- One frame --------------------------------------------------------------------------------- */
+/* ---- One frame ------------------------------------------------------------------------------- */
 
 /* Whether an interval exists in this cell. */
 static bool fold_applies(const struct fold_config *config, enum interval interval)
@@ -160,18 +160,24 @@ static enum status fold_interval(const struct fold_work *work, enum interval int
     return ST_OK;
 }
 
-/* `handoff` means something only if the consumer was waiting before the frame was filled. */
-static bool fold_was_waiting(const struct trace_record *sent, const struct trace_record *arrived)
+/* `handoff` means something only if the consumer was waiting before the frame was filled, and if
+ * the news it saw was of this frame: under policy latest a newer frame may take the place of the
+ * one that woke it. */
+static bool fold_was_waiting(const struct fold_config *config, const struct trace_record *sent,
+                             const struct trace_record *arrived)
 {
-    return arrived->stamps_ns[STAMP_WAITING] < sent->stamps_ns[STAMP_FILLED];
+    uint64_t filled_ns = sent->stamps_ns[STAMP_FILLED];
+    if (config->latest && arrived->stamps_ns[STAMP_SEEN] < filled_ns)
+        return false;
+    return arrived->stamps_ns[STAMP_WAITING] < filled_ns;
 }
 
-static bool fold_is_backlog(const struct fold_work *work, const struct trace_record *sent,
+static bool fold_is_backlog(const struct fold_config *config, const struct trace_record *sent,
                             const struct trace_record *arrived)
 {
-    return fold_applies(work->config, INTERVAL_handoff) && arrived &&
-           arrived->stamps_ns[STAMP_WAITING] != 0 && sent->stamps_ns[STAMP_FILLED] != 0 &&
-           !fold_was_waiting(sent, arrived);
+    return fold_applies(config, INTERVAL_handoff) && arrived &&
+           arrived->stamps_ns[STAMP_WAITING] != 0 && arrived->stamps_ns[STAMP_SEEN] != 0 &&
+           sent->stamps_ns[STAMP_FILLED] != 0 && !fold_was_waiting(config, sent, arrived);
 }
 
 /* All intervals of one frame; `arrived` is NULL when it never did. */
@@ -189,7 +195,9 @@ static enum status fold_frame_intervals(struct fold_work *work, uint32_t id,
         int64_t value_ns;
         if (!fold_applies(work->config, interval))
             continue;
-        if (interval == INTERVAL_handoff && arrived && !fold_was_waiting(sent, arrived))
+        if (interval == INTERVAL_handoff && arrived &&
+            (arrived->stamps_ns[STAMP_WAITING] == 0 ||
+             !fold_was_waiting(work->config, sent, arrived)))
             continue;
         enum status status =
             fold_interval(work, interval, sides, &exists, &value_ns, &clamped, err);
@@ -255,7 +263,7 @@ static enum status fold_frames(struct fold_work *work, struct err *err)
         if (!counted)
             continue;
         work->fold->sent_frames++;
-        work->fold->backlog_frames += fold_is_backlog(work, &work->sent[id], arrived);
+        work->fold->backlog_frames += fold_is_backlog(work->config, &work->sent[id], arrived);
         if (id == work->config->warmup)
             work->first_ready_ns = work->sent[id].stamps_ns[STAMP_READY];
         if (done_ns != 0)
@@ -264,7 +272,7 @@ static enum status fold_frames(struct fold_work *work, struct err *err)
     return ST_OK;
 }
 
-/* ---- The whole --------------------------------------------------------------------------------- */
+/* ---- The whole ------------------------------------------------------------------------------- */
 
 static void fold_finish(struct fold_work *work)
 {
@@ -311,8 +319,7 @@ enum status fold_traces(const struct fold_config *config, const struct trace *pr
     uint32_t total = config->warmup + config->frames;
     struct fold_work work = {.config = config, .fold = fold};
     fold_reset(fold);
-    enum status status =
-        fold_open(&work, producer, producer_bytes, consumer, consumer_bytes, err);
+    enum status status = fold_open(&work, producer, producer_bytes, consumer, consumer_bytes, err);
     if (status != ST_OK)
         return status;
     work.arrival = calloc((size_t)total + 1, sizeof *work.arrival);

@@ -51,8 +51,8 @@ struct fold {
     struct fold_integrity integrity;
     uint64_t sent_frames;     /* counted frames that the producer sent */
     uint64_t finished_frames; /* counted frames that were acquired and done */
-    uint64_t backlog_frames;  /* counted frames not in `handoff`: the consumer was not waiting yet */
-    uint64_t clamped;         /* intervals of counted frames that were slightly negative */
+    uint64_t backlog_frames; /* counted frames not in `handoff`: the consumer was not waiting yet */
+    uint64_t clamped;        /* intervals of counted frames that were slightly negative */
     uint64_t deadline_missed; /* pacing rate: counted frames whose response was above the deadline,
                                * the infinite ones among them */
     uint64_t first_frame_ns;  /* latency of frame 0; 0 when it has none */
@@ -62,8 +62,8 @@ struct fold {
     double frames_per_s;
     bool steady; /* stats_steady over the counted latencies */
 
-    /* Latencies of the frames in order of their ids, all of them or only the counted; for the pilot.
-     * UINT64_MAX where a frame never finished. Counted ones start at latencies_ns[warmup]. */
+    /* Latencies of the frames in order of their ids, all of them or only the counted; for the
+     * pilot. UINT64_MAX where a frame never finished. Counted: from latencies_ns[warmup]. */
     uint64_t *latencies_ns;
     size_t latency_count; /* frames sent */
 };
@@ -72,13 +72,13 @@ struct fold {
 struct fold *fold_new(void);
 void fold_free(struct fold *fold);
 
-/* Empties `fold`, then folds one launch into it. `producer_bytes` and `consumer_bytes` are the sizes
- * of the mappings. Allocates for the time of the call; must not run while the roles do.
+/* Empties `fold`, then folds one launch into it. `producer_bytes` and `consumer_bytes` are the
+ * sizes of the mappings. Allocates for the time of the call; must not run while the roles do.
  *
  * ST_CORRUPT when a trace is not one, an id or a stamp cannot be (a negative interval beyond the
- * tolerance names its frame and both stamps), or a launch that is not partial sent fewer frames than
- * planned; what was folded until then is in `fold` but is no measurement. ST_NO_MEMORY. Torn, lost,
- * repeated and reordered frames are counted, not an error here: see fold_integrity_verdict. */
+ * tolerance names its frame and both stamps), or a launch that is not partial sent fewer frames
+ * than planned; what was folded until then is in `fold` but is no measurement. ST_NO_MEMORY. Torn,
+ * lost, repeated and reordered frames are counted, no error here: see fold_integrity_verdict. */
 enum status fold_traces(const struct fold_config *config, const struct trace *producer,
                         size_t producer_bytes, const struct trace *consumer, size_t consumer_bytes,
                         struct fold *fold, struct err *err);

@@ -1,14 +1,15 @@
 /* hdr.h: a High Dynamic Range histogram of nanoseconds: 1 ns to an hour, 3 significant digits.
  *
  * The layout is HdrHistogram's (Gil Tene), so that the tools people have can read what we write:
- * values fall into power-of-two buckets of 2048 linear sub-buckets, the lower half of which only the
- * first bucket uses. Encoded as HdrHistogram V2, compressed, base64 ("HISTFAAA…").
+ * values fall into power-of-two buckets of 2048 linear sub-buckets, the lower half of which only
+ * the first bucket uses. Encoded as HdrHistogram V2, compressed, base64 ("HISTFAAA…").
  */
 #ifndef HANDOFF_MEASURE_HDR_H
 #define HANDOFF_MEASURE_HDR_H
 
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 
 #include "harness/base/err.h"
 
@@ -25,8 +26,8 @@ struct hdr *hdr_new(void);
 void hdr_free(struct hdr *hdr);
 void hdr_reset(struct hdr *hdr);
 
-/* Counts one value. Values below 0 count as 0, above HDR_HIGHEST_NS as HDR_HIGHEST_NS; the number of
- * the latter is kept in hdr_clamped. Never allocates. */
+/* Counts one value. Values below 0 count as 0, above HDR_HIGHEST_NS as HDR_HIGHEST_NS; the number
+ * of the latter is kept in hdr_clamped. Never allocates. */
 void hdr_record(struct hdr *hdr, int64_t value_ns);
 void hdr_record_count(struct hdr *hdr, int64_t value_ns, uint64_t count);
 
@@ -61,5 +62,10 @@ struct hdr_bin {
 };
 /* index starts at 0 and is advanced; false when there is no more. */
 int hdr_next_bin(const struct hdr *hdr, size_t *index, struct hdr_bin *bin);
+
+/* Writes the percentile distribution in HdrHistogram's text form (.hgrm), in nanoseconds. The
+ * format knows no infinite samples: their number stands in a comment. Check ferror(file)
+ * afterwards. */
+void hdr_write_hgrm(const struct hdr *hdr, uint64_t infinite, FILE *file);
 
 #endif

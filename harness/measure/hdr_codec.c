@@ -1,8 +1,8 @@
 /* hdr_codec.c: histograms as text: HdrHistogram V2, compressed, base64.
  *
- * Outer form, big-endian: u32 cookie, i32 length, zlib stream. Inside: a header of 40 bytes, then the
- * counts as ZigZag LEB128 of at most 9 bytes each (the ninth carries 8 bits), where -n stands for n
- * empty ones. What is decoded comes from files that anybody may have written.
+ * Outer form, big-endian: u32 cookie, i32 length, zlib stream. Inside: a header of 40 bytes, then
+ * the counts as ZigZag LEB128 of at most 9 bytes each (the ninth carries 8 bits), where -n stands
+ * for n empty ones. What is decoded comes from files that anybody may have written.
  */
 #include <stdbool.h>
 #include <stdlib.h>
@@ -38,7 +38,7 @@ static uint64_t hdr_get_be(const uint8_t *bytes, unsigned width)
     return value;
 }
 
-/* ---- base64 ------------------------------------------------------------------------------------ */
+/* ---- base64 ---------------------------------------------------------------------------------- */
 
 static char *base64_encode(const uint8_t *bytes, size_t count)
 {
@@ -95,7 +95,7 @@ static enum status base64_decode(const char *text, uint8_t **bytes, size_t *coun
     return ST_OK;
 }
 
-/* ---- counts ------------------------------------------------------------------------------------ */
+/* ---- counts ---------------------------------------------------------------------------------- */
 
 static size_t hdr_put_varint(uint8_t *bytes, int64_t value)
 {
@@ -152,7 +152,8 @@ static enum status hdr_get_counts(const uint8_t *bytes, size_t count, struct hdr
         int64_t value;
         size_t step = hdr_get_varint(bytes + used, count - used, &value);
         if (step == 0)
-            return err_set(err, ST_CORRUPT, hdr_broken_hint, "histogram: the last count is cut off");
+            return err_set(err, ST_CORRUPT, hdr_broken_hint,
+                           "histogram: the last count is cut off");
         used += step;
         uint64_t zeros = value < 0 ? (uint64_t)0 - (uint64_t)value : 0;
         if (zeros > HDR_COUNTS - index || (value >= 0 && index >= HDR_COUNTS))
@@ -174,7 +175,7 @@ static enum status hdr_get_counts(const uint8_t *bytes, size_t count, struct hdr
     return ST_OK;
 }
 
-/* ---- the whole --------------------------------------------------------------------------------- */
+/* ---- the whole ------------------------------------------------------------------------------- */
 
 static size_t hdr_put_payload(uint8_t *bytes, const struct hdr *hdr)
 {

@@ -1,8 +1,8 @@
 /* hdr_layout.h: the inside of a histogram, shared by hdr.c and hdr_codec.c alone.
  *
  * Index i of counts stands for the values [hdr_low_ns(i), hdr_low_ns(i) + hdr_width_ns(i) - 1]. The
- * first 2048 have width 1; after that each 1024 doubles the width. This is HdrHistogram's layout for
- * lowest 1, highest an hour, three digits.
+ * first 2048 have width 1; after that each 1024 doubles the width. This is HdrHistogram's layout
+ * for lowest 1, highest an hour, three digits.
  */
 #ifndef HANDOFF_MEASURE_HDR_LAYOUT_H
 #define HANDOFF_MEASURE_HDR_LAYOUT_H

@@ -5,7 +5,7 @@
 #include <string.h>
 
 const struct interval_definition interval_definitions[] = {
-#define INTERVAL(name, from_side, from, to_side, to, definition)                                    \
+#define INTERVAL(name, from_side, from, to_side, to, definition) \
     {#name, TRACE_SIDE_##from_side, STAMP_##from, TRACE_SIDE_##to_side, STAMP_##to, definition},
 #include "harness/measure/intervals.def"
 #undef INTERVAL

@@ -40,7 +40,7 @@ const char *stats_verdict_name(enum stats_verdict verdict)
     return names[verdict];
 }
 
-/* ---- Student's t ------------------------------------------------------------------------------- */
+/* ---- Student's t ----------------------------------------------------------------------------- */
 
 /* P(|T| < sqrt(degrees) * tan(angle)): the finite series of Abramowitz and Stegun 26.7.3 and 4. */
 static double stats_t_inside(double angle, uint32_t degrees)
@@ -73,7 +73,7 @@ double stats_t_quantile(double p, uint32_t degrees)
     return sqrt((double)degrees) * tan(0.5 * (low + high));
 }
 
-/* ---- Across launches --------------------------------------------------------------------------- */
+/* ---- Across launches ------------------------------------------------------------------------- */
 
 /* Mean and standard error of `count` values of map(values[i]); the error is 0 for one value. */
 static void stats_mean(const double *values, size_t count, double (*map)(double), double *mean,
@@ -154,7 +154,7 @@ struct stats_estimate stats_estimate_linear(const double *values, size_t count)
     return estimate;
 }
 
-/* ---- Paired ------------------------------------------------------------------------------------ */
+/* ---- Paired ---------------------------------------------------------------------------------- */
 
 double stats_margin(double base_ns, double tick_ns)
 {
@@ -186,8 +186,13 @@ static size_t stats_pair_mean(const double *new_values, const double *base_value
 struct stats_paired stats_paired(const double *new_values, const double *base_values, size_t count,
                                  double margin)
 {
-    struct stats_paired paired = {.ratio = NAN, .low90 = NAN, .high90 = NAN, .low95 = NAN,
-                                  .high95 = NAN, .detectable = NAN, .verdict = STATS_UNCLEAR};
+    struct stats_paired paired = {.ratio = NAN,
+                                  .low90 = NAN,
+                                  .high90 = NAN,
+                                  .low95 = NAN,
+                                  .high95 = NAN,
+                                  .detectable = NAN,
+                                  .verdict = STATS_UNCLEAR};
     double mean;
     double error;
     paired.pairs = stats_pair_mean(new_values, base_values, count, &mean, &error);

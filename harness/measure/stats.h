@@ -81,8 +81,8 @@ enum stats_verdict {
 const char *stats_verdict_name(enum stats_verdict verdict); /* "unclear", "tied", … */
 
 struct stats_paired {
-    size_t pairs;  /* pairs in which both values are finite */
-    double ratio;  /* exp(mean d): new / base; NAN without pairs */
+    size_t pairs;         /* pairs in which both values are finite */
+    double ratio;         /* exp(mean d): new / base; NAN without pairs */
     double low90, high90; /* intervals of the ratio; NAN with fewer than 2 pairs */
     double low95, high95;
     /* The smallest increase, as a ratio above 1, that this many pairs of this spread would have
@@ -91,23 +91,23 @@ struct stats_paired {
     enum stats_verdict verdict;
 };
 
-/* `margin` is the ratio that does not count as a difference yet: 1.02, or more where two clock ticks
- * are more (stats_margin). Values below 1 count as 1; pairs with an infinite value are left out and
- * make the verdict unclear. A verdict other than unclear needs at least 5 pairs. */
+/* `margin` is the ratio that does not count as a difference yet: 1.02, or more where two clock
+ * ticks are more (stats_margin). Values below 1 count as 1; pairs with an infinite value are left
+ * out and make the verdict unclear. A verdict other than unclear needs at least 5 pairs. */
 struct stats_paired stats_paired(const double *new_values, const double *base_values, size_t count,
                                  double margin);
 /* 1.02, or (base + 2 ticks) / base where that is larger. */
 double stats_margin(double base_ns, double tick_ns);
 
 /* ---- Warm-up and steadiness ---------------------------------------------------------------------
- * Both take latencies in order of frames; UINT64_MAX, a frame that never finished, is left out. Both
- * allocate a copy; out of memory they give the cautious answer (not steady; half). */
+ * Both take latencies in order of frames; UINT64_MAX, a frame that never finished, is left out.
+ * Both allocate a copy; out of memory they give the cautious answer (not steady; half). */
 
 /* Whether the latencies of one launch hold still. False when the medians of the first and of the
  * last third differ by more than 10 % of the smaller one, and by more than four times the standard
- * error of that difference. The error is estimated from the medians of up to 10 runs of neighbouring
- * frames in each third, so that neighbours that move together do not pass for precision. With fewer
- * than 60 frames it is true: nothing can be said. */
+ * error of that difference. The error is estimated from the medians of up to 10 runs of
+ * neighbouring frames in each third, so that neighbours that move together do not pass for
+ * precision. With fewer than 60 frames it is true: nothing can be said. */
 bool stats_steady(const uint64_t *latencies_ns, size_t count);
 
 /* How many frames to leave out at the start, from a pilot's latencies. A rolling median of 9 frames

@@ -60,8 +60,9 @@ static double *finite_copy(const uint64_t *latencies_ns, size_t count, size_t *f
     return values;
 }
 
-/* The median of a stretch and its squared standard error, from runs of neighbours: the runs' medians
- * scatter by what neighbours share, too. The mean of squares, not a median, is taken of so few. */
+/* The median of a stretch and its squared standard error, from runs of neighbours: the runs'
+ * medians scatter by what neighbours share, too. The mean of squares, not a median, is taken of so
+ * few. */
 static double stretch_median(const double *values, size_t count, double *scratch, double *variance)
 {
     size_t runs = count / STEADY_RUN_FRAMES_MIN;
@@ -118,7 +119,8 @@ static size_t rolling_medians(double *values, size_t count)
     return windows;
 }
 
-/* The first window that is at home with the 8 after it and 9 in 10 of all that follow, or `windows`. */
+/* The first window that is at home with the 8 after it and with 9 in 10 of all that follow; or
+ * `windows`. */
 static size_t first_at_home(const double *medians, size_t windows, double home, double tolerance)
 {
     size_t found = windows;

@@ -15,7 +15,8 @@ enum status trace_check(const struct trace *trace, size_t bytes, struct err *err
 {
     static const char hint[] = "a role overwrote its trace or did not set it up; this is a bug";
     if (bytes < sizeof *trace)
-        return err_set(err, ST_CORRUPT, hint, "trace: %zu bytes have no room for its header", bytes);
+        return err_set(err, ST_CORRUPT, hint, "trace: %zu bytes have no room for its header",
+                       bytes);
     if (trace->magic != TRACE_MAGIC)
         return err_set(err, ST_CORRUPT, hint, "trace: begins with 0x%08x, not with its mark",
                        trace->magic);

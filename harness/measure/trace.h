@@ -14,11 +14,11 @@
 
 /* Stamps in CLOCK_MONOTONIC nanoseconds; 0 = not taken, never invented. */
 enum producer_stamp {
-    STAMP_DUE,       /* the schedule wanted the frame (pacing rate only) */
-    STAMP_WOKE,      /* the pacer returned */
-    STAMP_READY,     /* the frame is whole in the source's hands */
-    STAMP_RESERVED,  /* the transport lent a slot */
-    STAMP_FILLED,    /* it is where the transport takes it from, just before the first commit call */
+    STAMP_DUE,      /* the schedule wanted the frame (pacing rate only) */
+    STAMP_WOKE,     /* the pacer returned */
+    STAMP_READY,    /* the frame is whole in the source's hands */
+    STAMP_RESERVED, /* the transport lent a slot */
+    STAMP_FILLED,   /* it is where the transport takes it from, just before the first commit call */
     STAMP_COMMITTED, /* the commit has completed */
     STAMP_NOTIFIED,  /* the wake call returned */
 };

@@ -33,7 +33,7 @@ struct launch_outcome {
     char reason[512]; /* empty when ok */
     char hint[384];
     char started_utc[RESULT_UTC_BYTES]; /* result_utc_now */
-    uint32_t frames; /* as planned: the pilot's or the scenario's */
+    uint32_t frames;                    /* as planned: the pilot's or the scenario's */
     uint32_t warmup;
     uint64_t deadline_ns; /* pacing rate: fold_config.deadline_ns; else 0 */
     /* NULL when there is nothing to fold. A fold with bad integrity makes the launch failed even if

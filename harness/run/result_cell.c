@@ -55,7 +55,7 @@ static void cell_note_failure(struct cell_totals *totals, uint64_t order, const 
     snprintf(totals->failure_hint, sizeof totals->failure_hint, "%s", hint);
 }
 
-/* ---- one launch -------------------------------------------------------------------------------- */
+/* ---- one launch ------------------------------------------------------------------------------ */
 
 static enum status cell_add_interval(struct cell_totals *totals, enum interval interval,
                                      const cJSON *json, struct err *err)

@@ -42,11 +42,12 @@ struct cell_totals {
     uint32_t ok;
     uint32_t failed;
     uint32_t unsteady;
-    char failure[RESULT_REASON_BYTES]; /* of the first failed launch in the order they ran; "" for none */
+    /* Of the first failed launch in the order they ran; "" for none. */
+    char failure[RESULT_REASON_BYTES];
     char failure_hint[384];
     uint64_t failure_order;
-    uint64_t frames;      /* counted and finished */
-    uint64_t unfinished;  /* counted, sent and not finished */
+    uint64_t frames;     /* counted and finished */
+    uint64_t unfinished; /* counted, sent and not finished */
     uint64_t backlog_frames;
     uint64_t clamped;
     uint64_t deadline_ns;

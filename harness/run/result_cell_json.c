@@ -9,7 +9,7 @@
 #include "harness/base/json.h"
 #include "harness/run/result_cell.h"
 
-/* ---- what was chosen --------------------------------------------------------------------------- */
+/* ---- what was chosen ------------------------------------------------------------------------- */
 
 static bool cell_add_axes(cJSON *json, const struct cell *cell)
 {
@@ -24,8 +24,7 @@ static bool cell_add_axes(cJSON *json, const struct cell *cell)
            json_add_string(axes, "pacing", cell_pacing_format(cell, text, sizeof text)) &&
            json_add_u64(axes, "slots", cell->slots) &&
            json_add_string(axes, "policy", policy_name(cell->policy)) &&
-           json_add_string(axes, "placement",
-                           cell_placement_format(cell, text, sizeof text)) &&
+           json_add_string(axes, "placement", cell_placement_format(cell, text, sizeof text)) &&
            json_add_string(axes, "frame_state", frame_state_name(cell->frame_state));
 }
 
@@ -62,7 +61,7 @@ static bool cell_add_roles(cJSON *json, const struct cell *cell, const struct ce
            json_add_string(edge, "transport", cell->transport->name);
 }
 
-/* ---- how it went ------------------------------------------------------------------------------- */
+/* ---- how it went ----------------------------------------------------------------------------- */
 
 static void cell_verdict(const struct result_cell *planned, const struct cell_totals *totals,
                          const char **status, char reason[RESULT_REASON_BYTES], const char **hint)
@@ -84,14 +83,15 @@ static void cell_verdict(const struct result_cell *planned, const struct cell_to
         *hint = totals->failure_hint;
     } else if (totals->ok < planned->launches_planned || totals->ok == 0) {
         *status = "incomplete";
-        snprintf(reason, RESULT_REASON_BYTES, "%u of %u launches were run", totals->ok, planned->launches_planned);
+        snprintf(reason, RESULT_REASON_BYTES, "%u of %u launches were run", totals->ok,
+                 planned->launches_planned);
         *hint = "run the same scenario into the same folder with --resume";
     } else {
         *status = "ok";
     }
 }
 
-/* ---- figures ----------------------------------------------------------------------------------- */
+/* ---- figures --------------------------------------------------------------------------------- */
 
 static enum status cell_add_interval_json(cJSON *intervals, enum interval interval,
                                           const struct cell_interval *from, struct err *err)
@@ -241,7 +241,7 @@ static bool cell_add_flags(cJSON *json, const struct cell_totals *totals)
     return ok;
 }
 
-/* ---- the whole --------------------------------------------------------------------------------- */
+/* ---- the whole ------------------------------------------------------------------------------- */
 
 static bool cell_add_head(cJSON *json, const struct result_cell *planned,
                           const struct cell_totals *totals)

@@ -1,7 +1,7 @@
 /* result_launch.c: one launch as a file of its own, written at once and read back at the end.
  *
- * A file is {"schema": "handoff-launch", …, "row": {…}}: the row goes into result.json as it is, what
- * stands around it identifies the launch and feeds the totals of its cell.
+ * A file is {"schema": "handoff-launch", …, "row": {…}}: the row goes into result.json as is,
+ * what stands around it identifies the launch and feeds the totals of its cell.
  */
 #include <errno.h>
 #include <inttypes.h>
@@ -45,7 +45,7 @@ enum status result_launch_path(const char *dir, const char *cell_id, uint32_t la
     return ST_OK;
 }
 
-/* ---- writing ----------------------------------------------------------------------------------- */
+/* ---- writing --------------------------------------------------------------------------------- */
 
 static bool launch_add_usage(cJSON *parent, const char *role, const struct usage *usage)
 {
@@ -219,7 +219,7 @@ enum status result_launch_write(const char *dir, const struct cell *cell,
     return status;
 }
 
-/* ---- reading ----------------------------------------------------------------------------------- */
+/* ---- reading --------------------------------------------------------------------------------- */
 
 enum status result_launch_read(const char *dir, const char *cell_id, uint32_t launch,
                                struct launch_file *file, struct err *err)

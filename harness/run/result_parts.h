@@ -17,6 +17,9 @@
 #include "harness/measure/stats.h"
 #include "harness/run/result.h"
 
+/* Room for a reason with its context in front. */
+#define RESULT_REASON_BYTES 640
+
 /* An empty object or array as a member of `parent`; NULL when out of memory or parent is NULL. */
 cJSON *result_add_object(cJSON *parent, const char *name);
 cJSON *result_add_array(cJSON *parent, const char *name);
@@ -36,9 +39,6 @@ double result_read_time(const cJSON *object, const char *name);
  * and the values are whole. */
 bool result_add_estimate(cJSON *parent, const char *name, struct stats_estimate estimate,
                          bool is_time);
-
-/* Room for a reason with its context in front. */
-#define RESULT_REASON_BYTES 640
 
 uint64_t result_get_u64(const cJSON *object, const char *name);
 
