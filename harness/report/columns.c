@@ -1,0 +1,74 @@
+/* columns.c: the columns of a report's table. See columns.h. */
+#include "harness/report/columns.h"
+
+#include <string.h>
+
+#include "harness/base/json.h"
+
+#define QUANTILE_COLUMN(interval, quantile)                                                        \
+    static struct figure column_##interval##_##quantile(const struct report_cell *cell)            \
+    {                                                                                              \
+        return report_quantile(cell, #interval, #quantile);                                        \
+    }
+QUANTILE_COLUMN(latency, p50)
+QUANTILE_COLUMN(latency, p99)
+QUANTILE_COLUMN(handoff, p50)
+QUANTILE_COLUMN(handoff, p99)
+QUANTILE_COLUMN(response, p50)
+QUANTILE_COLUMN(response, p99)
+
+static struct figure column_max(const struct report_cell *cell)
+{
+    return report_max(cell, "latency");
+}
+static struct figure column_frames(const struct report_cell *cell)
+{
+    return report_throughput(cell, "frames_per_s");
+}
+static struct figure column_bytes(const struct report_cell *cell)
+{
+    return report_throughput(cell, "payload_bytes_per_s");
+}
+static struct figure column_producer(const struct report_cell *cell)
+{
+    return report_cpu_percent(cell, "producer");
+}
+static struct figure column_consumer(const struct report_cell *cell)
+{
+    return report_cpu_percent(cell, "consumer");
+}
+
+const struct column report_columns[COLUMN_COUNT] = {
+    {"latency", "p50", UNIT_NS, 7, column_latency_p50},
+    {"latency", "p99", UNIT_NS, 7, column_latency_p99},
+    {"latency", "max", UNIT_NS, 7, column_max},
+    {"handoff", "p50", UNIT_NS, 7, column_handoff_p50},
+    {"handoff", "p99", UNIT_NS, 7, column_handoff_p99},
+    {"response", "p50", UNIT_NS, 7, column_response_p50},
+    {"response", "p99", UNIT_NS, 7, column_response_p99},
+    {"moved", "frames/s", UNIT_FRAMES_PER_S, 9, column_frames},
+    {"moved", "GB/s", UNIT_GB_PER_S, 5, column_bytes},
+    {"CPU %", "prod", UNIT_PERCENT, 4, column_producer},
+    {"CPU %", "cons", UNIT_PERCENT, 4, column_consumer},
+};
+
+void columns_add_status(const struct report_cell *cell, struct text *text)
+{
+    const char *reason = json_get_string(cell->json, "reason", "");
+    const char *hint = json_get_string(cell->json, "hint", "");
+    const char *says = strcmp(cell->status, "unavailable") == 0      ? "not available here"
+                       : strcmp(cell->status, "not_applicable") == 0 ? "does not apply"
+                       : strcmp(cell->status, "incomplete") == 0     ? "not finished"
+                       : strcmp(cell->status, "failed") == 0         ? "failed"
+                                                                     : "no figures";
+    text_add(text, says);
+    if (reason[0]) {
+        text_add(text, ": ");
+        text_add_plain(text, reason);
+    }
+    if (hint[0]) {
+        text_add(text, " (");
+        text_add_plain(text, hint);
+        text_add(text, ")");
+    }
+}

@@ -1,0 +1,21 @@
+/* columns.h: the columns of a report's table, the same on a terminal, in Markdown and on the page. */
+#ifndef HANDOFF_REPORT_COLUMNS_H
+#define HANDOFF_REPORT_COLUMNS_H
+
+#include "harness/report/model.h"
+
+struct column {
+    const char *group; /* heading above several columns, or "" */
+    const char *name;
+    enum figure_unit unit;
+    int width; /* on a terminal, without the gap before it */
+    struct figure (*get)(const struct report_cell *cell);
+};
+
+#define COLUMN_COUNT 11
+extern const struct column report_columns[COLUMN_COUNT];
+
+/* A cell that is not ok, in words: "not available here: … (hint)". */
+void columns_add_status(const struct report_cell *cell, struct text *text);
+
+#endif

@@ -1,0 +1,41 @@
+/* conclusions.h: what a result lets one say, in sentences that say no more than it.
+ *
+ * Called by the page, the summary and, through table.h, by the end of `handoff run`. The sentences
+ * are plain UTF-8 without control characters, not yet escaped for HTML or Markdown.
+ */
+#ifndef HANDOFF_REPORT_CONCLUSIONS_H
+#define HANDOFF_REPORT_CONCLUSIONS_H
+
+#include "harness/report/verdict.h"
+
+/* One comparison: a group of cells that differ only in the compared axis. */
+struct conclusion {
+    size_t block;
+    struct text lead;    /* one sentence */
+    struct text *points; /* one for each further value, or none where the lead said it all */
+    size_t point_count;
+};
+
+struct conclusions {
+    struct conclusion *items;
+    size_t count;
+    struct text *advice; /* what to use and why; may be none */
+    size_t advice_count;
+};
+
+/* ST_NO_MEMORY. The caller frees. */
+enum status conclusions_make(const struct report *report, struct conclusions **conclusions,
+                             struct err *err);
+/* Safe on NULL. */
+void conclusions_free(struct conclusions *conclusions);
+
+/* Stages of a cell whose mean is under 1 % of its mean response (or latency, without one), such as
+ * "reserve, access"; empty when there are none. */
+void conclusions_small_stages(const struct report_cell *cell, struct text *text);
+
+/* Makes the advice; called by conclusions_make. */
+void advice_make(const struct report *report, struct conclusions *conclusions);
+/* "350 ns (p50, 95 % interval 340 ns–360 ns over 10 launches)". */
+void conclusions_add_figure(struct text *text, const struct report_cell *cell, enum metric metric);
+
+#endif

@@ -1,0 +1,201 @@
+/* figures.c: what a cell of a result says, as figures and as text. See model.h. */
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "harness/base/json.h"
+#include "harness/report/model.h"
+
+static const struct figure figure_absent = {FIGURE_ABSENT, NAN, NAN, NAN, SPREAD_NONE, 0};
+
+/* A number, "inf" or nothing. */
+static enum figure_state value_read(const cJSON *object, const char *name, double *value)
+{
+    const cJSON *json = json_get(object, name);
+    if (cJSON_IsNumber(json) && isfinite(json->valuedouble)) {
+        *value = json->valuedouble;
+        return FIGURE_KNOWN;
+    }
+    if (cJSON_IsString(json) && strcmp(json->valuestring, "inf") == 0) {
+        *value = INFINITY;
+        return FIGURE_INFINITE;
+    }
+    *value = NAN;
+    return FIGURE_ABSENT;
+}
+
+/* {"value": …, "low": …, "high": …, "spread": …, "launches": …}, with "_ns" after the first three
+ * where `suffix` says so. */
+static struct figure figure_read(const cJSON *json, const char *suffix)
+{
+    struct figure figure = figure_absent;
+    char name[16];
+    snprintf(name, sizeof name, "value%s", suffix);
+    figure.state = value_read(json, name, &figure.value);
+    snprintf(name, sizeof name, "low%s", suffix);
+    value_read(json, name, &figure.low);
+    snprintf(name, sizeof name, "high%s", suffix);
+    value_read(json, name, &figure.high);
+    const char *spread = json_get_string(json, "spread", "");
+    figure.spread = strcmp(spread, "ci95") == 0    ? SPREAD_CI95
+                    : strcmp(spread, "range") == 0 ? SPREAD_RANGE
+                                                   : SPREAD_NONE;
+    int64_t launches;
+    if (json_whole(json_get(json, "launches"), 0, 1000000, &launches))
+        figure.launches = (int)launches;
+    return figure;
+}
+
+static const cJSON *interval_get(const struct report_cell *cell, const char *interval)
+{
+    return json_get(json_get(cell->json, "intervals"), interval);
+}
+
+struct figure report_quantile(const struct report_cell *cell, const char *interval,
+                              const char *quantile)
+{
+    return figure_read(json_get(json_get(interval_get(cell, interval), "quantiles"), quantile),
+                       "_ns");
+}
+
+struct figure report_max(const struct report_cell *cell, const char *interval)
+{
+    struct figure figure = figure_absent;
+    const cJSON *json = interval_get(cell, interval);
+    if (json_get_number(json, "count", 0) + json_get_number(json, "infinite", 0) <= 0)
+        return figure;
+    if (json_get_number(json, "infinite", 0) > 0)
+        figure.state = FIGURE_INFINITE;
+    else
+        figure.state = value_read(json, "max_ns", &figure.value);
+    return figure;
+}
+
+struct figure report_mean(const struct report_cell *cell, const char *interval)
+{
+    struct figure figure = figure_absent;
+    const cJSON *json = interval_get(cell, interval);
+    if (json_get_number(json, "count", 0) > 0)
+        figure.state = value_read(json, "mean_ns", &figure.value);
+    return figure;
+}
+
+struct figure report_throughput(const struct report_cell *cell, const char *name)
+{
+    return figure_read(json_get(json_get(cell->json, "throughput"), name), "");
+}
+
+struct figure report_cpu_percent(const struct report_cell *cell, const char *role)
+{
+    return figure_read(json_get(json_get(json_get(cell->json, "cpu"), role), "percent"), "");
+}
+
+struct figure report_cpu_both(const struct report_cell *cell)
+{
+    struct figure producer = report_cpu_percent(cell, "producer");
+    struct figure consumer = report_cpu_percent(cell, "consumer");
+    struct figure both = figure_absent;
+    if (producer.state == FIGURE_KNOWN && consumer.state == FIGURE_KNOWN) {
+        both.state = FIGURE_KNOWN;
+        both.value = producer.value + consumer.value;
+        both.launches = producer.launches;
+    }
+    return both;
+}
+
+const char *report_histogram(const cJSON *cell_or_launch, const char *interval, double *infinite)
+{
+    const cJSON *json = json_get(json_get(cell_or_launch, "intervals"), interval);
+    const char *text = json_get_string(json, "histogram", "");
+    *infinite = fmax(0, json_get_number(json, "infinite", 0));
+    return text[0] ? text : NULL;
+}
+
+const char *report_axis(const struct report_cell *cell, const char *axis, char *value)
+{
+    const cJSON *json = json_get(json_get(cell->json, "axes"), axis);
+    if (cJSON_IsString(json))
+        snprintf(value, REPORT_AXIS_BYTES, "%s", json->valuestring);
+    else if (cJSON_IsNumber(json))
+        snprintf(value, REPORT_AXIS_BYTES, "%.12g", json->valuedouble);
+    else if (cJSON_IsBool(json))
+        snprintf(value, REPORT_AXIS_BYTES, "%s", cJSON_IsTrue(json) ? "yes" : "no");
+    else
+        value[0] = '\0';
+    return value;
+}
+
+bool report_axis_is(const struct report_cell *cell, const char *axis, const char *prefix)
+{
+    char value[REPORT_AXIS_BYTES];
+    return strncmp(report_axis(cell, axis, value), prefix, strlen(prefix)) == 0;
+}
+
+const char *report_axis_pretty(const struct report_cell *cell, const char *axis, char *value)
+{
+    char raw[REPORT_AXIS_BYTES];
+    report_axis(cell, axis, raw);
+    double number;
+    unsigned width, height, channels;
+    int used = 0;
+    if (strcmp(axis, "pacing") == 0 && sscanf(raw, "rate:%lf%n", &number, &used) == 1 &&
+        raw[used] == '\0') {
+        char count[FIGURE_BYTES];
+        if (number >= 1000 && number < 1e15)
+            snprintf(value, REPORT_AXIS_BYTES, "%.30s frames/s", format_count(number, count));
+        else
+            snprintf(value, REPORT_AXIS_BYTES, "%.6g frames/s", number);
+    } else if (strcmp(axis, "pacing") == 0 && strcmp(raw, "pingpong") == 0) {
+        strcpy(value, "ping-pong");
+    } else if (strcmp(axis, "pacing") == 0 && strcmp(raw, "max") == 0) {
+        strcpy(value, "maximum rate");
+    } else if (strcmp(axis, "frame") == 0 &&
+               sscanf(raw, "%9ux%9ux%9u%n", &width, &height, &channels, &used) == 3 &&
+               raw[used] == '\0') {
+        snprintf(value, REPORT_AXIS_BYTES, "%u×%u×%u", width, height, channels);
+    } else if (strcmp(axis, "wait") == 0 && sscanf(raw, "poll:%9u%n", &width, &used) == 1 &&
+               raw[used] == '\0') {
+        snprintf(value, REPORT_AXIS_BYTES, "poll %u µs", width);
+    } else {
+        snprintf(value, REPORT_AXIS_BYTES, "%s", raw);
+    }
+    return value;
+}
+
+static const char *const integrity_errors[] = {"torn", "lost", "repeated", "reordered"};
+#define INTEGRITY_ERRORS (sizeof integrity_errors / sizeof integrity_errors[0])
+
+double report_integrity_errors(const struct report_cell *cell)
+{
+    const cJSON *json = json_get(cell->json, "integrity");
+    if (!cJSON_IsObject(json))
+        return -1;
+    double errors = 0;
+    for (size_t i = 0; i < INTEGRITY_ERRORS; i++)
+        errors += fmax(0, json_get_number(json, integrity_errors[i], 0));
+    return errors;
+}
+
+void report_integrity_text(const struct report_cell *cell, struct text *text)
+{
+    const cJSON *json = json_get(cell->json, "integrity");
+    char count[FIGURE_BYTES];
+    double errors = report_integrity_errors(cell);
+    double checked = json_get_number(json, "checked", 0);
+    if (errors < 0) {
+        text_add(text, "—");
+    } else if (errors > 0) {
+        const char *comma = "";
+        for (size_t i = 0; i < INTEGRITY_ERRORS; i++) {
+            double value = json_get_number(json, integrity_errors[i], 0);
+            if (value > 0) {
+                text_addf(text, "%s%s %s", comma, format_count(value, count), integrity_errors[i]);
+                comma = ", ";
+            }
+        }
+    } else if (checked > 0) {
+        text_add(text, "ok");
+    } else {
+        text_add(text, "not checked");
+    }
+}

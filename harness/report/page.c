@@ -1,0 +1,173 @@
+/* page.c: the page as a whole: template, heading, order of sections. See page.h. */
+#include "harness/report/page.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "harness/base/json.h"
+#include "harness/report/assets.h"
+
+static void fact_add(struct text *out, const char *name, const char *value)
+{
+    if (!value[0])
+        return;
+    text_addf(out, "<div><dt>%s</dt><dd>", name);
+    text_add_html(out, value);
+    text_add(out, "</dd></div>\n");
+}
+
+/* "20 Nov 2026, 10:00 UTC" from "2026-11-20T10:00:00Z"; the text itself if it is not like that. */
+static void date_format(const char *utc, char *text, size_t size)
+{
+    static const char *const months[] = {"Jan", "Feb", "Mar", "Apr", "May", "Jun",
+                                         "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"};
+    unsigned year, month, day, hour, minute;
+    if (sscanf(utc, "%4u-%2u-%2uT%2u:%2u", &year, &month, &day, &hour, &minute) == 5 &&
+        month >= 1 && month <= 12)
+        snprintf(text, size, "%u %s %u, %02u:%02u UTC", day, months[month - 1], year, hour, minute);
+    else
+        snprintf(text, size, "%s", utc);
+}
+
+/* "14 cells, 10 launches each, 2 min" as far as it is known. */
+static void extent_format(const struct report *report, struct text *text)
+{
+    const cJSON *run = json_get(report->json, "run");
+    size_t cells = 0, launches = 0;
+    char count[FIGURE_BYTES];
+    for (size_t i = 0; i < report->block_count; i++) {
+        for (size_t j = 0; j < report->blocks[i].cell_count; j++) {
+            const struct report_cell *cell = &report->blocks[i].cells[j];
+            cells++;
+            launches += (size_t)cJSON_GetArraySize(json_get(cell->json, "launches"));
+        }
+    }
+    text_addf(text, "%zu cell%s, %s launches", cells, cells == 1 ? "" : "s",
+              format_count((double)launches, count));
+    double wall_s = json_get_number(run, "wall_ns", 0) / 1e9;
+    if (wall_s >= 90 && wall_s < 1e7)
+        text_addf(text, ", %.0f min %02.0f s", (wall_s - (long)wall_s % 60) / 60,
+                  (double)((long)wall_s % 60));
+    else if (wall_s > 0 && wall_s < 90)
+        text_addf(text, ", %.0f s", wall_s);
+}
+
+static void page_heading(struct text *out, const struct report *report)
+{
+    const cJSON *run = json_get(report->json, "run"), *tool = json_get(report->json, "tool");
+    struct text line = {0};
+    char date[64];
+    text_add(out, "<header>\n<p class=\"brand\">handoff</p>\n<h1>");
+    text_add_html(out, report->scenario);
+    text_add(out, "</h1>\n");
+    const char *description = json_get_string(json_get(report->json, "scenario"), "description", "");
+    if (description[0]) {
+        text_add(out, "<p class=\"lede\">");
+        text_add_html(out, description);
+        text_add(out, "</p>\n");
+    }
+    text_add(out, "<dl class=\"facts\">\n");
+    page_machine_line(report, &line);
+    fact_add(out, "Machine", text_get(&line));
+    text_free(&line);
+    date_format(json_get_string(run, "started_utc", ""), date, sizeof date);
+    fact_add(out, "Measured", date);
+    extent_format(report, &line);
+    fact_add(out, "Extent", text_get(&line));
+    text_free(&line);
+    const char *commit = json_get_string(tool, "commit", "");
+    text_addf(&line, "handoff %s", json_get_string(tool, "version", ""));
+    if (commit[0])
+        text_addf(&line, " (%s)", commit);
+    fact_add(out, "Version", text_get(&line));
+    text_free(&line);
+    text_add(out, "</dl>\n</header>\n");
+}
+
+/* What the reader must know before believing a figure. */
+static void page_notices(struct text *out, const struct page_part *part)
+{
+    const cJSON *json = part->report->json, *run = json_get(json, "run"), *warning;
+    const cJSON *warnings = json_get(json, "warnings");
+    bool partial = !json_get_bool(run, "complete", true) || json_get_bool(run, "interrupted", false);
+    size_t not_run = page_not_run_count(part->report);
+    bool pictures = !part->plots || part->plots->problem.status == ST_OK;
+    if (!partial && !not_run && pictures && cJSON_GetArraySize(warnings) == 0)
+        return;
+    text_add(out, "<aside class=\"notice\">\n<h2>Before you rely on it</h2>\n<ul>\n");
+    if (partial)
+        text_addf(out, "<li>The run was %s: what follows is what was complete by then.</li>\n",
+                  json_get_bool(run, "interrupted", false) ? "interrupted" : "not finished");
+    cJSON_ArrayForEach(warning, warnings)
+    {
+        if (!cJSON_IsString(warning))
+            continue;
+        text_add(out, "<li>");
+        text_add_html(out, warning->valuestring);
+        text_add(out, "</li>\n");
+    }
+    if (not_run)
+        text_addf(out, "<li>%zu cell%s without a result: see <a href=\"#not-run\">what could not "
+                       "run</a>.</li>\n", not_run, not_run == 1 ? " is" : "s are");
+    if (!pictures) {
+        text_add(out, "<li>Pictures are missing: ");
+        text_add_html(out, part->plots->problem.what);
+        if (part->plots->problem.hint[0]) {
+            text_add(out, " (");
+            text_add_html(out, part->plots->problem.hint);
+            text_add(out, ")");
+        }
+        text_add(out, ".</li>\n");
+    }
+    text_add(out, "</ul>\n</aside>\n");
+}
+
+static void page_part(struct text *out, const struct page_part *part)
+{
+    page_heading(out, part->report);
+    page_conclusions(out, part);
+    page_notices(out, part);
+    for (size_t i = 0; i < part->report->block_count; i++)
+        page_block(out, part, i);
+    page_integrity(out, part->report);
+    page_not_run(out, part->report);
+    page_machine(out, part->report);
+    page_reproduce(out, part->report);
+}
+
+static void page_body(struct text *out, const struct page_part *parts, size_t count)
+{
+    text_add(out, "<main>\n");
+    for (size_t i = 0; i < count; i++) {
+        text_add(out, i ? "<article class=\"next\">\n" : "<article>\n");
+        page_part(out, &parts[i]);
+        text_add(out, "</article>\n");
+    }
+    page_method(out);
+    text_add(out, "</main>\n<footer><p>Written by <code>handoff report</code>. The pictures, their "
+                  "data and the gnuplot scripts that draw them are in <code>plots/</code> beside "
+                  "this page; every histogram is in <code>result.json</code>.</p></footer>\n");
+}
+
+/* Fills the template: {{title}}, {{style}} and {{body}}. */
+void page_write(struct text *out, const struct page_part *parts, size_t count)
+{
+    const char *at = (const char *)report_asset_page_html;
+    for (;;) {
+        const char *open = strstr(at, "{{");
+        const char *close = open ? strstr(open, "}}") : NULL;
+        if (!close)
+            break;
+        text_add_bytes(out, at, (size_t)(open - at));
+        if (strncmp(open, "{{title}}", 9) == 0) {
+            text_add_html(out, count ? parts[0].report->scenario : "");
+            text_add(out, " · handoff");
+        } else if (strncmp(open, "{{style}}", 9) == 0) {
+            text_add(out, (const char *)report_asset_page_css);
+        } else if (strncmp(open, "{{body}}", 8) == 0) {
+            page_body(out, parts, count);
+        }
+        at = close + 2;
+    }
+    text_add(out, at);
+}

@@ -1,0 +1,42 @@
+/* page.h: the page and the summary. Called by cmd_report. */
+#ifndef HANDOFF_REPORT_PAGE_H
+#define HANDOFF_REPORT_PAGE_H
+
+#include "harness/report/conclusions.h"
+#include "harness/report/plots.h"
+
+/* One result on a page. `folder` is where it was read from, as the user wrote it. */
+struct page_part {
+    const struct report *report;
+    const struct conclusions *conclusions;
+    const struct plots *plots;
+};
+
+/* The whole of index.html: needs no other file, no script and no network. */
+void page_write(struct text *out, const struct page_part *parts, size_t count);
+/* report.md: what fits the summary of a CI job. */
+void markdown_write(struct text *out, const struct page_part *parts, size_t count);
+
+/* ---- Within page*.c and markdown.c ------------------------------------------------------------ */
+
+/* Sections, in HTML. */
+void page_conclusions(struct text *out, const struct page_part *part);
+void page_block(struct text *out, const struct page_part *part, size_t block_index);
+void page_block_details(struct text *out, const struct report_block *block);
+void page_not_run(struct text *out, const struct report *report);
+void page_integrity(struct text *out, const struct report *report);
+void page_machine(struct text *out, const struct report *report);
+void page_method(struct text *out);
+void page_reproduce(struct text *out, const struct report *report);
+
+/* One sentence about all frames of a result, plain text: "All 48,000 frames …". Returns the number
+ * of errors. */
+double page_integrity_sentence(const struct report *report, struct text *text);
+/* The command that made the result, quoted for a shell; plain text. */
+void page_command(const struct report *report, struct text *text);
+/* CPU model, kernel and the like from the environment, joined by " · "; plain text. */
+void page_machine_line(const struct report *report, struct text *text);
+/* Cells that are not ok. */
+size_t page_not_run_count(const struct report *report);
+
+#endif

@@ -1,0 +1,190 @@
+/* page_blocks.c: conclusions, and each block with its pictures and tables. See page.h. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "harness/base/json.h"
+#include "harness/report/columns.h"
+#include "harness/report/page.h"
+
+void page_conclusions(struct text *out, const struct page_part *part)
+{
+    const struct conclusions *conclusions = part->conclusions;
+    size_t previous = (size_t)-1;
+    text_add(out, "<section class=\"answer\">\n<h2>What to use here</h2>\n");
+    for (size_t i = 0; i < conclusions->advice_count; i++) {
+        text_add(out, "<p>");
+        text_add_html(out, text_get(&conclusions->advice[i]));
+        text_add(out, "</p>\n");
+    }
+    if (conclusions->advice_count == 0)
+        text_add(out, "<p>Nothing was measured here that supports a recommendation.</p>\n");
+    text_add(out, "<p class=\"scope\">This holds for this machine, these sizes and these "
+                  "settings.</p>\n</section>\n");
+    bool any = false;
+    for (size_t i = 0; i < conclusions->count; i++)
+        any = any || conclusions->items[i].lead.used_bytes;
+    if (!any)
+        return;
+    text_add(out, "<section class=\"conclusions\">\n<h2>Conclusions</h2>\n");
+    for (size_t i = 0; i < conclusions->count; i++) {
+        const struct conclusion *item = &conclusions->items[i];
+        if (!item->lead.used_bytes)
+            continue;
+        if (item->block != previous) {
+            text_add(out, "<h3>");
+            text_add_html(out, part->report->blocks[item->block].name);
+            text_add(out, "</h3>\n");
+            previous = item->block;
+        }
+        text_add(out, "<p>");
+        text_add_html(out, text_get(&item->lead));
+        text_add(out, "</p>\n");
+        for (size_t j = 0; j < item->point_count; j++) {
+            text_add(out, j ? "<li>" : "<ul>\n<li>");
+            text_add_html(out, text_get(&item->points[j]));
+            text_add(out, j + 1 == item->point_count ? "</li>\n</ul>\n" : "</li>\n");
+        }
+    }
+    text_add(out, "</section>\n");
+}
+
+static void plot_figure(struct text *out, const struct plot *plot)
+{
+    if (!plot->svg.used_bytes)
+        return;
+    text_add(out, "<figure>");
+    text_add(out, text_get(&plot->svg));
+    text_add(out, "<figcaption>");
+    text_add_html(out, text_get(&plot->caption));
+    text_add(out, "</figcaption></figure>\n");
+}
+
+static void table_head(struct text *out, const struct report_block *block)
+{
+    text_add(out, "<thead>\n<tr><td></td>");
+    for (size_t i = 0; i < COLUMN_COUNT;) {
+        size_t first = i;
+        while (i < COLUMN_COUNT &&
+               strcmp(report_columns[i].group, report_columns[first].group) == 0)
+            i++;
+        text_addf(out, "<th colspan=\"%zu\" scope=\"colgroup\">%s</th>", i - first,
+                  report_columns[first].group);
+    }
+    text_add(out, "<td></td></tr>\n<tr><th scope=\"col\">");
+    text_add_html(out, block->compare);
+    text_add(out, "</th>");
+    for (size_t i = 0; i < COLUMN_COUNT; i++) {
+        bool opens = i == 0 || strcmp(report_columns[i].group, report_columns[i - 1].group) != 0;
+        text_addf(out, "<th scope=\"col\"%s>%s</th>", opens ? " class=\"first\"" : "",
+                  report_columns[i].name);
+    }
+    text_add(out, "<th scope=\"col\" class=\"first\">bytes</th></tr>\n</thead>\n");
+}
+
+/* One figure: the value, its interval in small, and both in words on hover. */
+static void table_figure(struct text *out, const struct report_cell *cell, size_t column,
+                         bool best)
+{
+    const struct column *shown = &report_columns[column];
+    struct figure figure = shown->get(cell);
+    char value[FIGURE_BYTES], spread[4 * FIGURE_BYTES], range[3 * FIGURE_BYTES];
+    bool opens = column == 0 || strcmp(shown->group, report_columns[column - 1].group) != 0;
+    format_spread(&figure, shown->unit, spread, sizeof spread);
+    text_addf(out, "<td class=\"%s%s\"", opens ? "first" : "", best ? " best" : "");
+    if (spread[0])
+        text_addf(out, " title=\"%s\"", spread);
+    text_addf(out, ">%s", format_figure(&figure, shown->unit, value));
+    if (strcmp(shown->name, "p50") == 0 &&
+        format_range(&figure, shown->unit, range, sizeof range)[0])
+        text_addf(out, "<small>%s</small>", range);
+    text_add(out, "</td>");
+}
+
+/* Whether this column is what the group is compared by. */
+static bool column_is_metric(size_t column, enum metric metric)
+{
+    const struct column *shown = &report_columns[column];
+    if (metric == METRIC_FRAMES_PER_S)
+        return strcmp(shown->name, "frames/s") == 0;
+    return strcmp(shown->name, "p50") == 0 &&
+           strcmp(shown->group, verdict_metric_interval(metric)) == 0;
+}
+
+static void table_row(struct text *out, const struct report_cell *cell,
+                      const struct report_cell *best, enum metric metric)
+{
+    struct text words = {0};
+    text_addf(out, "<tr%s><th scope=\"row\" title=\"", cell->ok ? "" : " class=\"absent\"");
+    text_add_html(out, cell->id);
+    text_add(out, "\">");
+    text_add_html(out, cell->short_label[0] ? cell->short_label : cell->label);
+    text_add(out, "</th>");
+    if (cell->ok) {
+        for (size_t i = 0; i < COLUMN_COUNT; i++)
+            table_figure(out, cell, i, cell == best && column_is_metric(i, metric));
+        report_integrity_text(cell, &words);
+        text_addf(out, "<td class=\"first%s\">",
+                  report_integrity_errors(cell) > 0 ? " wrong" : "");
+        text_add_html(out, text_get(&words));
+        text_add(out, "</td>");
+    } else {
+        columns_add_status(cell, &words);
+        text_addf(out, "<td class=\"first why\" colspan=\"%d\">", COLUMN_COUNT + 1);
+        text_add_html(out, text_get(&words));
+        text_add(out, "</td>");
+    }
+    text_add(out, "</tr>\n");
+    text_free(&words);
+}
+
+static void page_table(struct text *out, const struct report_block *block)
+{
+    text_add(out, "<div class=\"scroll\" tabindex=\"0\">\n<table class=\"figures\">\n");
+    table_head(out, block);
+    for (size_t i = 0; i < block->group_count; i++) {
+        const struct report_group *group = &block->groups[i];
+        enum metric metric = verdict_metric(block, group);
+        const struct report_cell *best =
+            block->compare[0] && group->cell_count > 1 ? verdict_best(block, group, metric) : NULL;
+        text_add(out, "<tbody>\n");
+        if (group->context[0]) {
+            text_addf(out, "<tr class=\"context\"><th colspan=\"%d\" scope=\"rowgroup\"><span>",
+                      COLUMN_COUNT + 2);
+            text_add_html(out, group->context);
+            text_add(out, "</span></th></tr>\n");
+        }
+        for (size_t j = 0; j < group->cell_count; j++)
+            table_row(out, &block->cells[group->cells[j]], best, metric);
+        text_add(out, "</tbody>\n");
+    }
+    text_add(out, "</table>\n</div>\n");
+}
+
+void page_block(struct text *out, const struct page_part *part, size_t block_index)
+{
+    const struct report_block *block = &part->report->blocks[block_index];
+    if (block->cell_count == 0)
+        return;
+    text_add(out, "<section class=\"block\">\n<h2>");
+    text_add_html(out, block->name);
+    text_add(out, "</h2>\n");
+    if (block->description[0]) {
+        text_add(out, "<p class=\"about\">");
+        text_add_html(out, block->description);
+        text_add(out, "</p>\n");
+    }
+    if (block->constants[0]) {
+        text_add(out, "<p class=\"shared\">All with ");
+        text_add_html(out, block->constants);
+        text_add(out, "</p>\n");
+    }
+    text_add(out, "<div class=\"plots\">\n");
+    for (size_t i = 0; part->plots && i < part->plots->count; i++)
+        if (part->plots->items[i].block == block_index)
+            plot_figure(out, &part->plots->items[i]);
+    text_add(out, "</div>\n");
+    page_table(out, block);
+    page_block_details(out, block);
+    text_add(out, "</section>\n");
+}

@@ -1,0 +1,233 @@
+/* page_details.c: what stands behind the main figures of a block, integrity, and the cells that did
+ * not run. See page.h. */
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "harness/base/json.h"
+#include "harness/report/columns.h"
+#include "harness/report/page.h"
+
+#define LAUNCHES_MAX 1000
+
+static int double_compare(const void *a, const void *b)
+{
+    double x = *(const double *)a, y = *(const double *)b;
+    return (x > y) - (x < y);
+}
+
+/* "812 µs (790 µs–1.20 ms)": the median of the first frames, and their range. */
+static void first_frame_add(struct text *out, const struct report_cell *cell)
+{
+    double values[LAUNCHES_MAX];
+    size_t count = 0;
+    const cJSON *value;
+    cJSON_ArrayForEach(value, json_get(json_get(cell->json, "first_frame"), "latency_ns"))
+    {
+        if (cJSON_IsNumber(value) && isfinite(value->valuedouble) && value->valuedouble > 0 &&
+            count < LAUNCHES_MAX)
+            values[count++] = value->valuedouble;
+    }
+    if (count == 0) {
+        text_add(out, "—");
+        return;
+    }
+    char middle[FIGURE_BYTES], range[3 * FIGURE_BYTES];
+    qsort(values, count, sizeof *values, double_compare);
+    struct figure figure = {FIGURE_KNOWN, values[count / 2], values[0], values[count - 1],
+                            SPREAD_RANGE, (int)count};
+    text_add(out, format_figure(&figure, UNIT_NS, middle));
+    if (format_range(&figure, UNIT_NS, range, sizeof range)[0])
+        text_addf(out, "<small>%s</small>", range);
+}
+
+/* A number that is there, or "—". */
+static void number_add(struct text *out, const cJSON *object, const char *name)
+{
+    char count[FIGURE_BYTES];
+    const cJSON *json = json_get(object, name);
+    if (!cJSON_IsNumber(json))
+        text_add(out, "—");
+    else if (json->valuedouble == floor(json->valuedouble))
+        text_add(out, format_count(json->valuedouble, count));
+    else
+        text_addf(out, "%.3g", json->valuedouble);
+}
+
+static void pair_add(struct text *out, const struct report_cell *cell, const char *member,
+                     const char *name)
+{
+    const cJSON *object = json_get(cell->json, member);
+    if (name) {
+        number_add(out, json_get(object, "producer"), name);
+        text_add(out, " / ");
+        number_add(out, json_get(object, "consumer"), name);
+    } else {
+        number_add(out, object, "producer");
+        text_add(out, " / ");
+        number_add(out, object, "consumer");
+    }
+}
+
+static void flags_add(struct text *out, const struct report_cell *cell)
+{
+    const cJSON *flag;
+    const char *comma = "";
+    cJSON_ArrayForEach(flag, json_get(cell->json, "flags"))
+    {
+        if (!cJSON_IsString(flag))
+            continue;
+        text_add(out, comma);
+        if (strcmp(flag->valuestring, "no_steady_state") == 0)
+            text_add(out, "no steady state");
+        else
+            text_add_html(out, flag->valuestring);
+        comma = ", ";
+    }
+}
+
+static void details_row(struct text *out, const struct report_cell *cell)
+{
+    struct text stages = {0};
+    const cJSON *deadline = json_get(cell->json, "deadline");
+    text_add(out, "<tr><th scope=\"row\">");
+    text_add_html(out, cell->label);
+    text_add(out, "</th><td>");
+    number_add(out, cell->json, "launches_ok");
+    text_add(out, " of ");
+    number_add(out, cell->json, "launches_planned");
+    text_add(out, "</td><td>");
+    number_add(out, cell->json, "frames");
+    text_add(out, "</td><td>");
+    first_frame_add(out, cell);
+    text_add(out, "</td><td>");
+    if (cJSON_IsObject(deadline)) {
+        number_add(out, deadline, "missed");
+        text_add(out, " of ");
+        number_add(out, deadline, "frames");
+    } else {
+        text_add(out, "—");
+    }
+    text_add(out, "</td><td>");
+    number_add(out, cell->json, "backlog_frames");
+    text_add(out, "</td><td>");
+    number_add(out, cell->json, "copies_per_frame");
+    text_add(out, "</td><td>");
+    pair_add(out, cell, "switches", "voluntary_per_frame");
+    text_add(out, "</td><td>");
+    pair_add(out, cell, "page_faults", NULL);
+    text_add(out, "</td><td class=\"words\">");
+    conclusions_small_stages(cell, &stages);
+    text_add(out, stages.used_bytes ? text_get(&stages) : "—");
+    text_add(out, "</td><td class=\"words\">");
+    flags_add(out, cell);
+    text_add(out, "</td></tr>\n");
+    text_free(&stages);
+}
+
+void page_block_details(struct text *out, const struct report_block *block)
+{
+    size_t rows = 0;
+    for (size_t i = 0; i < block->cell_count; i++)
+        rows += block->cells[i].ok;
+    if (rows == 0)
+        return;
+    text_add(out, "<details>\n<summary>First frames, deadlines, switches and what does not matter "
+                  "here</summary>\n<div class=\"scroll\" tabindex=\"0\">\n<table class=\"details\">\n"
+                  "<thead><tr><td></td><th>launches</th><th>frames each</th><th>first frame</th>"
+                  "<th>late for deadline</th><th>backlog</th><th>copies per frame</th>"
+                  "<th>sleeps per frame<br>prod / cons</th><th>page faults<br>prod / cons</th>"
+                  "<th class=\"words\">stages under 1 %: do not matter here</th>"
+                  "<th class=\"words\">flags</th></tr></thead>\n<tbody>\n");
+    for (size_t i = 0; i < block->cell_count; i++)
+        if (block->cells[i].ok)
+            details_row(out, &block->cells[i]);
+    text_add(out, "</tbody>\n</table>\n</div>\n</details>\n");
+}
+
+double page_integrity_sentence(const struct report *report, struct text *text)
+{
+    double frames = 0, checked = 0, errors = 0;
+    char total[FIGURE_BYTES], looked[FIGURE_BYTES], wrong[FIGURE_BYTES];
+    for (size_t i = 0; i < report->block_count; i++) {
+        for (size_t j = 0; j < report->blocks[i].cell_count; j++) {
+            const struct report_cell *cell = &report->blocks[i].cells[j];
+            const cJSON *integrity = json_get(cell->json, "integrity");
+            frames += fmax(0, json_get_number(integrity, "frames", 0));
+            checked += fmax(0, json_get_number(integrity, "checked", 0));
+            errors += fmax(0, report_integrity_errors(cell));
+        }
+    }
+    format_count(frames, total);
+    format_count(checked, looked);
+    if (frames <= 0)
+        text_add(text, "No frame was counted.");
+    else if (errors > 0)
+        text_addf(text, "Of %s frames, %s arrived torn, late in order, twice or not at all: the "
+                        "cells concerned are no measurements.", total, format_count(errors, wrong));
+    else if (checked <= 0)
+        text_addf(text, "None of the %s frames was lost, repeated or out of order; their bytes were "
+                        "not looked at.", total);
+    else if (checked >= frames)
+        text_addf(text, "All %s frames were checked: none was torn, lost, repeated or out of order.",
+                  total);
+    else
+        text_addf(text, "None of the %s frames was lost, repeated or out of order, and none of the "
+                        "%s whose bytes were checked was torn.", total, looked);
+    return errors;
+}
+
+void page_integrity(struct text *out, const struct report *report)
+{
+    struct text sentence = {0};
+    double errors = page_integrity_sentence(report, &sentence);
+    text_addf(out, "<section>\n<h2>Did the bytes arrive whole?</h2>\n<p%s>%s</p>\n",
+              errors > 0 ? " class=\"wrong\"" : "", text_get(&sentence));
+    text_free(&sentence);
+    for (size_t i = 0; errors > 0 && i < report->block_count; i++) {
+        for (size_t j = 0; j < report->blocks[i].cell_count; j++) {
+            const struct report_cell *cell = &report->blocks[i].cells[j];
+            if (report_integrity_errors(cell) <= 0)
+                continue;
+            text_add(out, "<p><code>");
+            text_add_html(out, cell->id);
+            text_add(out, "</code>: ");
+            report_integrity_text(cell, out);
+            text_add(out, "</p>\n");
+        }
+    }
+    text_add(out, "</section>\n");
+}
+
+size_t page_not_run_count(const struct report *report)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < report->block_count; i++)
+        for (size_t j = 0; j < report->blocks[i].cell_count; j++)
+            count += !report->blocks[i].cells[j].ok;
+    return count;
+}
+
+void page_not_run(struct text *out, const struct report *report)
+{
+    if (page_not_run_count(report) == 0)
+        return;
+    text_add(out, "<section id=\"not-run\">\n<h2>What could not run, and why</h2>\n<ul>\n");
+    for (size_t i = 0; i < report->block_count; i++) {
+        for (size_t j = 0; j < report->blocks[i].cell_count; j++) {
+            const struct report_cell *cell = &report->blocks[i].cells[j];
+            struct text words = {0};
+            if (cell->ok)
+                continue;
+            columns_add_status(cell, &words);
+            text_add(out, "<li><code>");
+            text_add_html(out, cell->id);
+            text_add(out, "</code><br>");
+            text_add_html(out, text_get(&words));
+            text_add(out, "</li>\n");
+            text_free(&words);
+        }
+    }
+    text_add(out, "</ul>\n</section>\n");
+}

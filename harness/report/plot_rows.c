@@ -1,0 +1,249 @@
+/* plot_rows.c: the data of bars and stacked stages: one row per cell, grouped under headings.
+ * See plots.h, plots/bars.gp and plots/stages.gp. */
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "harness/report/gnuplot.h"
+#include "harness/report/plots.h"
+#include "harness/report/verdict.h"
+
+#define LABEL_CHARACTERS_MAX 18
+#define ROWS_MAX 60
+#define ROW_PIXELS 21
+#define CHARACTER_SHARE 0.0142 /* of the width, per character of a name */
+#define STAGE_COUNT 5
+
+static const char *const stage_names[STAGE_COUNT] = {"reserve", "fill", "transfer", "access",
+                                                     "kernel"};
+
+void plot_input_free(struct plot_input *input)
+{
+    text_free(&input->data);
+    text_free(&input->headings);
+    text_free(&input->label);
+    text_free(&input->colours);
+}
+
+unsigned plot_colour(const struct report_block *block, const struct report_cell *cell)
+{
+    size_t distinct = 0;
+    for (size_t i = 0; i < block->cell_count; i++) {
+        const struct report_cell *seen = &block->cells[i];
+        if (strcmp(seen->short_label, cell->short_label) == 0)
+            break;
+        bool earlier = false;
+        for (size_t j = 0; j < i && !earlier; j++)
+            earlier = strcmp(block->cells[j].short_label, seen->short_label) == 0;
+        distinct += !earlier;
+    }
+    return palette[distinct % PALETTE_COUNT];
+}
+
+const char *plot_unit(double largest_ns, double *divisor)
+{
+    static const char *const units[] = {"ns", "µs", "ms", "s"};
+    size_t unit = 0;
+    *divisor = 1;
+    while (largest_ns / *divisor >= 2000 && unit < 3) {
+        *divisor *= 1000;
+        unit++;
+    }
+    return units[unit];
+}
+
+/* A drawing in the making: rows are counted downwards, half a row between groups. */
+struct rows {
+    double row;
+    size_t cells;
+    size_t label_characters;
+};
+
+static void heading_add(struct plot_input *input, struct rows *rows,
+                        const struct report_group *group)
+{
+    if (rows->cells)
+        rows->row -= 0.5;
+    if (!group->context[0])
+        return;
+    rows->row -= 1;
+    text_addf(&input->headings, "%.2f\t", rows->row);
+    text_add_label(&input->headings, group->context, 64);
+    text_add(&input->headings, "\n");
+}
+
+static void name_add(struct plot_input *input, struct rows *rows, const struct report_cell *cell)
+{
+    struct text name = {0};
+    text_add_label(&name, cell->short_label[0] ? cell->short_label : cell->label,
+                   LABEL_CHARACTERS_MAX);
+    size_t width = text_width(text_get(&name));
+    if (width > rows->label_characters)
+        rows->label_characters = width;
+    text_addf(&input->data, "\t%s", text_get(&name));
+    text_free(&name);
+}
+
+static void layout_write(struct plot_input *input, const struct rows *rows, double axis_max,
+                         double cpu_max)
+{
+    double height = 60 + (0.6 - rows->row) * ROW_PIXELS;
+    double left = 0.035 + CHARACTER_SHARE * (double)rows->label_characters;
+    snprintf(input->layout, sizeof input->layout, "%.0f %.4f %.2f %.6g %.6g", height, left,
+             rows->row - 0.6, axis_max, cpu_max);
+    if (!input->headings.used_bytes) /* gnuplot wants a row: one that is out of sight */
+        text_add(&input->headings, "100\t.\n");
+}
+
+static bool group_is_drawn(const struct report_block *block, const struct report_group *group,
+                           bool rates)
+{
+    enum metric metric = verdict_metric(block, group);
+    return rates ? metric == METRIC_FRAMES_PER_S
+                 : metric == METRIC_HANDOFF || metric == METRIC_LATENCY;
+}
+
+/* One bar, in units of `divisor`; keeps the largest ends seen. */
+static void bar_add(struct plot_input *input, struct rows *rows, const struct report_block *block,
+                    const struct report_cell *cell, enum metric metric, double divisor,
+                    double ends[2])
+{
+    struct figure figure = verdict_figure(cell, metric), cpu = report_cpu_both(cell);
+    char value[FIGURE_BYTES], percent[FIGURE_BYTES];
+    bool ranged = isfinite(figure.low) && isfinite(figure.high);
+    double low = ranged ? figure.low : figure.value, high = ranged ? figure.high : figure.value;
+    if (strcmp(block->compare, "wait") == 0)
+        cpu = report_cpu_percent(cell, "consumer");
+    format_figure(&figure, verdict_metric_unit(metric), value);
+    format_figure(&cpu, UNIT_PERCENT, percent);
+    rows->row -= 1;
+    rows->cells++;
+    text_addf(&input->data, "%.2f\t%.6g\t%.6g\t%.6g\t%.6g\t%u", rows->row, figure.value / divisor,
+              low / divisor, high / divisor, cpu.state == FIGURE_KNOWN ? cpu.value : 0,
+              plot_colour(block, cell));
+    name_add(input, rows, cell);
+    text_addf(&input->data, "\t%s\t%s\n", value, percent);
+    ends[0] = fmax(ends[0], fmax(high, figure.value));
+    ends[1] = fmax(ends[1], cpu.state == FIGURE_KNOWN ? cpu.value : 0);
+}
+
+/* All bars; called twice, first to learn the unit. */
+static enum metric bars_add(struct plot_input *input, struct rows *rows,
+                            const struct report_block *block, bool rates, double divisor,
+                            double ends[2])
+{
+    enum metric drawn = METRIC_NONE;
+    for (size_t i = 0; i < block->group_count; i++) {
+        const struct report_group *group = &block->groups[i];
+        bool headed = false;
+        if (!group_is_drawn(block, group, rates))
+            continue;
+        enum metric metric = verdict_metric(block, group);
+        for (size_t j = 0; j < group->cell_count && rows->cells < ROWS_MAX; j++) {
+            const struct report_cell *cell = &block->cells[group->cells[j]];
+            if (!cell->ok || verdict_figure(cell, metric).state != FIGURE_KNOWN)
+                continue;
+            if (!headed)
+                heading_add(input, rows, group);
+            headed = true;
+            bar_add(input, rows, block, cell, metric, divisor, ends);
+            drawn = metric;
+        }
+    }
+    return drawn;
+}
+
+bool plot_bars_fill(const struct report_block *block, bool rates, struct plot_input *input,
+                    struct text *caption)
+{
+    double ends[2] = {0, 0}, divisor = 1;
+    struct rows rows = {0};
+    enum metric metric = bars_add(input, &rows, block, rates, 1, ends);
+    if (metric == METRIC_NONE || ends[0] <= 0)
+        return false;
+    const char *unit = rates ? "frames/s" : plot_unit(ends[0], &divisor);
+    plot_input_free(input);
+    memset(&rows, 0, sizeof rows);
+    bars_add(input, &rows, block, rates, divisor, ends);
+    layout_write(input, &rows, ends[0] / divisor * 1.42, fmax(1, ends[1]) * 1.4);
+    const char *whose = strcmp(block->compare, "wait") == 0 ? "the consumer's CPU"
+                                                            : "both roles' CPU together";
+    if (rates) {
+        text_add(&input->label, unit);
+        text_addf(caption, "Frames per second at maximum rate, and %s beside. Longer is better; "
+                           "latency means nothing here, it is the depth of the queue.", whose);
+    } else {
+        const char *interval = verdict_metric_interval(metric);
+        text_addf(&input->label, "%s p50, %s", interval, unit);
+        text_addf(caption, "Median %s with its interval across launches, and %s beside. Shorter is "
+                           "better.", interval, whose);
+    }
+    return true;
+}
+
+/* The ends of a cell's stages, stacked from 0. False without any. */
+static bool stages_stack(const struct report_cell *cell, double ends[STAGE_COUNT])
+{
+    bool any = false;
+    double at = 0;
+    for (size_t i = 0; i < STAGE_COUNT; i++) {
+        struct figure mean = report_mean(cell, stage_names[i]);
+        if (mean.state == FIGURE_KNOWN) {
+            at += fmax(0, mean.value);
+            any = true;
+        }
+        ends[i] = at;
+    }
+    return any && at > 0;
+}
+
+static double stages_add(struct plot_input *input, struct rows *rows,
+                         const struct report_block *block, double divisor)
+{
+    double largest = 0;
+    for (size_t i = 0; i < block->group_count; i++) {
+        const struct report_group *group = &block->groups[i];
+        bool headed = false;
+        if (!group_is_drawn(block, group, false))
+            continue;
+        for (size_t j = 0; j < group->cell_count && rows->cells < ROWS_MAX; j++) {
+            const struct report_cell *cell = &block->cells[group->cells[j]];
+            double ends[STAGE_COUNT];
+            char sum[FIGURE_BYTES];
+            if (!cell->ok || !stages_stack(cell, ends))
+                continue;
+            if (!headed)
+                heading_add(input, rows, group);
+            headed = true;
+            rows->row -= 1;
+            rows->cells++;
+            text_addf(&input->data, "%.2f", rows->row);
+            for (size_t k = 0; k < STAGE_COUNT; k++)
+                text_addf(&input->data, "\t%.6g", ends[k] / divisor);
+            name_add(input, rows, cell);
+            text_addf(&input->data, "\t%s\n", format_ns(ends[STAGE_COUNT - 1], sum));
+            largest = fmax(largest, ends[STAGE_COUNT - 1]);
+        }
+    }
+    return largest;
+}
+
+bool plot_stages_fill(const struct report_block *block, struct plot_input *input,
+                      struct text *caption)
+{
+    double divisor = 1;
+    struct rows rows = {0};
+    double largest = stages_add(input, &rows, block, 1);
+    if (largest <= 0)
+        return false;
+    const char *unit = plot_unit(largest, &divisor);
+    plot_input_free(input);
+    memset(&rows, 0, sizeof rows);
+    stages_add(input, &rows, block, divisor);
+    rows.row -= 1.2; /* room that the legend takes */
+    layout_write(input, &rows, largest / divisor * 1.22, 0);
+    text_addf(&input->label, "mean time of a frame, %s", unit);
+    text_add(caption, "Where the time of a frame goes, from whole in the producer's hands to a "
+                      "finished kernel. Means, because means add up.");
+    return true;
+}

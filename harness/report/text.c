@@ -1,0 +1,226 @@
+/* text.c: text that grows, and escaping. See text.h for the contract. */
+#include "harness/report/text.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+void text_free(struct text *text)
+{
+    free(text->data);
+    memset(text, 0, sizeof *text);
+}
+
+const char *text_get(const struct text *text)
+{
+    return text->data ? text->data : "";
+}
+
+/* Makes room for `bytes` more and a NUL. */
+static bool text_reserve(struct text *text, size_t bytes)
+{
+    if (text->failed)
+        return false;
+    size_t needed = text->used_bytes + bytes + 1;
+    if (needed <= text->capacity_bytes)
+        return true;
+    size_t capacity = text->capacity_bytes ? text->capacity_bytes : 256;
+    while (capacity < needed)
+        capacity *= 2;
+    char *data = realloc(text->data, capacity);
+    if (!data) {
+        text->failed = true;
+        return false;
+    }
+    text->data = data;
+    text->capacity_bytes = capacity;
+    return true;
+}
+
+void text_add_bytes(struct text *text, const char *added, size_t bytes)
+{
+    if (!text_reserve(text, bytes))
+        return;
+    memcpy(text->data + text->used_bytes, added, bytes);
+    text->used_bytes += bytes;
+    text->data[text->used_bytes] = '\0';
+}
+
+void text_add(struct text *text, const char *added)
+{
+    text_add_bytes(text, added, strlen(added));
+}
+
+void text_addf(struct text *text, const char *format, ...)
+{
+    va_list args, again;
+    va_start(args, format);
+    va_copy(again, args);
+    int needed = vsnprintf(NULL, 0, format, args);
+    if (needed >= 0 && text_reserve(text, (size_t)needed)) {
+        vsnprintf(text->data + text->used_bytes, (size_t)needed + 1, format, again);
+        text->used_bytes += (size_t)needed;
+    }
+    va_end(again);
+    va_end(args);
+}
+
+size_t text_character_bytes(const char *at)
+{
+    const unsigned char *byte = (const unsigned char *)at;
+    if (byte[0] == 0)
+        return 0;
+    if (byte[0] < 0x80)
+        return 1;
+    size_t bytes = byte[0] >= 0xf0 ? 4 : byte[0] >= 0xe0 ? 3 : 2;
+    if (byte[0] < 0xc2 || byte[0] > 0xf4)
+        return 0;
+    for (size_t i = 1; i < bytes; i++)
+        if ((byte[i] & 0xc0) != 0x80)
+            return 0;
+    if ((byte[0] == 0xe0 && byte[1] < 0xa0) || (byte[0] == 0xed && byte[1] > 0x9f))
+        return 0; /* too long for its value, or a surrogate */
+    if ((byte[0] == 0xf0 && byte[1] < 0x90) || (byte[0] == 0xf4 && byte[1] > 0x8f))
+        return 0;
+    return bytes;
+}
+
+/* C0 and C1 controls, and the marks that reorder text. */
+static bool character_is_control(const char *at, size_t bytes)
+{
+    const unsigned char *byte = (const unsigned char *)at;
+    if (bytes == 1)
+        return byte[0] < 0x20 || byte[0] == 0x7f;
+    if (bytes == 2)
+        return byte[0] == 0xc2 && byte[1] < 0xa0;
+    if (bytes == 3 && byte[0] == 0xe2)
+        return (byte[1] == 0x80 && byte[2] >= 0xaa && byte[2] <= 0xae) ||
+               (byte[1] == 0x81 && byte[2] >= 0xa6 && byte[2] <= 0xa9);
+    return false;
+}
+
+/* One step over a stranger's string: the character at *at goes out as it is, or *replaced is true
+ * for one that must not. Returns its bytes. */
+static size_t character_next(const char *at, bool *replaced)
+{
+    size_t bytes = text_character_bytes(at);
+    *replaced = bytes == 0 || character_is_control(at, bytes);
+    return bytes ? bytes : 1;
+}
+
+void text_add_html(struct text *text, const char *added)
+{
+    while (*added) {
+        bool replaced;
+        size_t bytes = character_next(added, &replaced);
+        if (*added == '\n' || *added == '\t')
+            text_add(text, " ");
+        else if (replaced)
+            text_add(text, "\xef\xbf\xbd");
+        else if (*added == '&')
+            text_add(text, "&amp;");
+        else if (*added == '<')
+            text_add(text, "&lt;");
+        else if (*added == '>')
+            text_add(text, "&gt;");
+        else if (*added == '"')
+            text_add(text, "&quot;");
+        else if (*added == '\'')
+            text_add(text, "&#39;");
+        else
+            text_add_bytes(text, added, bytes);
+        added += bytes;
+    }
+}
+
+void text_add_markdown(struct text *text, const char *added)
+{
+    while (*added) {
+        bool replaced;
+        size_t bytes = character_next(added, &replaced);
+        if (*added == '\n' || *added == '\t')
+            text_add(text, " ");
+        else if (replaced)
+            text_add(text, "?");
+        else if (*added == '&')
+            text_add(text, "&amp;");
+        else if (*added == '<')
+            text_add(text, "&lt;");
+        else if (*added == '>')
+            text_add(text, "&gt;");
+        else if (*added == '@')
+            text_add(text, "&#64;"); /* would call someone on a code host */
+        else if (strchr("\\`*_[]#|~!$", *added))
+            text_addf(text, "\\%c", *added);
+        else
+            text_add_bytes(text, added, bytes);
+        added += bytes;
+    }
+}
+
+void text_add_plain(struct text *text, const char *added)
+{
+    while (*added) {
+        bool replaced;
+        size_t bytes = character_next(added, &replaced);
+        if (*added == '\n' || *added == '\t')
+            text_add(text, " ");
+        else if (replaced)
+            text_add(text, "?");
+        else
+            text_add_bytes(text, added, bytes);
+        added += bytes;
+    }
+}
+
+void text_add_label(struct text *text, const char *added, size_t characters_max)
+{
+    for (size_t i = 0; *added; i++) {
+        bool replaced;
+        size_t bytes = character_next(added, &replaced);
+        if (i == characters_max) {
+            text_add(text, "…");
+            return;
+        }
+        if (replaced || strchr("\"'`\\<>&@%{}$#", *added))
+            text_add(text, "?");
+        else
+            text_add_bytes(text, added, bytes);
+        added += bytes;
+    }
+}
+
+size_t text_width(const char *text)
+{
+    size_t width = 0;
+    while (*text) {
+        size_t bytes = text_character_bytes(text);
+        const unsigned char *byte = (const unsigned char *)text;
+        bool combining = bytes == 2 && (byte[0] == 0xcc || (byte[0] == 0xcd && byte[1] < 0xb0));
+        bool wide = (bytes == 3 && ((byte[0] >= 0xe3 && byte[0] <= 0xed) ||
+                                    (byte[0] == 0xef && byte[1] == 0xbc))) ||
+                    (bytes == 4 && byte[1] >= 0x9f);
+        width += combining ? 0 : wide ? 2 : 1;
+        text += bytes ? bytes : 1;
+    }
+    return width;
+}
+
+enum status text_write_file(const struct text *text, const char *path, struct err *err)
+{
+    if (text->failed)
+        return err_set(err, ST_NO_MEMORY, NULL, "%s: out of memory", path);
+    FILE *file = fopen(path, "we");
+    if (!file)
+        return err_set_errno(err, errno, "choose a folder you may write to with --out",
+                             "cannot write %s", path);
+    size_t written = fwrite(text_get(text), 1, text->used_bytes, file);
+    int failed = written != text->used_bytes ? errno : 0;
+    if (fclose(file) != 0 && !failed)
+        failed = errno;
+    if (failed)
+        return err_set_errno(err, failed, "is the disk full?", "cannot write %s", path);
+    return ST_OK;
+}

@@ -1,0 +1,40 @@
+/* verdict.h: which of two cells is better, and whether the data can tell.
+ *
+ * Cells of one group ran interleaved, so launch k of one is compared with launch k of the other.
+ * Called by the conclusions and the recommendation.
+ */
+#ifndef HANDOFF_REPORT_VERDICT_H
+#define HANDOFF_REPORT_VERDICT_H
+
+#include "harness/measure/stats.h"
+#include "harness/report/model.h"
+
+/* What a group is compared by. */
+enum metric {
+    METRIC_NONE,    /* nothing that two of its cells have */
+    METRIC_HANDOFF, /* waits, where a commit moves no bytes */
+    METRIC_LATENCY,
+    METRIC_FRAMES_PER_S, /* pacing max: its latency is queue depth, so throughput only */
+};
+
+/* Whether a cell may be recommended: it ran, and every frame that was looked at was whole. */
+bool verdict_cell_is_sound(const struct report_cell *cell);
+/* The `null` transport moves no bytes: the tool's own cost, not a competitor. */
+bool verdict_cell_is_floor(const struct report_cell *cell);
+
+enum metric verdict_metric(const struct report_block *block, const struct report_group *group);
+const char *verdict_metric_interval(enum metric metric); /* "handoff", "latency" or "" */
+enum figure_unit verdict_metric_unit(enum metric metric);
+/* p50 of the metric, or frames per second. */
+struct figure verdict_figure(const struct report_cell *cell, enum metric metric);
+
+/* The best sound cell of a group by that metric that is no floor, or NULL. */
+const struct report_cell *verdict_best(const struct report_block *block,
+                                       const struct report_group *group, enum metric metric);
+
+/* `cell` against `base`, paired by launch: slower means worse, for throughput too (its ratio is
+ * base / cell). Below 50 clock ticks means are compared instead of medians. */
+struct stats_paired verdict_compare(const struct report *report, const struct report_cell *cell,
+                                    const struct report_cell *base, enum metric metric);
+
+#endif

@@ -1,0 +1,57 @@
+# Percentile curves: time against quantile, one curve per compared value.
+#
+#   gnuplot -d -c percentiles.gp TERMINAL OUTPUT DATA CURVES COLOURS YMIN YMAX YLABEL
+#
+# DATA has one gnuplot index per curve: a heading (the curve's name in its second column), then
+# x = 1/(1-q), time, smallest and largest launch. A curve ends where its samples do, at 1 - 1/n; its
+# band where a single launch's do. COLOURS: one decimal RGB number per curve, separated by spaces.
+# Everything comes in as arguments and data; nothing is pasted into this text.
+ink = "#1b2733"
+grid = "#d8dee4"
+if (ARG1 eq "svg") {
+    set terminal svg size 560,390 dynamic noenhanced font "Helvetica,13" background rgb "#ffffff"
+} else {
+    set terminal pngcairo size 1120,780 noenhanced fontscale 1.6 linewidth 2 font "sans,11" background rgb "#ffffff"
+}
+set encoding utf8
+set output ARG2
+set datafile separator "\t"
+set key autotitle columnheader
+set key outside top left horizontal reverse Left samplen 2.2 textcolor rgb ink
+
+set border 3 linecolor rgb ink linewidth 0.8
+set tics nomirror scale 0.5 textcolor rgb ink
+set grid xtics ytics linetype 1 linecolor rgb grid linewidth 0.7 dashtype solid
+set logscale xy
+set xtics ("0 %%" 1, "50 %%" 2, "90 %%" 10, "99 %%" 100, "99.9 %%" 1000, "99.99 %%" 10000, \
+    "99.999 %%" 100000, "99.9999 %%" 1000000)
+set xlabel "share of frames at most this long" textcolor rgb ink
+set ylabel ARG8 textcolor rgb ink
+
+ymin = ARG6 + 0.0
+ymax = ARG7 + 0.0
+set yrange [ymin:ymax]
+unit(v) = v < 999.5 ? sprintf("%g ns", v) : v < 999.5e3 ? sprintf("%g µs", v / 1e3) : \
+    v < 999.5e6 ? sprintf("%g ms", v / 1e6) : sprintf("%g s", v / 1e9)
+set ytics (unit(1) 1)
+do for [e = 0:13] {
+    set ytics add (unit(10.0 ** e) 10.0 ** e)
+    if (ymax / ymin < 200) {
+        set ytics add (unit(2 * 10.0 ** e) 2 * 10.0 ** e)
+        set ytics add (unit(5 * 10.0 ** e) 5 * 10.0 ** e)
+    }
+    if (ymax / ymin < 6) {
+        do for [m in "1.5 3 4 7"] {
+            set ytics add (unit(m * 10.0 ** e) m * 10.0 ** e)
+        }
+    }
+}
+
+curves = ARG4 + 0
+colour(i) = int(word(ARG5, i + 1))
+# Dashes as well, for paper and for eyes that tell few colours apart.
+set for [i = 1:8] linetype i dashtype (i == 1 ? 1 : i == 2 ? 2 : i == 3 ? 4 : i == 4 ? 5 : i == 5 ? 3 : 1)
+plot for [i = 0:curves - 1] ARG3 index i using 1:3:4 with filledcurves \
+         linecolor rgb colour(i) fillstyle transparent solid 0.16 noborder notitle, \
+     for [i = 0:curves - 1] ARG3 index i using 1:2 with steps \
+         linetype (i % 8 + 1) linecolor rgb colour(i) linewidth 2 title columnheader(2)

@@ -1,0 +1,44 @@
+# Where the time of a frame goes: the stages of the journey, stacked, one bar per cell.
+#
+#   gnuplot -d -c stages.gp TERMINAL OUTPUT DATA HEADINGS LAYOUT XLABEL
+#
+# DATA, tab-separated: row, then the ends of reserve, fill, transfer, access and kernel counted from
+# zero, the name, and the sum as text. HEADINGS: row, text. Means, because means add up.
+# LAYOUT holds four numbers: height in pixels, the share of the width that names need, the lowest row
+# and the end of the axis.
+ink = "#1b2733"
+grid = "#d8dee4"
+height = int(word(ARG5, 1))
+if (ARG1 eq "svg") {
+    set terminal svg size 560,height dynamic noenhanced font "Helvetica,13" background rgb "#ffffff"
+} else {
+    set terminal pngcairo size 1120,2 * height noenhanced fontscale 1.6 linewidth 2 font "sans,11" background rgb "#ffffff"
+}
+set encoding utf8
+set output ARG2
+set datafile separator "\t"
+set border 1 linecolor rgb ink linewidth 0.8
+set tics nomirror scale 0.5 textcolor rgb ink
+set grid xtics linetype 1 linecolor rgb grid linewidth 0.7 dashtype solid
+set ytics scale 0
+set key at screen 0.985, screen 1.0 - 14.0 / height right top horizontal reverse Left samplen 1 \
+    textcolor rgb ink maxrows 1
+set yrange [word(ARG5, 3) + 0.0:0]
+set xrange [0:word(ARG5, 4) + 0.0]
+set lmargin at screen word(ARG5, 2) + 0.0
+set rmargin at screen 0.985
+set tmargin at screen 1.0 - 36.0 / height
+set bmargin at screen 52.0 / height
+set xlabel ARG6 textcolor rgb ink
+plot ARG3 using 2:1:(0):2:($1 - 0.36):($1 + 0.36):yticlabels(7) with boxxyerror \
+         fillstyle solid 1.0 noborder linecolor rgb "#56b4e9" title "reserve", \
+     ARG3 using 3:1:2:3:($1 - 0.36):($1 + 0.36) with boxxyerror \
+         fillstyle solid 1.0 noborder linecolor rgb "#e69f00" title "fill", \
+     ARG3 using 4:1:3:4:($1 - 0.36):($1 + 0.36) with boxxyerror \
+         fillstyle solid 1.0 noborder linecolor rgb "#0072b2" title "transfer", \
+     ARG3 using 5:1:4:5:($1 - 0.36):($1 + 0.36) with boxxyerror \
+         fillstyle solid 1.0 noborder linecolor rgb "#cc79a7" title "access", \
+     ARG3 using 6:1:5:6:($1 - 0.36):($1 + 0.36) with boxxyerror \
+         fillstyle solid 1.0 noborder linecolor rgb "#009e73" title "kernel", \
+     ARG3 using 6:1:8 with labels left offset character 0.6,0 textcolor rgb ink notitle, \
+     ARG4 using (0):1:2 with labels left offset character 0.2,-0.1 textcolor rgb ink notitle
