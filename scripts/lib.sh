@@ -82,11 +82,19 @@ sys.exit(not os.path.exists(os.path.join(sysconfig.get_paths()["include"], "Pyth
 }
 
 # want PACKAGE CHECK…: adds the package to `missing` unless the check succeeds.
+# wish PACKAGE EFFECT CHECK…: the same for what can be done without; EFFECT says what is then lost.
 missing=()
+wished=()
+effects=()
 want() {
   local package=$1
   shift
   "$@" || missing+=("$package")
+}
+wish() {
+  local package=$1 effect=$2
+  shift 2
+  "$@" || { wished+=("$package") && effects+=("$effect"); }
 }
 
 want_build_tools() {
@@ -95,7 +103,6 @@ want_build_tools() {
   want cmake have_command cmake
   want libcjson-dev have_header cjson/cJSON.h
   want zlib1g-dev have_header zlib.h
-  want gnuplot-nox have_command gnuplot
 }
 
 # With sudo where not root. sudo asks on the terminal, not in the log.
@@ -110,23 +117,39 @@ apt_install() {
   as_root "${apt[@]}" update && as_root "${apt[@]}" install -y --no-install-recommends "$@"
 }
 
-# install_missing: installs what `missing` names. With install=no, or without apt, or without the
-# right to use it, says what to install and ends the script.
+can_install() {
+  [ "$install" = yes ] && have_command apt-get && { [ "$(id -u)" -eq 0 ] || have_command sudo; }
+}
+
+# install_missing: installs what `missing` and `wished` name. Where that is not wanted or not possible,
+# says what to install, and ends the script if it cannot go on without.
 install_missing() {
+  local command package i
+  if can_install; then
+    missing+=(${wished[@]+"${wished[@]}"})
+    if [ ${#missing[@]} -gt 0 ]; then
+      say "installing: ${missing[*]}"
+      must_step "install packages" apt_install "${missing[@]}"
+    fi
+    missing=() wished=() effects=()
+    return 0
+  fi
+  for ((i = 0; i < ${#wished[@]}; i++)); do
+    say "note: ${wished[i]} is not installed: ${effects[i]}"
+  done
+  wished=() effects=()
   if [ ${#missing[@]} -eq 0 ]; then return 0; fi
-  local command="apt-get install ${missing[*]}"
-  [ "$(id -u)" -eq 0 ] || command="sudo $command"
+  package="missing: ${missing[*]}"
+  command="apt-get install ${missing[*]}"
   if ! have_command apt-get; then
-    die "missing: ${missing[*]} (the names in Debian and Ubuntu), and this system has no apt" \
-      "install a C compiler, make, CMake 3.16, and the development files of cJSON and zlib; gnuplot for plots; for scripts/test also cmocka, clang with its fuzzer and Python 3 with venv"
+    die "$package (the names in Debian and Ubuntu), and this system has no apt" \
+      "install a C compiler, make, CMake 3.16, and the development files of cJSON and zlib; for plots gnuplot; for scripts/test also cmocka, clang with its fuzzer and Python 3 with venv"
+  elif [ "$(id -u)" -eq 0 ]; then
+    die "$package" "$command"
+  elif have_command sudo; then
+    die "$package" "sudo $command"
   fi
-  [ "$install" = yes ] || die "missing: ${missing[*]}" "$command"
-  if [ "$(id -u)" -ne 0 ] && ! have_command sudo; then
-    die "missing: ${missing[*]}, and there is no sudo to install them with" "as root: $command"
-  fi
-  say "installing: ${missing[*]}"
-  must_step "install packages" apt_install "${missing[@]}"
-  missing=()
+  die "$package, and there is no sudo to install it with" "as root: $command"
 }
 
 # ---- CUDA ------------------------------------------------------------------------------------------
