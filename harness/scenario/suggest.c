@@ -2,6 +2,7 @@
 #include "harness/scenario/suggest.h"
 
 #include <assert.h>
+#include <ctype.h>
 #include <string.h>
 
 /* Longer words are not compared: no name of ours comes near. */
@@ -12,7 +13,13 @@ static size_t min_of(size_t a, size_t b)
     return a < b ? a : b;
 }
 
-/* Edits (insert, delete, replace, swap neighbours) that turn a into b: optimal string alignment. */
+static int same(char a, char b)
+{
+    return tolower((unsigned char)a) == tolower((unsigned char)b);
+}
+
+/* Edits (insert, delete, replace, swap neighbours) that turn a into b, whatever the case: optimal
+ * string alignment. */
 static size_t edit_distance(const char *a, size_t a_length, const char *b, size_t b_length)
 {
     size_t rows[3][WORD_MAX + 1];
@@ -23,9 +30,9 @@ static size_t edit_distance(const char *a, size_t a_length, const char *b, size_
         const size_t *above = rows[(i - 1) % 3];
         row[0] = i;
         for (size_t j = 1; j <= b_length; j++) {
-            size_t replaced = above[j - 1] + (a[i - 1] != b[j - 1]);
+            size_t replaced = above[j - 1] + (same(a[i - 1], b[j - 1]) ? 0 : 1);
             row[j] = min_of(replaced, min_of(above[j], row[j - 1]) + 1);
-            if (i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1])
+            if (i > 1 && j > 1 && same(a[i - 1], b[j - 2]) && same(a[i - 2], b[j - 1]))
                 row[j] = min_of(row[j], rows[(i - 2) % 3][j - 2] + 1);
         }
     }

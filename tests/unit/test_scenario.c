@@ -1,0 +1,643 @@
+/* test_scenario.c: scenario files: what is refused and how, what the product is, what ids say, what
+ * does not apply. The corpus of bad files is in tests/support/corpus/scenarios. */
+#include <dirent.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "harness/scenario/scenario.h"
+#include "tests/support/random_input.h"
+
+#define CORPUS HANDOFF_SOURCE_DIR "/tests/support/corpus/scenarios"
+
+static struct scenario *parse(const char *text)
+{
+    struct scenario *scenario = NULL;
+    struct err err = {.what = ""};
+    if (scenario_parse("test.json", text, strlen(text), &scenario, &err) != ST_OK)
+        fail_msg("%s (hint: %s)\nin %s", err.what, err.hint, text);
+    return scenario;
+}
+
+/* A scenario of one block with these members, beside its name. */
+static struct scenario *parse_block(const char *members)
+{
+    char text[4096];
+    snprintf(text, sizeof text, "{\"blocks\": [{\"name\": \"one\", %s}]}", members);
+    return parse(text);
+}
+
+static const struct cell *find_cell(const struct scenario *scenario, const char *id)
+{
+    for (size_t i = 0; i < scenario->cell_count; i++)
+        if (strcmp(scenario->cells[i].id, id) == 0)
+            return &scenario->cells[i];
+    return NULL;
+}
+
+/* ---- The corpus ------------------------------------------------------------------------------ */
+
+/* Cuts " | " separated fields in place. */
+static void split(char *line, char *fields[4])
+{
+    line[strcspn(line, "\n")] = '\0';
+    for (int i = 0; i < 4; i++) {
+        fields[i] = line;
+        char *bar = strstr(line, " | ");
+        if (!bar && i < 3) {
+            /* An empty last field may have lost its blank to an editor. */
+            bar = strstr(line, " |");
+            assert_non_null(bar);
+            fields[i + 1] = bar + 2;
+        }
+        if (!bar)
+            return;
+        *bar = '\0';
+        line = bar + 3;
+    }
+}
+
+static void check_bad(const char *name, const char *place, const char *message, const char *hint)
+{
+    char path[512];
+    struct err err = {.what = "", .hint = ""};
+    struct scenario *scenario = (struct scenario *)(uintptr_t)0x5a5a;
+    snprintf(path, sizeof path, CORPUS "/bad/%s", name);
+    enum status status = scenario_load(path, &scenario, &err);
+    if (status != ST_INVALID || err.status != ST_INVALID)
+        fail_msg("%s: status %s, not invalid: %s", name, status_name(status), err.what);
+    assert_ptr_equal(scenario, (void *)(uintptr_t)0x5a5a); /* untouched */
+    if (!strstr(err.what, name) || !strstr(err.what, place) || !strstr(err.what, message))
+        fail_msg("%s: expected \"%s\" and \"%s\" in: %s", name, place, message, err.what);
+    if (!err.hint[0] || !strstr(err.hint, hint))
+        fail_msg("%s: expected \"%s\" in the hint: %s", name, hint, err.hint);
+    for (const char *c = err.what; *c; c++)
+        assert_false((unsigned char)*c < 0x20 || *c == 0x7f);
+}
+
+static size_t count_json_files(const char *folder)
+{
+    size_t count = 0;
+    DIR *dir = opendir(folder);
+    assert_non_null(dir);
+    for (struct dirent *entry; (entry = readdir(dir));)
+        count += strstr(entry->d_name, ".json") != NULL;
+    closedir(dir);
+    return count;
+}
+
+static void test_bad_files(void **state)
+{
+    (void)state;
+    char line[1024];
+    size_t checked = 0;
+    FILE *expected = fopen(CORPUS "/expected.txt", "r");
+    assert_non_null(expected);
+    while (fgets(line, sizeof line, expected)) {
+        char *fields[4] = {NULL};
+        if (line[0] == '#')
+            continue;
+        split(line, fields);
+        check_bad(fields[0], fields[1], fields[2], fields[3]);
+        checked++;
+    }
+    fclose(expected);
+    assert_true(checked >= 45);
+    assert_int_equal(checked, count_json_files(CORPUS "/bad")); /* none without an expectation */
+}
+
+static void test_good_files(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *path;
+        size_t cells;
+    } files[] = {
+        {CORPUS "/good/smallest.json", 1},
+        {CORPUS "/good/byte_order_mark.json", 1},
+        /* 2 waits x 2 kernels x 2 fills x 2 frames x 4 pacings x 2 slots x 6 placements = 768, less
+         * slots 1 with max or pingpong (192), less invert with two placements (128, 32 of them
+         * gone already); and one cell of block b. */
+        {CORPUS "/good/every_axis.json", 768 - 192 - 128 + 32 + 1},
+        {HANDOFF_SOURCE_DIR "/scenarios/smoke.json", 5},
+        {HANDOFF_SOURCE_DIR "/scenarios/quick.json", 19},
+    };
+    for (size_t i = 0; i < sizeof files / sizeof files[0]; i++) {
+        struct scenario *scenario = NULL;
+        struct err err = {.what = ""};
+        if (scenario_load(files[i].path, &scenario, &err) != ST_OK)
+            fail_msg("%s", err.what);
+        assert_int_equal(scenario->cell_count, files[i].cells);
+        scenario_free(scenario);
+    }
+}
+
+static void test_unreadable_file(void **state)
+{
+    (void)state;
+    struct scenario *scenario = NULL;
+    struct err err;
+    assert_int_equal(scenario_load(CORPUS "/no-such-file.json", &scenario, &err), ST_SYSTEM);
+    assert_non_null(strstr(err.what, "no-such-file.json"));
+    assert_int_not_equal(scenario_load(CORPUS, &scenario, &err), ST_OK); /* a folder */
+    assert_null(scenario);
+}
+
+/* ---- Defaults, ids, base --------------------------------------------------------------------- */
+
+static void test_defaults(void **state)
+{
+    (void)state;
+    struct scenario *scenario = parse_block("\"base\": {\"transport\": \"shm\", \"wait\": \"spin\"}");
+    const struct cell *cell = &scenario->cells[0];
+    assert_string_equal(scenario->name, "test");
+    assert_string_equal(scenario->description, "");
+    assert_string_equal(scenario->blocks[0].compare, "");
+    assert_true(scenario->blocks[0].launch_seconds == 1.0);
+    assert_string_equal(cell->id, "shm+spin");
+    assert_string_equal(cell->access->name, "host");
+    assert_string_equal(cell->kernel->name, "checksum");
+    assert_int_equal(cell->fill, FILL_COPY);
+    assert_int_equal(cell_payload_bytes(cell), 1920 * 1080 * 3);
+    assert_int_equal(cell->pacing, PACING_RATE);
+    assert_true(cell->rate_hz == 30.0);
+    assert_int_equal(cell->slots, 4);
+    assert_int_equal(cell->policy, POLICY_BLOCK);
+    assert_int_equal(cell->placement, PLACEMENT_AUTO);
+    assert_int_equal(cell->frame_state, FRAME_STATE_AS_LEFT);
+    assert_int_equal(cell->launches, 10);
+    assert_int_equal(cell->frames, 0);
+    assert_true(cell->warmup == UINT32_MAX);
+    assert_int_equal(cell->runnable, ST_OK);
+    scenario_free(scenario);
+}
+
+static void test_base_is_overridden(void **state)
+{
+    (void)state;
+    struct scenario *scenario = parse(
+        "{\"base\": {\"transport\": \"shm\", \"wait\": \"spin\", \"slots\": 8, \"launches\": 3},"
+        " \"blocks\": [{\"name\": \"a\"}, {\"name\": \"b\", \"base\": {\"slots\": 9}},"
+        " {\"name\": \"c\", \"axes\": {\"slots\": [10, 11]}}]}");
+    static const char *const ids[] = {"shm+spin/slots=8", "shm+spin/slots=9", "shm+spin/slots=10",
+                                      "shm+spin/slots=11"};
+    static const uint32_t blocks[] = {0, 1, 2, 2};
+    assert_int_equal(scenario->cell_count, 4);
+    for (size_t i = 0; i < 4; i++) {
+        assert_string_equal(scenario->cells[i].id, ids[i]);
+        assert_int_equal(scenario->cells[i].block_index, blocks[i]);
+        assert_int_equal(scenario->cells[i].launches, 3);
+    }
+    scenario_free(scenario);
+}
+
+static void test_ids_and_values(void **state)
+{
+    (void)state;
+    struct scenario *scenario = parse_block(
+        "\"base\": {\"transport\": \"shm\", \"wait\": \"poll:250\", \"kernel\": \"none\","
+        " \"fill\": \"in_place\", \"frame\": {\"width\": 64, \"height\": 48, \"channels\": 1},"
+        " \"pacing\": {\"rate\": 29.97}, \"slots\": 5, \"policy\": \"latest\","
+        " \"placement\": \"cpus:3,12\", \"launches\": 7, \"frames\": 99, \"warmup\": 0}");
+    const struct cell *cell = &scenario->cells[0];
+    char text[CELL_AXIS_BYTES];
+    assert_string_equal(cell->id,
+                        "shm+poll:250/kernel=none/fill=in_place/frame=64x48x1/pacing=rate:29.97"
+                        "/slots=5/policy=latest/placement=cpus:3:12");
+    assert_string_equal(cell_placement_format(cell, text, sizeof text), "cpus:3,12");
+    assert_string_equal(cell_pacing_format(cell, text, sizeof text), "rate:29.97");
+    assert_string_equal(cell_wait_format(cell, text, sizeof text), "poll:250");
+    assert_string_equal(geometry_format(cell->geometry, text, sizeof text), "64x48x1");
+    assert_int_equal(cell->wait_us, 250);
+    assert_int_equal(cell->producer_cpu, 3);
+    assert_int_equal(cell->consumer_cpu, 12);
+    assert_int_equal(cell->frames, 99);
+    assert_int_equal(cell->warmup, 0);
+    size_t numbers = 0;
+    for (size_t i = 0; i < cell_axis_count(); i++) {
+        cJSON *json = cell_axis_json(cell, i);
+        numbers += cJSON_IsNumber(json);
+        if (strcmp(cell_axis_name(i), "slots") == 0)
+            assert_true(cJSON_IsNumber(json) && json->valuedouble == 5.0);
+        if (strcmp(cell_axis_name(i), "frame") == 0)
+            assert_string_equal(json->valuestring, "64x48x1");
+        cJSON_Delete(json);
+    }
+    assert_int_equal(numbers, 4); /* slots, launches, frames, warmup */
+    scenario_free(scenario);
+}
+
+/* What "rate:X" and {"rate": X} give must come back from the text exactly. */
+static void test_rates_come_back(void **state)
+{
+    (void)state;
+    for (int i = 0; i < 2000; i++) {
+        double rate = 0.1 + (double)random_below(1u << 30) / (double)(1 + random_below(1u << 20));
+        if (rate > 1e6)
+            continue;
+        char members[200];
+        char text[CELL_AXIS_BYTES];
+        snprintf(members, sizeof members,
+                 "\"base\": {\"transport\": \"shm\", \"wait\": \"spin\", \"pacing\": "
+                 "{\"rate\": %.17g}}",
+                 rate);
+        struct scenario *scenario = parse_block(members);
+        assert_true(scenario->cells[0].rate_hz == rate);
+        cell_pacing_format(&scenario->cells[0], text, sizeof text);
+        assert_true(strtod(text + 5, NULL) == rate);
+        scenario_free(scenario);
+    }
+}
+
+static void test_equal_cells_are_kept_once(void **state)
+{
+    (void)state;
+    struct scenario *scenario = parse(
+        "{\"base\": {\"transport\": \"shm\"},"
+        " \"blocks\": [{\"name\": \"a\", \"axes\": {\"wait\": [\"spin\", \"futex\"]}},"
+        " {\"name\": \"b\", \"base\": {\"wait\": \"futex\"}, \"axes\": {\"slots\": [2, 4]}}]}");
+    assert_int_equal(scenario->cell_count, 3);
+    assert_int_equal(find_cell(scenario, "shm+futex")->block_index, 0);
+    assert_int_equal(find_cell(scenario, "shm+futex/slots=2")->block_index, 1);
+    scenario_free(scenario);
+}
+
+/* ---- Random products ------------------------------------------------------------------------- */
+
+struct random_axis {
+    const char *name;
+    const char *values[6]; /* as JSON */
+    size_t known;
+};
+
+static const struct random_axis random_axes[] = {
+    {"transport", {"\"shm\"", "\"unix\"", "\"null\""}, 3},
+    {"wait", {"\"spin\"", "\"pause\"", "\"poll:100\"", "\"futex\"", "\"block\"", "\"poll:7\""}, 6},
+    {"kernel", {"\"none\"", "\"checksum\"", "\"invert\"", "\"preprocess\""}, 4},
+    {"fill", {"\"copy\"", "\"in_place\"", "\"header\""}, 3},
+    {"frame", {"\"64x64x3\"", "{\"channels\":1,\"width\":7,\"height\":9}", "\"1920x1080x3\""}, 3},
+    {"pacing", {"\"rate:30\"", "\"pingpong\"", "\"max\"", "{\"rate\":0.5}"}, 4},
+    {"slots", {"1", "4", "1024"}, 3},
+    {"policy", {"\"block\"", "\"latest\""}, 2},
+    {"placement", {"\"auto\"", "\"none\"", "\"cpus:0,1\""}, 3},
+};
+#define RANDOM_AXES (sizeof random_axes / sizeof random_axes[0])
+
+/* A random subset of each axis' values, always at least one; bit i is value i. */
+static void random_masks(unsigned *masks, size_t cells_max)
+{
+    size_t cells;
+    do {
+        cells = 1;
+        for (size_t a = 0; a < RANDOM_AXES; a++) {
+            masks[a] = 0;
+            while (masks[a] == 0)
+                masks[a] = (unsigned)random_below(1u << random_axes[a].known);
+            cells *= (size_t)__builtin_popcount(masks[a]);
+        }
+    } while (cells > cells_max);
+}
+
+static size_t write_axes(char *text, size_t size, const unsigned *masks)
+{
+    size_t used = 0;
+    const char *comma = "";
+    for (size_t a = 0; a < RANDOM_AXES; a++) {
+        if (masks[a] == 0)
+            continue;
+        used += (size_t)snprintf(text + used, size - used, "%s\"%s\":[", comma,
+                                 random_axes[a].name);
+        const char *between = "";
+        for (size_t v = 0; v < random_axes[a].known; v++) {
+            if (!(masks[a] >> v & 1))
+                continue;
+            used += (size_t)snprintf(text + used, size - used, "%s%s", between,
+                                     random_axes[a].values[v]);
+            between = ",";
+        }
+        used += (size_t)snprintf(text + used, size - used, "]");
+        comma = ",";
+    }
+    return used;
+}
+
+/* Rules within the product, each of one to three axes, so that each excludes something. */
+static size_t random_rules(unsigned (*rules)[RANDOM_AXES], const unsigned *masks)
+{
+    size_t count = (size_t)random_below(4);
+    for (size_t r = 0; r < count; r++) {
+        memset(rules[r], 0, sizeof rules[r]);
+        for (size_t i = 0; i < 1 + random_below(3); i++) {
+            size_t a = (size_t)random_below(RANDOM_AXES);
+            while (rules[r][a] == 0)
+                rules[r][a] = masks[a] & (unsigned)random_below(1u << random_axes[a].known);
+        }
+    }
+    return count;
+}
+
+/* Counts what is left by walking the product another way than matrix.c: as one number. */
+static size_t count_left(const unsigned *masks, unsigned (*rules)[RANDOM_AXES], size_t rule_count)
+{
+    size_t product = 1;
+    size_t left = 0;
+    for (size_t a = 0; a < RANDOM_AXES; a++)
+        product *= random_axes[a].known;
+    for (size_t number = 0; number < product; number++) {
+        size_t rest = number;
+        unsigned chosen[RANDOM_AXES];
+        bool in = true;
+        for (size_t a = 0; a < RANDOM_AXES; a++) {
+            chosen[a] = 1u << rest % random_axes[a].known;
+            rest /= random_axes[a].known;
+            in = in && (masks[a] & chosen[a]);
+        }
+        for (size_t r = 0; r < rule_count && in; r++) {
+            bool matches = true;
+            for (size_t a = 0; a < RANDOM_AXES; a++)
+                matches = matches && (rules[r][a] == 0 || (rules[r][a] & chosen[a]));
+            in = !matches;
+        }
+        left += in;
+    }
+    return left;
+}
+
+static int compare_text(const void *a, const void *b)
+{
+    return strcmp(*(char *const *)a, *(char *const *)b);
+}
+
+static void check_unique_ids(const struct scenario *scenario)
+{
+    const char **ids = calloc(scenario->cell_count, sizeof *ids);
+    assert_non_null(ids);
+    for (size_t i = 0; i < scenario->cell_count; i++) {
+        ids[i] = scenario->cells[i].id;
+        assert_null(strpbrk(ids[i], " ,\t\n"));
+    }
+    qsort(ids, scenario->cell_count, sizeof *ids, compare_text);
+    for (size_t i = 1; i < scenario->cell_count; i++)
+        assert_string_not_equal(ids[i - 1], ids[i]);
+    free(ids);
+}
+
+static void test_random_products(void **state)
+{
+    (void)state;
+    static char text[16384];
+    size_t expanded = 0;
+    for (int round = 0; round < 120; round++) {
+        unsigned masks[RANDOM_AXES];
+        unsigned rules[4][RANDOM_AXES];
+        random_masks(masks, SCENARIO_CELLS_MAX);
+        size_t rule_count = random_rules(rules, masks);
+        size_t left = count_left(masks, rules, rule_count);
+        size_t used = (size_t)snprintf(text, sizeof text,
+                                       "{\"blocks\":[{\"name\":\"r\",\"axes\":{");
+        used += write_axes(text + used, sizeof text - used, masks);
+        used += (size_t)snprintf(text + used, sizeof text - used, "}");
+        for (size_t r = 0; r < rule_count; r++) {
+            used += (size_t)snprintf(text + used, sizeof text - used, "%s{",
+                                     r ? "," : ",\"exclude\":[");
+            used += write_axes(text + used, sizeof text - used, rules[r]);
+            used += (size_t)snprintf(text + used, sizeof text - used, "}");
+        }
+        used += (size_t)snprintf(text + used, sizeof text - used, "%s}]}", rule_count ? "]" : "");
+        struct scenario *scenario = NULL;
+        struct err err;
+        enum status status = scenario_parse("random.json", text, used, &scenario, &err);
+        if (left == 0) {
+            assert_int_equal(status, ST_INVALID);
+            assert_non_null(strstr(err.what, "exclude every cell"));
+            continue;
+        }
+        if (status != ST_OK)
+            fail_msg("%s in %s", err.what, text);
+        assert_int_equal(scenario->cell_count, left);
+        check_unique_ids(scenario);
+        expanded += left;
+        scenario_free(scenario);
+    }
+    assert_true(expanded > 1000);
+}
+
+/* Any prefix of a file, and any file with one byte changed, is read or refused; nothing else. */
+static void test_damaged_files(void **state)
+{
+    (void)state;
+    static const char good[] =
+        "{\"name\": \"x\", \"blocks\": [{\"name\": \"a\", \"compare\": \"wait\", \"axes\": "
+        "{\"transport\": \"shm\", \"wait\": [\"spin\", \"poll:100\"], \"frame\": {\"width\": 8, "
+        "\"height\": 8, \"channels\": 1}, \"pacing\": {\"rate\": 60}}, \"exclude\": "
+        "[{\"wait\": [\"spin\"], \"pacing\": \"rate:60\"}]}]}";
+    size_t read = 0;
+    for (int i = 0; i < 20000; i++) {
+        char text[sizeof good];
+        memcpy(text, good, sizeof good);
+        size_t bytes = sizeof good - 1;
+        if (i < (int)bytes)
+            text[bytes = (size_t)i] = '\0';
+        else
+            for (uint64_t edits = 1 + random_below(3); edits > 0; edits--)
+                text[random_below(bytes)] = (char)random_u64();
+        struct scenario *scenario = NULL;
+        struct err err = {.what = "", .hint = ""};
+        enum status status = scenario_parse("damaged.json", text, bytes, &scenario, &err);
+        if (status == ST_OK) {
+            read++;
+            assert_true(scenario->cell_count > 0);
+            scenario_free(scenario);
+            continue;
+        }
+        assert_int_equal(status, ST_INVALID);
+        assert_null(scenario);
+        assert_true(strncmp(err.what, "damaged.json:", 13) == 0);
+        assert_true(err.hint[0] != '\0');
+    }
+    assert_true(read > 0); /* edits in a name do no harm: the test sees both ways */
+}
+
+/* ---- What applies ---------------------------------------------------------------------------- */
+
+static void test_what_does_not_apply(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *values;
+        const char *reason; /* NULL: it applies */
+    } cases[] = {
+        {"\"transport\":\"shm\",\"wait\":\"futex\"", NULL},
+        {"\"transport\":\"unix\",\"wait\":\"block\"", NULL},
+        {"\"transport\":\"unix\",\"wait\":\"spin\"", NULL},
+        {"\"transport\":\"shm\",\"wait\":\"block\"", "waited for on a word"},
+        {"\"transport\":\"unix\",\"wait\":\"futex\"", "waited for on a descriptor"},
+        {"\"transport\":\"unix\",\"wait\":\"block\",\"policy\":\"latest\"", "no policy latest"},
+        {"\"transport\":\"null\",\"wait\":\"spin\"", "carries no payload"},
+        {"\"transport\":\"null\",\"wait\":\"spin\",\"fill\":\"header\"", "carries no payload"},
+        {"\"transport\":\"null\",\"wait\":\"spin\",\"fill\":\"header\",\"kernel\":\"none\"", NULL},
+        {"\"transport\":\"shm\",\"wait\":\"spin\",\"fill\":\"header\"", "fill header has none"},
+        {"\"transport\":\"shm\",\"wait\":\"spin\",\"fill\":\"header\",\"kernel\":\"invert\"",
+         "fill header has none"},
+        {"\"transport\":\"shm\",\"wait\":\"spin\",\"policy\":\"latest\"", NULL},
+        {"\"transport\":\"shm\",\"wait\":\"spin\",\"policy\":\"latest\",\"slots\":3", NULL},
+        {"\"transport\":\"shm\",\"wait\":\"spin\",\"policy\":\"latest\",\"slots\":2",
+         "needs 3 slots"},
+        {"\"transport\":\"shm\",\"wait\":\"spin\",\"policy\":\"latest\",\"pacing\":\"pingpong\"",
+         "only one in flight"},
+        {"\"transport\":\"shm\",\"wait\":\"spin\",\"frame_state\":\"cached\"", NULL},
+        {"\"transport\":\"shm\",\"wait\":\"spin\",\"frame_state\":\"cached\",\"fill\":\"in_place\"",
+         "about the source frame"},
+        {"\"transport\":\"shm\",\"wait\":\"spin\",\"frame_state\":\"evicted\",\"pacing\":\"max\"",
+         "pacing max would measure that"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        char members[400];
+        snprintf(members, sizeof members, "\"base\": {%s}", cases[i].values);
+        struct scenario *scenario = parse_block(members);
+        const struct cell *cell = &scenario->cells[0];
+        if (!cases[i].reason && cell->runnable != ST_OK)
+            fail_msg("%s: %s", cases[i].values, cell->reason);
+        if (cases[i].reason &&
+            (cell->runnable != ST_NOT_APPLICABLE || !strstr(cell->reason, cases[i].reason)))
+            fail_msg("%s: expected \"%s\" in: %s", cases[i].values, cases[i].reason, cell->reason);
+        assert_int_equal(cell->hint[0] != '\0', cases[i].reason != NULL);
+        scenario_free(scenario);
+    }
+}
+
+/* A kernel that does not take a frame's shape makes the cell not applicable, on probing. */
+static void test_kernel_geometry(void **state)
+{
+    (void)state;
+    struct err err;
+    struct scenario *scenario =
+        parse_block("\"base\": {\"transport\": \"shm\", \"wait\": \"spin\", \"kernel\": "
+                    "\"preprocess\"}, \"axes\": {\"frame\": [\"64x64x2\", \"64x64x3\"]}");
+    assert_int_equal(scenario_probe(scenario, &err), ST_OK);
+    assert_int_equal(scenario->cells[0].runnable, ST_NOT_APPLICABLE);
+    assert_non_null(strstr(scenario->cells[0].reason, "2 channels"));
+    assert_true(scenario->cells[0].hint[0] != '\0');
+    assert_int_equal(scenario->cells[1].runnable, ST_OK);
+    scenario_free(scenario);
+}
+
+static unsigned probes_made;
+
+static enum status probe_refuses(struct err *err)
+{
+    probes_made++;
+    return err_set(err, ST_UNAVAILABLE, "load the module", "the kernel has no such thing");
+}
+
+/* A wait that this machine lacks: its cells say so, and it was asked once for all of them. */
+static void test_probes_once(void **state)
+{
+    (void)state;
+    struct err err;
+    struct scenario *scenario =
+        parse_block("\"base\": {\"transport\": \"shm\"}, \"axes\": {\"wait\": [\"spin\", \"futex\"],"
+                    " \"slots\": [2, 3, 4, 5, 6]}");
+    struct wait_strategy missing = *wait_find("futex");
+    missing.probe = probe_refuses;
+    for (size_t i = 0; i < scenario->cell_count; i++)
+        if (scenario->cells[i].wait == wait_find("futex"))
+            scenario->cells[i].wait = &missing;
+    probes_made = 0;
+    assert_int_equal(scenario_probe(scenario, &err), ST_OK);
+    assert_int_equal(probes_made, 1);
+    for (size_t i = 0; i < scenario->cell_count; i++) {
+        bool is_missing = scenario->cells[i].wait == &missing;
+        assert_int_equal(scenario->cells[i].runnable, is_missing ? ST_UNAVAILABLE : ST_OK);
+        if (is_missing) {
+            assert_string_equal(scenario->cells[i].reason,
+                                "Wait futex: the kernel has no such thing");
+            assert_string_equal(scenario->cells[i].hint, "load the module");
+        }
+    }
+    scenario_free(scenario);
+}
+
+/* ---- --only ---------------------------------------------------------------------------------- */
+
+static const char filter_text[] =
+    "{\"blocks\": [{\"name\": \"a\", \"base\": {\"transport\": \"shm\"}, \"axes\": {\"wait\": "
+    "[\"spin\", \"poll:50\", \"poll:100\"], \"slots\": [2, 4], \"placement\": [\"auto\", "
+    "\"cpus:0,1\"]}}, {\"name\": \"b\", \"base\": {\"transport\": \"unix\", \"wait\": \"block\", "
+    "\"pacing\": \"rate:60\"}}]}";
+
+static void test_filters(void **state)
+{
+    (void)state;
+    static const struct {
+        struct scenario_filter filters[2];
+        size_t count;
+        size_t left; /* 0: an error whose text holds `what` and whose hint holds `hint` */
+        const char *what;
+        const char *hint;
+    } cases[] = {
+        {{{"wait", "spin"}}, 1, 4, "", ""},
+        {{{"wait", "spin,block"}}, 1, 5, "", ""},
+        {{{"wait", "poll"}}, 1, 8, "", ""},
+        {{{"wait", "poll:100"}}, 1, 4, "", ""},
+        {{{"wait", "poll:0100"}}, 1, 4, "", ""},
+        {{{"wait", "poll"}, {"slots", "2"}}, 2, 4, "", ""},
+        {{{"placement", "cpus:0:1"}}, 1, 6, "", ""},
+        {{{"placement", "cpus"}}, 1, 6, "", ""},
+        {{{"pacing", "rate:60.0"}}, 1, 1, "", ""},
+        {{{"pacing", "rate"}}, 1, 13, "", ""},
+        {{{"block", "b"}}, 1, 1, "", ""},
+        {{{"transport", "shm"}, {"block", "b"}}, 2, 0, "no cell of only passes", "--dry-run"},
+        {{{"wiat", "spin"}}, 1, 0, "--only: unknown axis \"wiat\"", "did you mean \"wait\"?"},
+        {{{"wait", "futex"}}, 1, 0, "no cell of only has \"futex\"",
+         "its cells have: spin, poll:50, poll:100, block"},
+        {{{"wait", "spin,"}}, 1, 0, "no cell of only has \"\"", "its cells have"},
+        {{{"wait", "spi"}}, 1, 0, "no cell of only has \"spi\"", "its cells have"},
+        {{{"wait", "poll:10"}}, 1, 0, "no cell of only has \"poll:10\"", "its cells have"},
+        {{{"slots", ""}}, 1, 0, "no cell of only has \"\"", "its cells have: 2, 4"},
+        {{{"block", "c"}}, 1, 0, "no cell of only has \"c\"", "its cells have: a, b"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct scenario *scenario = NULL;
+        struct err err = {.what = "", .hint = ""};
+        assert_int_equal(scenario_parse("only.json", filter_text, strlen(filter_text), &scenario,
+                                        &err),
+                         ST_OK);
+        assert_int_equal(scenario->cell_count, 13);
+        enum status status = scenario_filter(scenario, cases[i].filters, cases[i].count, &err);
+        assert_int_equal(status, cases[i].left ? ST_OK : ST_INVALID);
+        assert_int_equal(scenario->cell_count, cases[i].left ? cases[i].left : 13);
+        if (!strstr(err.what, cases[i].what) || !strstr(err.hint, cases[i].hint))
+            fail_msg("case %zu: %s (hint: %s)", i, err.what, err.hint);
+        scenario_free(scenario);
+    }
+}
+
+int main(void)
+{
+    random_seed();
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_bad_files),
+        cmocka_unit_test(test_good_files),
+        cmocka_unit_test(test_unreadable_file),
+        cmocka_unit_test(test_defaults),
+        cmocka_unit_test(test_base_is_overridden),
+        cmocka_unit_test(test_ids_and_values),
+        cmocka_unit_test(test_rates_come_back),
+        cmocka_unit_test(test_equal_cells_are_kept_once),
+        cmocka_unit_test(test_random_products),
+        cmocka_unit_test(test_damaged_files),
+        cmocka_unit_test(test_what_does_not_apply),
+        cmocka_unit_test(test_kernel_geometry),
+        cmocka_unit_test(test_probes_once),
+        cmocka_unit_test(test_filters),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
