@@ -56,10 +56,10 @@ enum status scenario_parse(const char *path, const char *text, size_t bytes,
  * ST_NO_MEMORY is an error. */
 enum status scenario_probe(struct scenario *scenario, struct err *err);
 
-/* Keeps only the cells that pass every filter. Values are compared in their canonical form, with ":"
- * for "," ("cpus:0:1"); one without a parameter stands for all ("poll" for "poll:100"), and
- * "block=NAME" keeps a block. ST_INVALID for an unknown axis, for a value that no cell has (with the
- * values there are as the hint) and when no cell is left; the scenario is then unchanged. */
+/* Keeps only the cells that pass every filter. Values are compared in their canonical form, with
+ * ":" for "," ("cpus:0:1"); one without a parameter stands for all ("poll" for "poll:100"), and
+ * "block=NAME" keeps a block. ST_INVALID for an unknown axis, for a value that no cell has (with
+ * the values there are as the hint) and when no cell is left; the scenario is then unchanged. */
 enum status scenario_filter(struct scenario *scenario, const struct scenario_filter *filters,
                             size_t filter_count, struct err *err);
 

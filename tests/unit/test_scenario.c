@@ -155,7 +155,8 @@ static void test_unreadable_file(void **state)
 static void test_defaults(void **state)
 {
     (void)state;
-    struct scenario *scenario = parse_block("\"base\": {\"transport\": \"shm\", \"wait\": \"spin\"}");
+    struct scenario *scenario =
+        parse_block("\"base\": {\"transport\": \"shm\", \"wait\": \"spin\"}");
     const struct cell *cell = &scenario->cells[0];
     assert_string_equal(scenario->name, "test");
     assert_string_equal(scenario->description, "");
@@ -543,8 +544,8 @@ static void test_probes_once(void **state)
     (void)state;
     struct err err;
     struct scenario *scenario =
-        parse_block("\"base\": {\"transport\": \"shm\"}, \"axes\": {\"wait\": [\"spin\", \"futex\"],"
-                    " \"slots\": [2, 3, 4, 5, 6]}");
+        parse_block("\"base\": {\"transport\": \"shm\"}, \"axes\": {\"slots\": [2, 3, 4, 5, 6],"
+                    " \"wait\": [\"spin\", \"futex\"]}");
     struct wait_strategy missing = *wait_find("futex");
     missing.probe = probe_refuses;
     for (size_t i = 0; i < scenario->cell_count; i++)
