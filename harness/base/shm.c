@@ -5,12 +5,28 @@
 #include <fcntl.h>
 #include <stdatomic.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 static const char shm_space_hint[] =
     "free memory, use smaller frames or fewer slots, or raise the container's memory limit";
+
+/* Memory that can be had without swapping, as the kernel estimates it; 0 when it does not say. */
+static size_t shm_available_bytes(void)
+{
+    char line[128];
+    unsigned long long kilobytes = 0;
+    FILE *file = fopen("/proc/meminfo", "re");
+    if (!file)
+        return 0;
+    while (fgets(line, sizeof line, file))
+        if (sscanf(line, "MemAvailable: %llu kB", &kilobytes) == 1)
+            break;
+    fclose(file);
+    return (size_t)kilobytes * 1024;
+}
 
 /* Makes every page present and writable in this process's own page table, so that no fault happens
  * while the clock runs. Adding zero atomically changes nothing, even while the peer writes. */
@@ -35,6 +51,12 @@ static enum status shm_map_fd(int fd, size_t size_bytes, struct shm_map *map, st
 enum status shm_create(const char *label, size_t size_bytes, struct shm_map *map, struct err *err)
 {
     enum status status;
+    /* A memfd has no size limit of its own: asking for too much wakes the out-of-memory killer. */
+    size_t available_bytes = shm_available_bytes();
+    if (available_bytes > 0 && size_bytes > available_bytes)
+        return err_set(err, ST_NO_MEMORY, shm_space_hint,
+                       "segment %s needs %zu bytes, but only %zu are available", label, size_bytes,
+                       available_bytes);
     int fd = memfd_create(label, MFD_CLOEXEC | MFD_ALLOW_SEALING);
     if (fd < 0)
         return err_set_errno(err, errno, NULL, "cannot create a memory segment (%s)", label);

@@ -1,0 +1,289 @@
+/* test_plan.c: placement of roles, the order of launches, what --resume accepts, and the messages
+ * between runner and roles. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "harness/base/json.h"
+#include "harness/run/placement.h"
+#include "harness/run/plan.h"
+#include "harness/run/role.h"
+#include "tests/support/random_input.h"
+
+/* ---- placement ---- */
+
+/* CPUs as {cpu, cluster, core, capacity}. */
+static struct topology *plan_topology(const uint32_t (*cpus)[4], uint32_t count)
+{
+    struct topology *topology = calloc(1, sizeof *topology);
+    assert_non_null(topology);
+    topology->count = count;
+    for (uint32_t i = 0; i < count; i++) {
+        topology->cpus[i] =
+            (struct topology_cpu){cpus[i][0], cpus[i][1], cpus[i][2], cpus[i][3]};
+        if (cpus[i][1] + 1 > topology->cluster_count)
+            topology->cluster_count = cpus[i][1] + 1;
+    }
+    return topology;
+}
+
+static enum status plan_pick(const struct topology *topology, enum placement placement,
+                             struct placement_cpus *cpus)
+{
+    struct err err;
+    struct cell cell = {.placement = placement, .producer_cpu = 1, .consumer_cpu = 3};
+    return placement_pick(topology, &cell, cpus, &err);
+}
+
+static void auto_takes_two_cores_of_the_fastest_cluster(void **state)
+{
+    static const uint32_t big_little[][4] = {
+        {0, 0, 0, 400}, {1, 0, 1, 400}, {2, 1, 2, 1024}, {3, 1, 3, 1024}};
+    static const uint32_t smt[][4] = {
+        {0, 0, 0, 0}, {1, 0, 1, 0}, {2, 0, 2, 0}, {8, 0, 0, 0}, {9, 0, 1, 0}};
+    static const uint32_t pair[][4] = {{0, 0, 0, 0}, {1, 0, 1, 0}};
+    struct placement_cpus cpus;
+    struct topology *topology = plan_topology(big_little, 4);
+    assert_int_equal(plan_pick(topology, PLACEMENT_AUTO, &cpus), ST_OK);
+    assert_int_equal(cpus.producer, 2);
+    assert_int_equal(cpus.consumer, 3);
+    assert_int_equal(plan_pick(topology, PLACEMENT_CROSS_CLUSTER, &cpus), ST_OK);
+    assert_int_equal(cpus.producer, 0);
+    assert_int_equal(cpus.consumer, 2);
+    assert_int_equal(plan_pick(topology, PLACEMENT_CPUS, &cpus), ST_OK);
+    assert_int_equal(cpus.producer, 1);
+    assert_int_equal(cpus.consumer, 3);
+    free(topology);
+    /* CPU 0 is spared where there are enough, and siblings of one core are not two cores. */
+    topology = plan_topology(smt, 5);
+    assert_int_equal(plan_pick(topology, PLACEMENT_AUTO, &cpus), ST_OK);
+    assert_int_equal(cpus.producer, 1);
+    assert_int_equal(cpus.consumer, 2);
+    free(topology);
+    topology = plan_topology(pair, 2);
+    assert_int_equal(plan_pick(topology, PLACEMENT_AUTO, &cpus), ST_OK);
+    assert_int_equal(cpus.producer, 0);
+    assert_int_equal(cpus.consumer, 1);
+    free(topology);
+}
+
+static void one_cpu_runs_and_the_rest_says_what_is_missing(void **state)
+{
+    static const uint32_t one[][4] = {{5, 0, 5, 0}};
+    struct placement_cpus cpus = {7, 7};
+    struct topology *topology = plan_topology(one, 1);
+    assert_int_equal(plan_pick(topology, PLACEMENT_SAME_CLUSTER, &cpus), ST_UNAVAILABLE);
+    assert_int_equal(plan_pick(topology, PLACEMENT_CROSS_CLUSTER, &cpus), ST_UNAVAILABLE);
+    assert_int_equal(plan_pick(topology, PLACEMENT_CPUS, &cpus), ST_UNAVAILABLE);
+    assert_int_equal(cpus.producer, 7);
+    assert_int_equal(plan_pick(topology, PLACEMENT_AUTO, &cpus), ST_OK);
+    assert_int_equal(cpus.producer, 5);
+    assert_int_equal(cpus.consumer, 5);
+    assert_int_equal(plan_pick(topology, PLACEMENT_NONE, &cpus), ST_OK);
+    assert_int_equal(cpus.producer, -1);
+    free(topology);
+}
+
+/* ---- plan ---- */
+
+static const char plan_scenario_text[] =
+    "{\"name\":\"p\",\"blocks\":[{\"name\":\"b\",\"compare\":\"wait\",\"base\":{\"transport\":"
+    "\"shm\",\"launches\":7,\"frames\":20,\"warmup\":3},\"axes\":{\"wait\":[\"spin\",\"pause\","
+    "\"futex\"],\"slots\":[2,4]}}]}";
+
+static struct scenario *plan_scenario(const char *text)
+{
+    struct err err = {.what = ""};
+    struct scenario *scenario = NULL;
+    if (scenario_parse("p.json", text, strlen(text), &scenario, &err) != ST_OK)
+        fail_msg("%s", err.what);
+    return scenario;
+}
+
+static void launches_are_interleaved_in_seeded_rounds(void **state)
+{
+    struct err err;
+    struct plan plan, again, other;
+    struct scenario *scenario = plan_scenario(plan_scenario_text);
+    uint64_t seed = random_u64();
+    assert_int_equal(plan_make(scenario, seed, &plan, &err), ST_OK);
+    assert_int_equal(plan_make(scenario, seed, &again, &err), ST_OK);
+    assert_int_equal(plan_make(scenario, seed + 1, &other, &err), ST_OK);
+    assert_int_equal(plan_order(&plan, &err), ST_OK);
+    assert_int_equal(plan_order(&again, &err), ST_OK);
+    assert_int_equal(plan_order(&other, &err), ST_OK);
+    assert_int_equal(plan.launch_count, 7 * 6);
+    /* Each round has each cell once. */
+    for (uint32_t round = 0; round < 7; round++) {
+        unsigned seen = 0;
+        for (uint32_t i = 0; i < 6; i++) {
+            assert_int_equal(plan.launches[round * 6 + i].launch, round);
+            seen |= 1u << plan.launches[round * 6 + i].cell;
+        }
+        assert_int_equal(seen, 0x3f);
+    }
+    size_t bytes = plan.launch_count * sizeof *plan.launches;
+    assert_memory_equal(plan.launches, again.launches, bytes);
+    assert_int_not_equal(memcmp(plan.launches, other.launches, bytes), 0);
+    /* And the rounds are not all in one order. */
+    int orders = 0;
+    for (uint32_t i = 0; i < 6; i++)
+        orders += plan.launches[i].cell != plan.launches[6 + i].cell ||
+                  plan.launches[i].cell != plan.launches[12 + i].cell;
+    assert_true(orders > 0);
+    plan_free(&plan);
+    plan_free(&again);
+    plan_free(&other);
+    scenario_free(scenario);
+}
+
+static void resume_takes_only_its_own_plan(void **state)
+{
+    static const char *const others[] = {
+        /* another name, another cell, another count of frames, of launches */
+        "{\"name\":\"q\",\"blocks\":[{\"name\":\"b\",\"base\":{\"transport\":\"shm\",\"wait\":"
+        "\"spin\",\"launches\":7,\"frames\":20,\"warmup\":3}}]}",
+        "{\"name\":\"p\",\"blocks\":[{\"name\":\"b\",\"base\":{\"transport\":\"shm\",\"wait\":"
+        "\"pause\",\"launches\":7,\"frames\":20,\"warmup\":3}}]}",
+        "{\"name\":\"p\",\"blocks\":[{\"name\":\"b\",\"base\":{\"transport\":\"shm\",\"wait\":"
+        "\"spin\",\"launches\":7,\"frames\":21,\"warmup\":3}}]}",
+        "{\"name\":\"p\",\"blocks\":[{\"name\":\"b\",\"base\":{\"transport\":\"shm\",\"wait\":"
+        "\"spin\",\"launches\":8,\"frames\":20,\"warmup\":3}}]}",
+    };
+    static const char own[] =
+        "{\"name\":\"p\",\"blocks\":[{\"name\":\"b\",\"base\":{\"transport\":\"shm\",\"wait\":"
+        "\"spin\",\"launches\":7,\"frames\":20,\"warmup\":3}}]}";
+    char folder[] = "/tmp/handoff-test-XXXXXX", path[64];
+    struct err err;
+    struct plan plan, resumed;
+    struct scenario *scenario = plan_scenario(own);
+    assert_non_null(mkdtemp(folder));
+    snprintf(path, sizeof path, "%s/plan.json", folder);
+    assert_int_equal(plan_make(scenario, UINT64_MAX, &plan, &err), ST_OK);
+    assert_int_equal(plan_make(scenario, 1, &resumed, &err), ST_OK);
+    assert_int_equal(plan_resume(&resumed, scenario, folder, &err), ST_SYSTEM);
+    assert_int_equal(plan_write(&plan, scenario, folder, &err), ST_OK);
+    assert_int_equal(plan_resume(&resumed, scenario, folder, &err), ST_OK);
+    assert_true(resumed.seed == UINT64_MAX);
+    assert_int_equal(resumed.cells[0].result.frames, 20);
+    for (size_t i = 0; i < sizeof others / sizeof others[0]; i++) {
+        struct scenario *different = plan_scenario(others[i]);
+        struct plan made;
+        assert_int_equal(plan_make(different, 1, &made, &err), ST_OK);
+        assert_int_equal(plan_resume(&made, different, folder, &err), ST_INVALID);
+        assert_true(err.hint[0] != 0);
+        plan_free(&made);
+        scenario_free(different);
+    }
+    FILE *file = fopen(path, "w");
+    fputs("{\"schema\":\"something else\"}", file);
+    fclose(file);
+    assert_int_equal(plan_resume(&resumed, scenario, folder, &err), ST_CORRUPT);
+    unlink(path);
+    rmdir(folder);
+    plan_free(&plan);
+    plan_free(&resumed);
+    scenario_free(scenario);
+}
+
+/* ---- messages ---- */
+
+static void setup_survives_the_wire(void **state)
+{
+    struct err err = {.what = ""};
+    struct role_setup back;
+    for (int i = 0; i < 200; i++) {
+        const struct role_setup setup = {
+            .cell = {.transport = transport_registry[random_below(transport_registry_count)],
+                     .access = access_registry[0],
+                     .wait = wait_registry[random_below(wait_registry_count)],
+                     .wait_us = (uint32_t)random_below(1000000),
+                     .kernel = kernel_registry[random_below(kernel_registry_count)],
+                     .fill = (enum fill)random_below(3),
+                     .geometry = {1 + (int32_t)random_below(8192), 1 + (int32_t)random_below(8192),
+                                  1 + (int32_t)random_below(4)},
+                     .pacing = (enum pacing)random_below(3),
+                     .rate_hz = (double)random_below(1000) + 0.5,
+                     .slots = 1 + (uint32_t)random_below(1024),
+                     .policy = random_below(2) ? POLICY_BLOCK : POLICY_LATEST,
+                     .frame_state = (enum frame_state)random_below(3)},
+            .frames = 1 + (uint32_t)random_below(1000000),
+            .warmup = (uint32_t)random_below(1000),
+            .seed = random_below((uint64_t)1 << 53),
+            .cpu = (int)random_below(64) - 1,
+        };
+        cJSON *json = role_setup_to_json(&setup);
+        char *text = cJSON_PrintUnformatted(json);
+        cJSON *parsed = NULL;
+        assert_int_equal(json_parse("wire", text, strlen(text), &parsed, &err), ST_OK);
+        assert_int_equal(role_setup_from_json(parsed, &back, &err), ST_OK);
+        assert_memory_equal(&back.cell.geometry, &setup.cell.geometry, sizeof setup.cell.geometry);
+        assert_ptr_equal(back.cell.transport, setup.cell.transport);
+        assert_ptr_equal(back.cell.wait, setup.cell.wait);
+        assert_ptr_equal(back.cell.kernel, setup.cell.kernel);
+        assert_int_equal(back.cell.wait_us, setup.cell.wait_us);
+        assert_int_equal(back.cell.fill, setup.cell.fill);
+        assert_int_equal(back.cell.pacing, setup.cell.pacing);
+        assert_true(back.cell.rate_hz == setup.cell.rate_hz);
+        assert_int_equal(back.cell.slots, setup.cell.slots);
+        assert_int_equal(back.cell.policy, setup.cell.policy);
+        assert_int_equal(back.cell.frame_state, setup.cell.frame_state);
+        assert_int_equal(back.frames, setup.frames);
+        assert_int_equal(back.warmup, setup.warmup);
+        assert_true(back.seed == setup.seed);
+        assert_int_equal(back.cpu, setup.cpu);
+        /* Without any one of its members it is refused; a rate is only needed by pacing rate. */
+        cJSON *lost = cJSON_GetArrayItem(parsed, 1 + (int)random_below(18));
+        bool is_rate = strcmp(lost->string, "rate_hz") == 0;
+        cJSON_Delete(cJSON_DetachItemViaPointer(parsed, lost));
+        assert_int_equal(role_setup_from_json(parsed, &back, &err), is_rate ? ST_OK : ST_CORRUPT);
+        cJSON_Delete(json);
+        cJSON_free(text);
+        cJSON_Delete(parsed);
+    }
+}
+
+static void addresses_survive_the_wire(void **state)
+{
+    struct err err;
+    struct transport_address address = {.byte_count = TRANSPORT_ADDRESS_BYTES}, back;
+    random_bytes(address.bytes, sizeof address.bytes);
+    struct channel_message message = {.json = role_address_to_json(&address), .fd_count = 1};
+    message.fds[0] = dup(0);
+    int fd = message.fds[0];
+    assert_int_equal(role_address_from_message(&message, &back, &err), ST_OK);
+    assert_int_equal(back.byte_count, TRANSPORT_ADDRESS_BYTES);
+    assert_memory_equal(back.bytes, address.bytes, sizeof address.bytes);
+    assert_int_equal(back.fds[0], fd);
+    assert_int_equal(message.fds[0], -1);
+    transport_address_close(&back);
+    channel_message_clear(&message);
+    static const char *const bad[] = {"{\"bytes\":\"0\"}", "{\"bytes\":\"zz\"}", "{\"bytes\":\"AB\"}"};
+    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
+        message.json = cJSON_Parse(bad[i]);
+        assert_int_equal(role_address_from_message(&message, &back, &err), ST_CORRUPT);
+        channel_message_clear(&message);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(auto_takes_two_cores_of_the_fastest_cluster),
+        cmocka_unit_test(one_cpu_runs_and_the_rest_says_what_is_missing),
+        cmocka_unit_test(launches_are_interleaved_in_seeded_rounds),
+        cmocka_unit_test(resume_takes_only_its_own_plan),
+        cmocka_unit_test(setup_survives_the_wire),
+        cmocka_unit_test(addresses_survive_the_wire),
+    };
+    random_seed();
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
