@@ -95,7 +95,7 @@ static enum status null_create(const struct transport_config *config, struct end
     enum status status = transport_config_check(&transport_null, config, err);
     if (status != ST_OK)
         return status;
-    struct endpoint *made;
+    struct endpoint *made = NULL;
     status = null_endpoint_new(true, 1, &made, err);
     if (status != ST_OK)
         return status;
@@ -137,7 +137,7 @@ static enum status null_attach(const struct transport_config *config,
                          address->byte_count, address->fd_count);
         goto undo_address;
     }
-    struct endpoint *made;
+    struct endpoint *made = NULL;
     status = null_endpoint_new(false, config->max_held, &made, err);
     if (status != ST_OK)
         goto undo_address;
@@ -193,8 +193,8 @@ static inline void null_header_set_id(uint8_t *bytes, uint64_t sequence)
 
 static enum status null_acquire(struct endpoint *endpoint, struct frame *frame, struct err *err)
 {
-    uint32_t slot;
-    uint64_t sequence;
+    uint32_t slot = 0;
+    uint64_t sequence = 0;
     enum status status = ring_acquire(&endpoint->consumer, &slot, &sequence, err);
     if (status != ST_OK)
         return status;

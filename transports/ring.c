@@ -84,6 +84,7 @@ void ring_producer_hang_up(struct ring_producer *ring)
     if (ring->hung_up)
         return;
     ring->hung_up = true;
+    ring->limit = 0; /* no slot is ever free again, so that reserve need not look at hung_up */
     ring->reserved = false;
     /* Release, as every news: whoever sees the closed bell sees all frames before it. */
     atomic_store_explicit(&ring->control->head.word, ring_word(ring->committed) | DOORBELL_CLOSED,

@@ -44,7 +44,7 @@ struct ring_producer {
     uint64_t committed; /* frames published */
     uint64_t released;  /* frames the consumer had given back when tail was last read */
     uint32_t slots;
-    uint32_t limit; /* frames that may be committed and not released */
+    uint32_t limit; /* frames that may be committed and not released; 0 after hang_up */
     uint32_t slot;  /* committed modulo slots, kept by counting: no division per frame */
     bool reserved;
     bool hung_up;
@@ -101,14 +101,13 @@ static inline enum status ring_reserve(struct ring_producer *ring, struct err *e
     if (ring->committed - ring->released >= ring->limit) {
         uint32_t word = atomic_load_explicit(&ring->control->tail.word, memory_order_acquire);
         uint64_t released = ring_count(ring->released, word);
-        if (!RING_LIKELY(released <= ring->committed && !(word & DOORBELL_CLOSED)))
+        if (!RING_LIKELY(!ring->hung_up && released <= ring->committed &&
+                         !(word & DOORBELL_CLOSED)))
             return ring_reserve_failed(ring, word, err);
         ring->released = released;
         if (ring->committed - released >= ring->limit)
             return ST_AGAIN;
     }
-    if (!RING_LIKELY(!ring->hung_up))
-        return ring_reserve_failed(ring, 0, err);
     ring->reserved = true;
     return ST_OK;
 }

@@ -225,7 +225,7 @@ static enum status shm_reserve(struct endpoint *endpoint, struct frame *frame, s
         if (status == ST_OK)
             shm_frame_lend(endpoint, ring->slot, ring->committed, frame);
     } else {
-        uint32_t slot;
+        uint32_t slot = 0;
         status = mailbox_reserve(&endpoint->mailbox_producer, &slot, err);
         if (status == ST_OK)
             shm_frame_lend(endpoint, slot, endpoint->mailbox_producer.committed, frame);
@@ -241,8 +241,8 @@ static enum status shm_commit(struct endpoint *endpoint, struct frame *frame, st
 
 static enum status shm_acquire(struct endpoint *endpoint, struct frame *frame, struct err *err)
 {
-    uint32_t slot;
-    uint64_t sequence;
+    uint32_t slot = 0;
+    uint64_t sequence = 0;
     enum status status =
         endpoint->policy == POLICY_BLOCK
             ? ring_acquire(&endpoint->ring_consumer, &slot, &sequence, err)

@@ -129,7 +129,7 @@ static enum status unix_create(const struct transport_config *config, struct end
     enum status status = transport_config_check(&transport_unix, config, err);
     if (status != ST_OK)
         return status;
-    struct endpoint *made;
+    struct endpoint *made = NULL;
     status = unix_endpoint_new(config, true, &made, err);
     if (status != ST_OK)
         return status;
@@ -172,7 +172,7 @@ static enum status unix_attach(const struct transport_config *config,
                                struct err *err)
 {
     struct unix_address wanted = unix_address_of(config);
-    struct endpoint *made;
+    struct endpoint *made = NULL;
     enum status status = transport_config_check(&transport_unix, config, err);
     if (status != ST_OK)
         goto done;

@@ -1,7 +1,7 @@
 /* spin.c: waits in a tight loop on the word, the quickest way to see news, at a whole CPU's cost.
  *
- * On a descriptor there is nothing to look at but the transport itself, so idle returns at once and
- * the caller's next try is the spin.
+ * On a descriptor there is nothing to look at but the transport itself, so idle returns at once, the
+ * caller's next try is the spin, and the caller keeps the deadline between its tries.
  *
  * The loop loads with relaxed order: it only decides when to try again, and the transport's own
  * load, with acquire order, is what makes the frame's bytes visible.
@@ -28,7 +28,7 @@ static enum status spin_idle(struct wait_state *state, const struct wait_source 
                              uint32_t seen, uint64_t deadline_ns)
 {
     if (source->kind != SOURCE_WORD)
-        return clock_now_ns() >= deadline_ns ? ST_TIMEOUT : ST_OK;
+        return ST_OK;
     const _Atomic uint32_t *word = &source->bell->word;
     do {
         for (int i = 0; i < SPIN_LOADS_PER_LOOK; i++)

@@ -1,0 +1,47 @@
+/* conformance.c: runs one conformance test on one transport: conformance TRANSPORT TEST [SEED].
+ *
+ * CTest makes one entry of every pair (CMakeLists.txt). The seed is printed, and repeats a failure.
+ */
+#include <string.h>
+#include <time.h>
+
+#include "tests/conformance/suite.h"
+
+static const struct {
+    const char *name;
+    void (*run)(const struct transport *transport);
+} tests[] = {
+#define CONFORMANCE(name) {#name, conformance_##name},
+#include "tests/conformance/tests.def"
+#undef CONFORMANCE
+};
+
+int main(int argc, char **argv)
+{
+    const struct transport *transport = argc >= 3 ? transport_find(argv[1]) : NULL;
+    if (!transport) {
+        fprintf(stderr, "usage: %s TRANSPORT TEST [SEED]\n", argv[0]);
+        return 2;
+    }
+    struct timespec now;
+    clock_gettime(CLOCK_REALTIME, &now);
+    suite_seed = argc > 3 ? strtoull(argv[3], NULL, 0)
+                          : (uint64_t)now.tv_sec * 1000000007u + (uint64_t)now.tv_nsec;
+    printf("seed %llu\n", (unsigned long long)suite_seed);
+    fflush(stdout);
+    struct err err = {0};
+    if (transport->probe(&err) == ST_UNAVAILABLE) {
+        printf("not run: %s\n", err.what);
+        return 77;
+    }
+    for (size_t i = 0; i < sizeof tests / sizeof tests[0]; i++)
+        if (strcmp(argv[2], tests[i].name) == 0) {
+            unsigned before = suite_descriptors();
+            tests[i].run(transport);
+            unsigned after = suite_descriptors();
+            CHECK(after == before, "%u descriptors were open before, %u after", before, after);
+            return 0;
+        }
+    fprintf(stderr, "%s: no test of this name\n", argv[2]);
+    return 2;
+}

@@ -1,0 +1,145 @@
+/* suite.c: checks, random numbers, frames whose every byte is known, and their checker. */
+#include "tests/conformance/suite.h"
+
+#include <dirent.h>
+#include <string.h>
+
+uint64_t suite_seed;
+static uint64_t suite_state;
+
+uint64_t suite_random(void)
+{
+    /* splitmix64 */
+    if (!suite_state)
+        suite_state = suite_seed;
+    uint64_t mixed = (suite_state += 0x9e3779b97f4a7c15u);
+    mixed = (mixed ^ (mixed >> 30)) * 0xbf58476d1ce4e5b9u;
+    mixed = (mixed ^ (mixed >> 27)) * 0x94d049bb133111ebu;
+    return mixed ^ (mixed >> 31);
+}
+
+uint32_t suite_random_below(uint32_t bound)
+{
+    return (uint32_t)((suite_random() >> 32) * bound >> 32);
+}
+
+unsigned suite_descriptors(void)
+{
+    DIR *folder = opendir("/proc/self/fd");
+    CHECK(folder, "/proc/self/fd cannot be read");
+    unsigned count = 0;
+    while (readdir(folder))
+        count++;
+    closedir(folder);
+    return count - 3; /* ".", ".." and the folder's own */
+}
+
+void plan_init(struct plan *plan, const struct transport *transport,
+               const struct transport_config *config)
+{
+    *plan = (struct plan){
+        .payload_bytes = config->payload_bytes,
+        .no_payload = transport->flags & TRANSPORT_NO_PAYLOAD,
+        .seed = suite_random(),
+        .first_sequence = config->first_sequence,
+    };
+    plan->scratch = malloc(plan->payload_bytes + 1);
+    for (uint32_t i = 0; i < PLAN_SOURCES; i++) {
+        plan->sources[i] = malloc(plan->payload_bytes + 1);
+        CHECK(plan->sources[i] && plan->scratch, "no memory for the test's own frames");
+        frame_source_fill(plan->sources[i], plan->payload_bytes, plan->seed, i);
+    }
+}
+
+void plan_free(struct plan *plan)
+{
+    for (uint32_t i = 0; i < PLAN_SOURCES; i++)
+        free(plan->sources[i]);
+    free(plan->scratch);
+    memset(plan, 0, sizeof *plan);
+}
+
+static void plan_header(const struct plan *plan, uint64_t number, uint8_t *bytes)
+{
+    struct frame_header header = {
+        .timestamp_ns = (int64_t)(plan->seed ^ number * 0x9e3779b97f4a7c15u),
+        .width = (int32_t)plan->payload_bytes,
+        .height = 1,
+        .channels = 1,
+        .frame_id = (int32_t)(uint32_t)number,
+    };
+    frame_header_encode(&header, bytes);
+}
+
+void plan_fill(const struct plan *plan, const struct frame *frame, uint64_t number)
+{
+    plan_header(plan, number, frame->header);
+    if (!plan->payload_bytes)
+        return;
+    memcpy(frame->payload, plan->sources[number % PLAN_SOURCES], plan->payload_bytes);
+    frame_tags_write(frame->payload, plan->payload_bytes, (int32_t)(uint32_t)number);
+}
+
+/* The 64-bit number of a frame from the id in its header: the one nearest the plan's beginning. */
+static uint64_t plan_number(const struct plan *plan, const struct frame *frame)
+{
+    uint32_t id = (uint32_t)frame_header_id(frame->header);
+    return plan->first_sequence + (id - (uint32_t)plan->first_sequence);
+}
+
+bool plan_frame_whole(struct plan *plan, const struct frame *frame)
+{
+    uint64_t number = plan_number(plan, frame);
+    if (plan->no_payload)
+        return frame->payload_bytes == 0;
+    uint8_t header[FRAME_HEADER_BYTES];
+    plan_header(plan, number, header);
+    if (memcmp(header, frame->header, sizeof header) != 0)
+        return false;
+    if (frame->payload_bytes != plan->payload_bytes)
+        return false;
+    if (!plan->payload_bytes)
+        return frame->payload == NULL;
+    /* The tags first: they are over in no time, so that a frame still being written is caught. */
+    if (!frame_tags_check(frame->payload, plan->payload_bytes, (int32_t)(uint32_t)number, false))
+        return false;
+    memcpy(plan->scratch, plan->sources[number % PLAN_SOURCES], plan->payload_bytes);
+    frame_tags_write(plan->scratch, plan->payload_bytes, (int32_t)(uint32_t)number);
+    return memcmp(plan->scratch, frame->payload, plan->payload_bytes) == 0;
+}
+
+void checker_frame(struct checker *checker, struct plan *plan, const struct frame *frame)
+{
+    checker->received++;
+    if (!plan_frame_whole(plan, frame)) {
+        checker->torn++;
+        return;
+    }
+    uint64_t number = plan_number(plan, frame) - plan->first_sequence;
+    CHECK(number < PLAN_FRAMES_MAX, "frame %llu was never sent", (unsigned long long)number);
+    if (checker->seen[number])
+        checker->repeated++;
+    else if (number < checker->next)
+        checker->reordered++;
+    checker->seen[number] = 1;
+    if (number >= checker->next)
+        checker->next = number + 1;
+}
+
+void checker_held(struct checker *checker, struct plan *plan, const struct frame *frame)
+{
+    if (!plan_frame_whole(plan, frame))
+        checker->torn++;
+}
+
+void checker_end(struct checker *checker, uint64_t sent)
+{
+    CHECK(sent <= PLAN_FRAMES_MAX, "the test sends too many frames");
+    for (uint64_t i = 0; i < sent; i++)
+        checker->lost += !checker->seen[i];
+}
+
+uint64_t checker_faults(const struct checker *checker)
+{
+    return checker->torn + checker->lost + checker->repeated + checker->reordered;
+}

@@ -1,0 +1,130 @@
+/* suite.h: what the conformance tests share: checks, random numbers, two ends of an edge to drive,
+ * and the checker that knows every byte of every frame.
+ *
+ * A test is a function `conformance_<name>(transport)` and a line in tests.def. It must hold for
+ * every transport; where a transport lacks something (policy latest, a payload) the test says what it
+ * leaves out instead of passing silently.
+ */
+#ifndef HANDOFF_TESTS_CONFORMANCE_SUITE_H
+#define HANDOFF_TESTS_CONFORMANCE_SUITE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "transports/transport.h"
+
+/* Ends the program with the place, the seed and the message unless `condition` holds. */
+#define CHECK(condition, ...)                                                                      \
+    do {                                                                                           \
+        if (!(condition)) {                                                                        \
+            fprintf(stderr, "%s:%d: (%s) is false, seed %llu: ", __FILE__, __LINE__, #condition,   \
+                    (unsigned long long)suite_seed);                                               \
+            fprintf(stderr, __VA_ARGS__);                                                          \
+            fputc('\n', stderr);                                                                   \
+            exit(1);                                                                               \
+        }                                                                                          \
+    } while (0)
+#define CHECK_STATUS(got, wanted, err)                                                             \
+    do {                                                                                           \
+        enum status got_status = (got);                                                            \
+        CHECK(got_status == (wanted), "%s, not %s (%s)", status_name(got_status),                  \
+              status_name(wanted), (err).what);                                                    \
+    } while (0)
+
+/* Printed by every failure; `conformance TRANSPORT TEST SEED` repeats it. */
+extern uint64_t suite_seed;
+uint64_t suite_random(void);
+uint32_t suite_random_below(uint32_t bound);
+/* Open descriptors of this process. */
+unsigned suite_descriptors(void);
+
+#define PLAN_SOURCES 3
+#define PLAN_FRAMES_MAX 65536
+
+/* What the frames of one edge contain: three random pictures in turn, with the id's tags in them. */
+struct plan {
+    size_t payload_bytes;
+    bool no_payload; /* TRANSPORT_NO_PAYLOAD: only the frame's id arrives */
+    uint64_t seed;
+    uint64_t first_sequence; /* frame ids are the low 32 bits of the frame's number */
+    uint8_t *sources[PLAN_SOURCES];
+    uint8_t *scratch;
+};
+void plan_init(struct plan *plan, const struct transport *transport,
+               const struct transport_config *config);
+void plan_free(struct plan *plan);
+void plan_fill(const struct plan *plan, const struct frame *frame, uint64_t number);
+/* Is the frame whole, and which one is it? */
+bool plan_frame_whole(struct plan *plan, const struct frame *frame);
+
+/* What arrived, and what is wrong with it. */
+struct checker {
+    uint64_t received;
+    uint64_t torn;
+    uint64_t lost; /* by checker_end */
+    uint64_t repeated;
+    uint64_t reordered;
+    uint64_t next; /* the lowest number that would be in order */
+    uint8_t seen[PLAN_FRAMES_MAX];
+};
+void checker_frame(struct checker *checker, struct plan *plan, const struct frame *frame);
+/* The same frame again, just before it is released. */
+void checker_held(struct checker *checker, struct plan *plan, const struct frame *frame);
+void checker_end(struct checker *checker, uint64_t sent);
+uint64_t checker_faults(const struct checker *checker);
+
+/* Two ends of an edge in one process (or one of them, after a fork). */
+struct edge {
+    const struct transport *transport;
+    struct transport_config config;
+    struct endpoint *producer;
+    struct endpoint *consumer;
+    struct plan plan;
+    struct checker checker;
+    /* Producer's state. */
+    uint64_t sent;
+    bool filled; /* `out` is filled and waits for its commit to complete */
+    struct frame out;
+    /* Consumer's state: frames held, oldest first, and the one being received. */
+    struct frame *held;
+    uint32_t held_count;
+    uint32_t max_held;
+    struct frame in;
+};
+
+struct transport_config edge_config(const struct transport *transport, size_t payload_bytes,
+                                    uint32_t slots, uint32_t max_held, enum policy policy);
+/* Both ends must open. */
+void edge_open(struct edge *edge, const struct transport *transport,
+               const struct transport_config *config);
+void edge_close(struct edge *edge);
+/* One attempt each. send: reserve, fill and commit the next frame, or go on with it. receive: acquire,
+ * check, keep. release: check the oldest once more, give it back; false when none is held. Statuses
+ * other than ST_OK, ST_AGAIN and ST_PEER_GONE end the test. */
+enum status edge_send(struct edge *edge);
+enum status edge_receive(struct edge *edge);
+bool edge_release(struct edge *edge);
+/* Releases everything held, and receives and releases what is left until `until`. */
+void edge_drain(struct edge *edge, enum status until);
+/* Gives the CPU away until there may be news in `direction`, 50 ms at most. */
+void edge_wait(struct endpoint *endpoint, const struct transport *transport,
+               enum direction direction);
+/* A dup of an address, as another process would get it; the original is closed. */
+void address_pass(struct transport_address *from, struct transport_address *to);
+
+static inline bool has_latest(const struct transport *transport)
+{
+    return transport->policies & POLICY_LATEST;
+}
+static inline size_t payload_for(const struct transport *transport, size_t payload_bytes)
+{
+    return transport->flags & TRANSPORT_NO_PAYLOAD ? 0 : payload_bytes;
+}
+
+#define CONFORMANCE(name) void conformance_##name(const struct transport *transport);
+#include "tests/conformance/tests.def"
+#undef CONFORMANCE
+
+#endif
