@@ -2,6 +2,7 @@
  *
  * Payloads end at an unreadable page, so that a kernel that looks one byte too far is a fault.
  */
+#include <endian.h>
 #include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -79,6 +80,31 @@ static void every_result_is_reported_once_in_order(void **unused)
     }
 }
 
+/* A consumer that always has frames in flight never empties the queue of results. */
+static void a_pipeline_that_never_drains_goes_on(void **unused)
+{
+    enum { BYTES = 40 };
+    const struct kernel *kernel = kernel_find("checksum");
+    struct kernel_state *state = opened(kernel, row_of(BYTES), BYTES);
+    struct guarded payload = guarded_make(BYTES);
+    random_bytes(payload.bytes, BYTES);
+    struct frame frame = frame_of(payload, BYTES);
+    uint64_t depth = 1 + random_below(KERNEL_PENDING_MAX);
+    for (uint32_t i = 0; i < 3 * KERNEL_PENDING_MAX + depth; i++) {
+        uint32_t word = htole32(i);
+        memcpy(payload.bytes, &word, sizeof word); /* the first word's weight is 1 */
+        assert_int_equal(kernel->enqueue(state, &frame, NULL), ST_OK);
+        if (i + 1 < depth)
+            continue;
+        struct kernel_result result;
+        assert_int_equal(kernel->poll_done(state, &result), ST_OK);
+        uint64_t oldest = i + 1 - depth;
+        assert_true(result.value == frame_checksum_reference(payload.bytes, BYTES) - i + oldest);
+    }
+    kernel->close(state);
+    guarded_free(&payload);
+}
+
 static void a_frame_without_room_for_its_result_is_left_alone(void **unused)
 {
     enum { BYTES = 100 };
@@ -87,14 +113,14 @@ static void a_frame_without_room_for_its_result_is_left_alone(void **unused)
     struct frame frame = frame_of(payload, BYTES);
     const struct kernel *kernel = kernel_find("invert");
     struct kernel_state *state = opened(kernel, row_of(BYTES), BYTES);
-    for (int i = 0; i < KERNEL_PENDING_MAX; i++)
+    for (unsigned i = 0; i < KERNEL_PENDING_MAX; i++)
         assert_int_equal(kernel->enqueue(state, &frame, NULL), ST_OK);
     uint8_t before[BYTES];
     memcpy(before, payload.bytes, BYTES);
     assert_int_equal(kernel->enqueue(state, &frame, NULL), ST_AGAIN);
     assert_memory_equal(before, payload.bytes, BYTES);
     struct kernel_result result;
-    for (int i = 0; i < KERNEL_PENDING_MAX; i++)
+    for (unsigned i = 0; i < KERNEL_PENDING_MAX; i++)
         assert_int_equal(kernel->poll_done(state, &result), ST_OK);
     assert_int_equal(kernel->enqueue(state, &frame, NULL), ST_OK);
     kernel->close(state);
@@ -325,6 +351,7 @@ int main(void)
     random_seed();
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_result_is_reported_once_in_order),
+        cmocka_unit_test(a_pipeline_that_never_drains_goes_on),
         cmocka_unit_test(a_frame_without_room_for_its_result_is_left_alone),
         cmocka_unit_test(kernels_that_read_refuse_frames_without_payload),
         cmocka_unit_test(every_pass_equals_the_reference),
