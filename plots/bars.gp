@@ -26,14 +26,18 @@ left = word(ARG5, 2) + 0.0
 split = left + (0.985 - left) * 0.64
 set yrange [word(ARG5, 3) + 0.0:0]
 set tmargin at screen 1.0 - 8.0 / height
-set bmargin at screen 52.0 / height
+set bmargin at screen 54.0 / height
 
 set multiplot
 set lmargin at screen left
 set rmargin at screen split
 set xrange [0:word(ARG5, 4) + 0.0]
-set xtics auto format "%g"
-set xlabel ARG6 textcolor rgb ink
+# At most five numbers on an axis, at 1, 2 or 5 times a power of ten.
+power(v) = 10.0 ** floor(log10(v))
+step(v) = v / power(v) <= 1 ? power(v) : v / power(v) <= 2 ? 2 * power(v) : \
+    v / power(v) <= 5 ? 5 * power(v) : 10 * power(v)
+set xtics step((word(ARG5, 4) + 0.0) / 4.5) format "%g"
+set xlabel ARG6 textcolor rgb ink offset 0,0.6
 plot ARG3 using 2:1:(0):2:($1 - 0.36):($1 + 0.36):6:yticlabels(7) with boxxyerror \
          fillstyle solid 1.0 noborder linecolor rgb variable, \
      ARG3 using 3:1:($4 - $3):(0) with vectors heads size screen 0.006,90 fixed \
@@ -46,7 +50,8 @@ set lmargin at screen split + 0.03
 set rmargin at screen 0.985
 set xrange [0:word(ARG5, 5) + 0.0]
 set ytics format ""
-set xlabel "CPU, % of one" textcolor rgb ink
+set xtics step((word(ARG5, 5) + 0.0) / 2.5)
+set xlabel "CPU, % of one" textcolor rgb ink offset 0,0.6
 plot ARG3 using 5:1:(0):5:($1 - 0.36):($1 + 0.36):6:yticlabels("") with boxxyerror \
          fillstyle solid 0.45 noborder linecolor rgb variable, \
      ARG3 using 5:1:9 with labels left offset character 0.6,0 textcolor rgb ink

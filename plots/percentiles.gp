@@ -1,6 +1,6 @@
 # Percentile curves: time against quantile, one curve per compared value.
 #
-#   gnuplot -d -c percentiles.gp TERMINAL OUTPUT DATA CURVES COLOURS YMIN YMAX YLABEL
+#   gnuplot -d -c percentiles.gp TERMINAL OUTPUT DATA CURVES COLOURS YMIN YMAX YLABEL XMAX
 #
 # DATA has one gnuplot index per curve: a heading (the curve's name in its second column), then
 # x = 1/(1-q), time, smallest and largest launch. A curve ends where its samples do, at 1 - 1/n; its
@@ -17,13 +17,14 @@ set encoding utf8
 set output ARG2
 set datafile separator "\t"
 set key autotitle columnheader
-set key outside top left horizontal reverse Left samplen 2.2 textcolor rgb ink
+set key outside top left horizontal reverse Left samplen 2.6 width -2 textcolor rgb ink
 
 set border 3 linecolor rgb ink linewidth 0.8
 set tics nomirror scale 0.5 textcolor rgb ink
 set grid xtics ytics linetype 1 linecolor rgb grid linewidth 0.7 dashtype solid
 set logscale xy
-set xtics ("0 %%" 1, "50 %%" 2, "90 %%" 10, "99 %%" 100, "99.9 %%" 1000, "99.99 %%" 10000, \
+set xrange [1:ARG9 + 0.0]
+set xtics ("50 %%" 2, "90 %%" 10, "99 %%" 100, "99.9 %%" 1000, "99.99 %%" 10000, \
     "99.999 %%" 100000, "99.9999 %%" 1000000)
 set xlabel "share of frames at most this long" textcolor rgb ink
 set ylabel ARG8 textcolor rgb ink
@@ -33,25 +34,27 @@ ymax = ARG7 + 0.0
 set yrange [ymin:ymax]
 unit(v) = v < 999.5 ? sprintf("%g ns", v) : v < 999.5e3 ? sprintf("%g µs", v / 1e3) : \
     v < 999.5e6 ? sprintf("%g ms", v / 1e6) : sprintf("%g s", v / 1e9)
-set ytics (unit(1) 1)
+set ytics ("1 ns" 1)
+steps = ymax / ymin < 6 ? "1 1.5 2 3 4 5 7" : ymax / ymin < 200 ? "1 2 5" : "1"
 do for [e = 0:13] {
-    set ytics add (unit(10.0 ** e) 10.0 ** e)
-    if (ymax / ymin < 200) {
-        set ytics add (unit(2 * 10.0 ** e) 2 * 10.0 ** e)
-        set ytics add (unit(5 * 10.0 ** e) 5 * 10.0 ** e)
-    }
-    if (ymax / ymin < 6) {
-        do for [m in "1.5 3 4 7"] {
-            set ytics add (unit(m * 10.0 ** e) m * 10.0 ** e)
-        }
+    do for [m in steps] {
+        at = (m + 0) * 10.0 ** e
+        named = unit(at)
+        set ytics add (named at)
     }
 }
 
 curves = ARG4 + 0
 colour(i) = int(word(ARG5, i + 1))
 # Dashes as well, for paper and for eyes that tell few colours apart.
-set for [i = 1:8] linetype i dashtype (i == 1 ? 1 : i == 2 ? 2 : i == 3 ? 4 : i == 4 ? 5 : i == 5 ? 3 : 1)
+set linetype 1 dashtype solid
+set linetype 2 dashtype (14, 5)
+set linetype 3 dashtype (4, 4)
+set linetype 4 dashtype (14, 4, 3, 4)
+set linetype 5 dashtype (8, 3)
+set linetype 6 dashtype (2, 3)
+set linetype 7 dashtype (18, 3, 3, 3, 3, 3)
 plot for [i = 0:curves - 1] ARG3 index i using 1:3:4 with filledcurves \
          linecolor rgb colour(i) fillstyle transparent solid 0.16 noborder notitle, \
      for [i = 0:curves - 1] ARG3 index i using 1:2 with steps \
-         linetype (i % 8 + 1) linecolor rgb colour(i) linewidth 2 title columnheader(2)
+         linetype (i % 7 + 1) linecolor rgb colour(i) linewidth 2 title columnheader(2)

@@ -3,7 +3,7 @@
 #   gnuplot -d -c stages.gp TERMINAL OUTPUT DATA HEADINGS LAYOUT XLABEL
 #
 # DATA, tab-separated: row, then the ends of reserve, fill, transfer, access and kernel counted from
-# zero, the name, and the sum as text. HEADINGS: row, text. Means, because means add up.
+# zero, the name, and the median of the whole as text. HEADINGS: row, text. Medians.
 # LAYOUT holds four numbers: height in pixels, the share of the width that names need, the lowest row
 # and the end of the axis.
 ink = "#1b2733"
@@ -21,15 +21,15 @@ set border 1 linecolor rgb ink linewidth 0.8
 set tics nomirror scale 0.5 textcolor rgb ink
 set grid xtics linetype 1 linecolor rgb grid linewidth 0.7 dashtype solid
 set ytics scale 0
-set key at screen 0.985, screen 1.0 - 14.0 / height right top horizontal reverse Left samplen 1 \
-    textcolor rgb ink maxrows 1
+set key at screen 0.985, screen 1.0 - 14.0 / height right top horizontal reverse Left samplen 0.6 \
+    width -2 textcolor rgb ink maxrows 1
 set yrange [word(ARG5, 3) + 0.0:0]
 set xrange [0:word(ARG5, 4) + 0.0]
 set lmargin at screen word(ARG5, 2) + 0.0
 set rmargin at screen 0.985
 set tmargin at screen 1.0 - 36.0 / height
-set bmargin at screen 52.0 / height
-set xlabel ARG6 textcolor rgb ink
+set bmargin at screen 54.0 / height
+set xlabel ARG6 textcolor rgb ink offset 0,0.6
 plot ARG3 using 2:1:(0):2:($1 - 0.36):($1 + 0.36):yticlabels(7) with boxxyerror \
          fillstyle solid 1.0 noborder linecolor rgb "#56b4e9" title "reserve", \
      ARG3 using 3:1:2:3:($1 - 0.36):($1 + 0.36) with boxxyerror \

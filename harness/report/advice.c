@@ -34,6 +34,21 @@ struct contest {
     const struct report_group *group;
 };
 
+/* The group's context as words, "at 1920×1080×3, 60 frames/s". */
+static void context_add(struct text *text, const char *before, const struct report_group *group)
+{
+    static const char dot[] = " · ";
+    const char *at = group->context, *next;
+    if (!at[0])
+        return;
+    text_add(text, before);
+    for (; (next = strstr(at, dot)); at = next + sizeof dot - 1) {
+        text_add_bytes(text, at, (size_t)(next - at));
+        text_add(text, ", ");
+    }
+    text_add(text, at);
+}
+
 static struct contender *contender_get(struct contest *contest, const struct report_cell *cell)
 {
     char name[REPORT_AXIS_BYTES];
@@ -115,8 +130,7 @@ static void example_add(struct text *text, const struct contest *contest, const 
     text_add(text, " against ");
     text_add_plain(text, report_axis(other, "transport", value));
     text_addf(text, "'s %s (p50)", format_figure(&lost, UNIT_NS, figure));
-    if (contest->group->context[0])
-        text_addf(text, " at %s", contest->group->context);
+    context_add(text, " at ", contest->group);
 }
 
 static void transport_advice(const struct report *report, struct text *text)
@@ -147,8 +161,8 @@ static void transport_advice(const struct report *report, struct text *text)
         if (contest.groups == 1)
             text_add(text, ": its latency was the lowest in the one comparison made here");
         else
-            text_addf(text, ": its latency was the lowest, or tied with it, in all %zu comparisons "
-                            "made here", contest.groups);
+            text_addf(text, ": its latency was the lowest%s in all %zu comparisons made here",
+                      winner->alone == contest.groups ? "" : ", or tied with it,", contest.groups);
         example_add(text, &contest, winner->name);
         text_add(text, ", and no frame arrived damaged.");
     } else if (winner && contest.undecided == 0) {
@@ -200,8 +214,28 @@ static void wait_add(struct text *text, const struct report_cell *cell, enum met
 {
     char value[FIGURE_BYTES];
     struct figure time = verdict_figure(cell, metric), cpu = report_cpu_percent(cell, "consumer");
-    text_addf(text, "%s (%s", cell->short_label, format_figure(&time, UNIT_NS, value));
+    text_addf(text, "%s (%s", cell->name, format_figure(&time, UNIT_NS, value));
     text_addf(text, ", %s %% of a CPU)", format_figure(&cpu, UNIT_PERCENT, value));
+}
+
+/* ", or spin, which is not told apart from it": waits that are neither slower nor the cheapest. */
+static void undecided_add(struct text *text, const struct report *report,
+                          const struct report_block *block, const struct report_group *group,
+                          const struct report_cell *fastest, const struct report_cell *cheapest)
+{
+    enum metric metric = verdict_metric(block, group);
+    bool any = false;
+    for (size_t i = 0; i < group->cell_count; i++) {
+        const struct report_cell *cell = &block->cells[group->cells[i]];
+        if (cell == fastest || cell == cheapest || !verdict_cell_is_sound(cell) ||
+            verdict_cell_is_floor(cell) || verdict_figure(cell, metric).state != FIGURE_KNOWN ||
+            verdict_compare(report, cell, fastest, metric).verdict == STATS_SLOWER)
+            continue;
+        text_addf(text, "%s%s", any ? " or " : ", or ", cell->name);
+        any = true;
+    }
+    if (any)
+        text_add(text, ", which the data does not tell apart from it,");
 }
 
 static void wait_advice(const struct report *report, struct text *text)
@@ -220,16 +254,21 @@ static void wait_advice(const struct report *report, struct text *text)
             continue;
         text_add(text, "Wait with ");
         wait_add(text, fastest, metric);
+        undecided_add(text, report, block, group, fastest, cheapest);
         if (cheapest == fastest) {
-            text_add(text, ": both the fastest and the cheapest measured here.");
+            text_add(text, ": both the fastest and the cheapest measured here");
+            context_add(text, " with ", group);
+            text_add(text, ".");
             return;
         }
         enum stats_verdict verdict = verdict_compare(report, cheapest, fastest, metric).verdict;
         text_add(text, " where the consumer can have a CPU to itself, and otherwise with ");
         wait_add(text, cheapest, metric);
-        text_add(text, verdict == STATS_SLOWER ? ": the fastest and the cheapest measured here."
-                 : verdict == STATS_TIED ? ": in time the two are tied."
-                                         : ": the data does not decide which is faster.");
+        text_add(text, verdict == STATS_SLOWER ? ": the fastest and the cheapest measured here"
+                 : verdict == STATS_TIED ? ": in time the two are tied here"
+                                         : ": the data does not decide which is faster");
+        context_add(text, " with ", group);
+        text_add(text, ".");
         return;
     }
 }

@@ -29,10 +29,9 @@ void conclusions_add_figure(struct text *text, const struct report_cell *cell, e
         text_addf(text, " (p50%s%s)", spread[0] ? ", " : "", spread);
 }
 
-/* The name of a cell in a sentence, and whether a verb fits behind it. */
 static void name_add(struct text *text, const struct report_cell *cell)
 {
-    text_add(text, cell->short_label[0] ? cell->short_label : "it");
+    text_add(text, cell->name[0] ? cell->name : cell->label);
 }
 
 static struct figure cpu_figure(const struct report_block *block, const struct report_cell *cell)
@@ -59,12 +58,13 @@ static void cpu_add(struct text *text, const struct report_block *block,
         text_addf(text, ", for %s %% of a CPU instead of %s %%%s", value, other, whose);
 }
 
-/* "a difference of 6 % would have been seen": the smallest effect. */
-static void detectable_add(struct text *text, const struct stats_paired *paired)
+/* The smallest effect that would have shown. */
+static void detectable_add(struct text *text, const struct stats_paired *paired, const char *before)
 {
     char ratio[FIGURE_BYTES];
     if (isfinite(paired->detectable) && paired->detectable > 1)
-        text_addf(text, "; %s more would have been seen", format_ratio(paired->detectable, ratio));
+        text_addf(text, "%sa difference of %s or more would have been seen", before,
+                  format_ratio(paired->detectable, ratio));
 }
 
 /* What `cell` is beside `base`: ", 110 times spin's 350 ns", ", tied with spin (…)". */
@@ -79,11 +79,11 @@ static void verdict_add(struct text *text, const struct report *report,
     bool rate = metric == METRIC_FRAMES_PER_S;
     if (paired.pairs < PAIRS_MIN) {
         text_addf(text, ", beside %s's %s; %zu launch%s of each %s too few for a verdict (%d are "
-                        "needed)", base->short_label, value, paired.pairs,
+                        "needed)", base->name, value, paired.pairs,
                   paired.pairs == 1 ? "" : "es", paired.pairs == 1 ? "is" : "are", PAIRS_MIN);
     } else if (paired.verdict == STATS_TIED) {
-        text_addf(text, ", tied with %s's %s (within 5 %%", base->short_label, value);
-        detectable_add(text, &paired);
+        text_addf(text, ", tied with %s's %s (within 5 %%", base->name, value);
+        detectable_add(text, &paired, "; ");
         text_add(text, ")");
     } else if (paired.verdict == STATS_SLOWER && paired.ratio >= 1) {
         format_ratio(paired.ratio, ratio);
@@ -91,14 +91,15 @@ static void verdict_add(struct text *text, const struct report *report,
         if (rate)
             text_addf(text, percent ? ", where %s's %s a thousand frames take %s less time"
                                     : ", where %s's %s is %s as many",
-                      base->short_label, value, ratio);
+                      base->name, value, ratio);
         else
             text_addf(text, percent ? ", %s more than %s's %s" : ", %s %s's %s", ratio,
-                      base->short_label, value);
+                      base->name, value);
     } else {
-        text_addf(text, ", beside %s's %s: not enough data to tell them apart", base->short_label,
+        text_addf(text, ", beside %s's %s: not enough data to tell them apart (", base->name,
                   value);
-        detectable_add(text, &paired);
+        detectable_add(text, &paired, "");
+        text_add(text, ")");
     }
 }
 
@@ -108,7 +109,7 @@ static const char *metric_verb(enum metric metric)
     case METRIC_HANDOFF:
         return "hands a frame over in ";
     case METRIC_LATENCY:
-        return "takes a frame from the producer's hands through the kernel in ";
+        return "gets a frame from the producer's hands to a finished kernel in ";
     case METRIC_FRAMES_PER_S:
         return "moves ";
     case METRIC_NONE:
@@ -169,6 +170,20 @@ static void lead_add(struct text *text, const struct report_block *block,
               metric == METRIC_FRAMES_PER_S ? "highest" : "lowest");
 }
 
+/* A block that compares nothing and moves no bytes says what the tool itself costs. */
+static bool floor_make(const struct report_block *block, const struct report_group *group,
+                       struct conclusion *made)
+{
+    const struct report_cell *cell = &block->cells[group->cells[0]];
+    if (group->cell_count != 1 || !cell->ok || !verdict_cell_is_floor(cell) ||
+        verdict_figure(cell, METRIC_LATENCY).state != FIGURE_KNOWN)
+        return true;
+    text_addf(&made->lead, "%s, a frame of which no byte moves takes ", group->sentence);
+    conclusions_add_figure(&made->lead, cell, METRIC_LATENCY);
+    text_add(&made->lead, ": what the tool itself costs, within every latency measured here.");
+    return true;
+}
+
 static bool conclusion_make(const struct report *report, const struct report_block *block,
                             const struct report_group *group, struct conclusion *made)
 {
@@ -186,6 +201,8 @@ static bool conclusion_make(const struct report *report, const struct report_blo
     made->points = calloc(others + 2, sizeof *made->points);
     if (!made->points)
         return false;
+    if (!block->compare[0])
+        return floor_make(block, group, made);
     if (others == 0)
         return true;
     text_addf(&made->lead, "%s, ", group->sentence);
@@ -215,11 +232,11 @@ static bool conclusion_make(const struct report *report, const struct report_blo
 void conclusions_small_stages(const struct report_cell *cell, struct text *text)
 {
     static const char *const stages[] = {"reserve", "fill", "transfer", "access", "kernel"};
-    struct figure whole = report_mean(cell, "response");
+    struct figure whole = report_quantile(cell, "response", "p50");
     if (whole.state != FIGURE_KNOWN)
-        whole = report_mean(cell, "latency");
+        whole = report_quantile(cell, "latency", "p50");
     for (size_t i = 0; i < sizeof stages / sizeof stages[0]; i++) {
-        struct figure stage = report_mean(cell, stages[i]);
+        struct figure stage = report_quantile(cell, stages[i], "p50");
         if (whole.state == FIGURE_KNOWN && stage.state == FIGURE_KNOWN &&
             stage.value < STAGE_SMALL * whole.value)
             text_addf(text, "%s%s", text->used_bytes ? ", " : "", stages[i]);
@@ -240,7 +257,7 @@ enum status conclusions_make(const struct report *report, struct conclusions **c
         goto undo_made;
     for (size_t i = 0; i < report->block_count; i++) {
         const struct report_block *block = &report->blocks[i];
-        for (size_t j = 0; block->compare[0] && j < block->group_count; j++) {
+        for (size_t j = 0; j < block->group_count; j++) {
             struct conclusion *item = &made->items[made->count++];
             item->block = i;
             if (!conclusion_make(report, block, &block->groups[j], item))

@@ -71,15 +71,6 @@ struct figure report_max(const struct report_cell *cell, const char *interval)
     return figure;
 }
 
-struct figure report_mean(const struct report_cell *cell, const char *interval)
-{
-    struct figure figure = figure_absent;
-    const cJSON *json = interval_get(cell, interval);
-    if (json_get_number(json, "count", 0) > 0)
-        figure.state = value_read(json, "mean_ns", &figure.value);
-    return figure;
-}
-
 struct figure report_throughput(const struct report_cell *cell, const char *name)
 {
     return figure_read(json_get(json_get(cell->json, "throughput"), name), "");

@@ -96,6 +96,8 @@ static char *number_format(double value, enum figure_unit unit, char *text)
         return strcpy(text, "∞");
     if (unit == UNIT_GB_PER_S)
         value /= 1e9;
+    if (value == 0)
+        return strcpy(text, "0");
     if (fabs(value) >= 999.5)
         return format_count(value, text);
     if (unit == UNIT_GB_PER_S && value > 0 && value < 0.00995)
@@ -116,25 +118,6 @@ char *format_figure(const struct figure *figure, enum figure_unit unit, char *te
     return number_format(figure->value, unit, text);
 }
 
-char *format_spread(const struct figure *figure, enum figure_unit unit, char *text, size_t size)
-{
-    char low[FIGURE_BYTES], high[FIGURE_BYTES];
-    text[0] = '\0';
-    if (figure->state == FIGURE_ABSENT)
-        return text;
-    if (figure->launches == 1) {
-        snprintf(text, size, "one launch");
-        return text;
-    }
-    if (figure->spread == SPREAD_NONE || isnan(figure->low) || isnan(figure->high))
-        return text;
-    snprintf(text, size, "%s %s–%s over %d launches",
-             figure->spread == SPREAD_CI95 ? "95 % interval" : "range",
-             number_format(figure->low, unit, low), number_format(figure->high, unit, high),
-             figure->launches);
-    return text;
-}
-
 char *format_range(const struct figure *figure, enum figure_unit unit, char *text, size_t size)
 {
     char low[FIGURE_BYTES], high[FIGURE_BYTES];
@@ -148,5 +131,22 @@ char *format_range(const struct figure *figure, enum figure_unit unit, char *tex
     if (low_unit && high_unit && strcmp(low_unit, high_unit) == 0)
         *low_unit = '\0'; /* said once */
     snprintf(text, size, "%s–%s", low, high);
+    return text;
+}
+
+char *format_spread(const struct figure *figure, enum figure_unit unit, char *text, size_t size)
+{
+    char range[3 * FIGURE_BYTES];
+    text[0] = '\0';
+    if (figure->state == FIGURE_ABSENT)
+        return text;
+    if (figure->launches == 1) {
+        snprintf(text, size, "one launch");
+        return text;
+    }
+    if (!format_range(figure, unit, range, sizeof range)[0])
+        return text;
+    snprintf(text, size, "%s %s over %d launches",
+             figure->spread == SPREAD_CI95 ? "95 % interval" : "range", range, figure->launches);
     return text;
 }

@@ -35,7 +35,7 @@ char *format_count(double value, char *text);
 /* "3.1 times", "110 times"; `ratio` at least 1. Below 1.5 as "12 %", to be followed by "more". */
 char *format_ratio(double ratio, char *text);
 
-/* "95 % interval 35 µs–41 µs over 10 launches", "range 35 µs–41 µs over 3 launches", "one launch",
+/* "95 % interval 35–41 µs over 10 launches", "range 35–41 µs over 3 launches", "one launch",
  * or "" without a number. `text` holds at least 4 * FIGURE_BYTES. */
 char *format_spread(const struct figure *figure, enum figure_unit unit, char *text, size_t size);
 

@@ -40,28 +40,57 @@ static void block_find_varying(struct report_block *block)
     }
 }
 
-/* Appends an axis' value to "a · b". */
-static void label_add(struct text *text, const struct report_cell *cell, const char *axis)
+/* Marks the axes whose value follows from the compared one: they tell no groups apart. */
+static void block_find_bound(struct report_block *block)
+{
+    for (size_t i = 0; block->compare[0] && i < block->varying_count; i++) {
+        bool bound = true;
+        for (size_t a = 0; bound && a < block->cell_count; a++)
+            for (size_t b = a + 1; bound && b < block->cell_count; b++)
+                bound = !axis_same(&block->cells[a], &block->cells[b], block->compare) ||
+                        axis_same(&block->cells[a], &block->cells[b], block->varying[i]);
+        block->bound[i] = bound;
+    }
+}
+
+/* Appends an axis' value to "a · b", with `between` in between. */
+static void label_join(struct text *text, const struct report_cell *cell, const char *axis,
+                       const char *between)
 {
     char value[REPORT_AXIS_BYTES];
     const char *pretty = report_axis_pretty(cell, axis, value);
     if (!pretty[0])
         return;
     if (text->used_bytes)
-        text_add(text, " · ");
+        text_add(text, between);
     if (strcmp(axis, "slots") == 0)
         text_addf(text, "%s slots", pretty);
     else
         text_add_plain(text, pretty);
 }
 
-/* The axes of `block` that vary, without `except` (or all with NULL), as a label. */
+static void label_add(struct text *text, const struct report_cell *cell, const char *axis)
+{
+    label_join(text, cell, axis, " · ");
+}
+
+/* Which of the axes that vary go into a label. */
+enum label_axes { LABEL_ALL, LABEL_COMPARED, LABEL_OTHERS, LABEL_NAME };
+
+/* They stand in the block's order, but for the compared one and what follows from it: those first. */
 static char *label_make(const struct report_block *block, const struct report_cell *cell,
-                        const char *except)
+                        enum label_axes axes)
 {
     struct text text = {0};
-    for (size_t i = 0; i < block->varying_count; i++)
-        if (!except || strcmp(block->varying[i], except) != 0)
+    for (size_t i = 0; axes != LABEL_OTHERS && i < block->varying_count; i++)
+        if (strcmp(block->varying[i], block->compare) == 0)
+            label_add(&text, cell, block->varying[i]);
+    for (size_t i = 0; axes != LABEL_OTHERS && i < block->varying_count; i++)
+        if (axes != LABEL_NAME && block->bound[i] &&
+            strcmp(block->varying[i], block->compare) != 0)
+            label_join(&text, cell, block->varying[i], " + ");
+    for (size_t i = 0; axes != LABEL_COMPARED && axes != LABEL_NAME && i < block->varying_count; i++)
+        if (!block->bound[i])
             label_add(&text, cell, block->varying[i]);
     return text_take(&text);
 }
@@ -118,8 +147,7 @@ static char *sentence_make(const struct report_block *block, const struct report
     }
     for (size_t i = 0; i < block->varying_count; i++) {
         const char *axis = block->varying[i];
-        if (strcmp(axis, block->compare) == 0 || strcmp(axis, "frame") == 0 ||
-            strcmp(axis, "pacing") == 0)
+        if (block->bound[i] || strcmp(axis, "frame") == 0 || strcmp(axis, "pacing") == 0)
             continue;
         text_add(&text, ", ");
         text_add_plain(&text, axis);
@@ -133,7 +161,7 @@ static bool cells_share_group(const struct report_block *block, const struct rep
                               const struct report_cell *b)
 {
     for (size_t i = 0; i < block->varying_count; i++)
-        if (strcmp(block->varying[i], block->compare) != 0 && !axis_same(a, b, block->varying[i]))
+        if (!block->bound[i] && !axis_same(a, b, block->varying[i]))
             return false;
     return true;
 }
@@ -150,11 +178,7 @@ static bool group_add(struct report_block *block, size_t index)
     if (!group) {
         group = &block->groups[block->group_count];
         group->cells = calloc(block->cell_count, sizeof *group->cells);
-        group->context = label_make(block, cell, block->compare);
-        if (!block->compare[0]) {
-            free(group->context);
-            group->context = calloc(1, 1);
-        }
+        group->context = block->compare[0] ? label_make(block, cell, LABEL_OTHERS) : calloc(1, 1);
         group->sentence = sentence_make(block, cell);
         block->group_count++;
         if (!group->cells || !group->context || !group->sentence)
@@ -169,26 +193,24 @@ static bool group_add(struct report_block *block, size_t index)
 static bool block_finish(struct report_block *block)
 {
     block_find_varying(block);
+    block_find_bound(block);
     block->constants = constants_make(block);
     block->groups = calloc(block->cell_count + 1, sizeof *block->groups);
     if (!block->groups || !block->constants)
         return false;
     for (size_t i = 0; i < block->cell_count; i++) {
         struct report_cell *cell = &block->cells[i];
-        cell->label = label_make(block, cell, NULL);
-        struct text text = {0};
-        if (block->compare[0])
-            label_add(&text, cell, block->compare);
-        else
-            text_add(&text, cell->label ? cell->label : "");
-        cell->short_label = text_take(&text);
-        if (!cell->label || !cell->short_label || !group_add(block, i))
+        cell->label = label_make(block, cell, LABEL_ALL);
+        cell->short_label = label_make(block, cell, block->compare[0] ? LABEL_COMPARED : LABEL_ALL);
+        cell->name = label_make(block, cell, block->compare[0] ? LABEL_NAME : LABEL_ALL);
+        if (!cell->label || !cell->short_label || !cell->name || !group_add(block, i))
             return false;
-        if (!cell->label[0]) { /* the only cell of its block: its id says more than nothing */
-            struct text id = {0};
-            text_add_plain(&id, cell->id);
+        if (!cell->label[0]) { /* the only cell of its block */
+            struct text label = {0};
+            label_add(&label, cell, "transport");
+            label_join(&label, cell, "wait", " + ");
             free(cell->label);
-            cell->label = text_take(&id);
+            cell->label = text_take(&label);
             if (!cell->label)
                 return false;
         }
@@ -293,6 +315,7 @@ void report_free(struct report *report)
         for (size_t j = 0; j < block->cell_count; j++) {
             free(block->cells[j].label);
             free(block->cells[j].short_label);
+            free(block->cells[j].name);
         }
         for (size_t j = 0; j < block->group_count; j++) {
             free(block->groups[j].context);

@@ -27,7 +27,8 @@ struct report_cell {
     bool ok;
     size_t group;       /* index into the block's groups */
     char *label;        /* the axes that vary in the block, "shm · 1920×1080×3 · ping-pong" */
-    char *short_label;  /* the same without what the group's context says already */
+    char *short_label;  /* the same without what the group's context says: "shm + futex" */
+    char *name;         /* the compared value alone, for sentences: "shm" */
 };
 
 /* Cells that differ in nothing but the compared axis. */
@@ -43,6 +44,7 @@ struct report_block {
     const char *description;
     const char *compare;               /* axis, or "" */
     const char *varying[REPORT_AXES_MAX]; /* axes with more than one value, in order */
+    bool bound[REPORT_AXES_MAX]; /* follows from the compared axis: each transport its own wait */
     size_t varying_count;
     char *constants; /* "shm · 640×480×3 · 60 frames/s": what all cells share, for a heading */
     struct report_cell *cells;
@@ -69,7 +71,6 @@ void report_free(struct report *report);
 struct figure report_quantile(const struct report_cell *cell, const char *interval,
                               const char *quantile);
 struct figure report_max(const struct report_cell *cell, const char *interval);
-struct figure report_mean(const struct report_cell *cell, const char *interval);
 struct figure report_throughput(const struct report_cell *cell, const char *name);
 /* role: "producer", "consumer" or "system". */
 struct figure report_cpu_percent(const struct report_cell *cell, const char *role);

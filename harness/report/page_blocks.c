@@ -32,7 +32,8 @@ void page_conclusions(struct text *out, const struct page_part *part)
         if (!item->lead.used_bytes)
             continue;
         if (item->block != previous) {
-            text_add(out, "<h3>");
+            text_addf(out, "%s<div class=\"topic\">\n<h3>",
+                      previous == (size_t)-1 ? "" : "</div>\n");
             text_add_html(out, part->report->blocks[item->block].name);
             text_add(out, "</h3>\n");
             previous = item->block;
@@ -46,7 +47,7 @@ void page_conclusions(struct text *out, const struct page_part *part)
             text_add(out, j + 1 == item->point_count ? "</li>\n</ul>\n" : "</li>\n");
         }
     }
-    text_add(out, "</section>\n");
+    text_add(out, "</div>\n</section>\n");
 }
 
 static void plot_figure(struct text *out, const struct plot *plot)

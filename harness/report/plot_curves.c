@@ -74,7 +74,7 @@ static void row_add(struct plot_input *input, const struct launches *launches, d
 
 /* One curve, up to 1 - 1/n. False when the cell has no histogram that can be read. */
 static bool curve_add(struct plot_input *input, const struct report_cell *cell,
-                      const char *interval, double range[2])
+                      const char *interval, double range[3])
 {
     double infinite;
     struct hdr *hdr;
@@ -101,6 +101,7 @@ static bool curve_add(struct plot_input *input, const struct report_cell *cell,
         row_add(input, &launches, x, y);
         range[0] = fmin(range[0], y);
         range[1] = fmax(range[1], y);
+        range[2] = fmax(range[2], x);
         if (x >= samples)
             break;
     }
@@ -117,7 +118,7 @@ bool plot_curves_fill(const struct report_block *block, const struct report_grou
     if (metric != METRIC_HANDOFF && metric != METRIC_LATENCY)
         return false;
     const char *interval = verdict_metric_interval(metric);
-    double range[2] = {INFINITY, 0};
+    double range[3] = {INFINITY, 0, 0}; /* smallest and largest time, largest x */
     for (size_t i = 0; i < group->cell_count; i++) {
         const struct report_cell *cell = &block->cells[group->cells[i]];
         if (cell->ok && curve_add(input, cell, interval, range))
@@ -131,7 +132,7 @@ bool plot_curves_fill(const struct report_block *block, const struct report_grou
         low = range[0] / 1.25;
         high = range[1] * 1.25;
     }
-    snprintf(input->layout, sizeof input->layout, "%.6g %.6g", low, high);
+    snprintf(input->layout, sizeof input->layout, "%.3f %.3f %.3f", low, high, range[2] * 1.12);
     text_add(&input->label, interval);
     text_addf(caption, "How %s is distributed", interval);
     if (group->context[0])

@@ -89,18 +89,10 @@ static void layout_write(struct plot_input *input, const struct rows *rows, doub
 {
     double height = 60 + (0.6 - rows->row) * ROW_PIXELS;
     double left = 0.035 + CHARACTER_SHARE * (double)rows->label_characters;
-    snprintf(input->layout, sizeof input->layout, "%.0f %.4f %.2f %.6g %.6g", height, left,
+    snprintf(input->layout, sizeof input->layout, "%.0f %.4f %.2f %.4f %.4f", height, left,
              rows->row - 0.6, axis_max, cpu_max);
     if (!input->headings.used_bytes) /* gnuplot wants a row: one that is out of sight */
         text_add(&input->headings, "100\t.\n");
-}
-
-static bool group_is_drawn(const struct report_block *block, const struct report_group *group,
-                           bool rates)
-{
-    enum metric metric = verdict_metric(block, group);
-    return rates ? metric == METRIC_FRAMES_PER_S
-                 : metric == METRIC_HANDOFF || metric == METRIC_LATENCY;
 }
 
 /* One bar, in units of `divisor`; keeps the largest ends seen. */
@@ -128,17 +120,14 @@ static void bar_add(struct plot_input *input, struct rows *rows, const struct re
 }
 
 /* All bars; called twice, first to learn the unit. */
-static enum metric bars_add(struct plot_input *input, struct rows *rows,
-                            const struct report_block *block, bool rates, double divisor,
-                            double ends[2])
+static void bars_add(struct plot_input *input, struct rows *rows, const struct report_block *block,
+                     enum metric metric, double divisor, double ends[2])
 {
-    enum metric drawn = METRIC_NONE;
     for (size_t i = 0; i < block->group_count; i++) {
         const struct report_group *group = &block->groups[i];
         bool headed = false;
-        if (!group_is_drawn(block, group, rates))
+        if (verdict_metric(block, group) != metric)
             continue;
-        enum metric metric = verdict_metric(block, group);
         for (size_t j = 0; j < group->cell_count && rows->cells < ROWS_MAX; j++) {
             const struct report_cell *cell = &block->cells[group->cells[j]];
             if (!cell->ok || verdict_figure(cell, metric).state != FIGURE_KNOWN)
@@ -147,24 +136,23 @@ static enum metric bars_add(struct plot_input *input, struct rows *rows,
                 heading_add(input, rows, group);
             headed = true;
             bar_add(input, rows, block, cell, metric, divisor, ends);
-            drawn = metric;
         }
     }
-    return drawn;
 }
 
-bool plot_bars_fill(const struct report_block *block, bool rates, struct plot_input *input,
+bool plot_bars_fill(const struct report_block *block, enum metric metric, struct plot_input *input,
                     struct text *caption)
 {
     double ends[2] = {0, 0}, divisor = 1;
     struct rows rows = {0};
-    enum metric metric = bars_add(input, &rows, block, rates, 1, ends);
-    if (metric == METRIC_NONE || ends[0] <= 0)
+    bool rates = metric == METRIC_FRAMES_PER_S;
+    bars_add(input, &rows, block, metric, 1, ends);
+    if (ends[0] <= 0)
         return false;
     const char *unit = rates ? "frames/s" : plot_unit(ends[0], &divisor);
     plot_input_free(input);
     memset(&rows, 0, sizeof rows);
-    bars_add(input, &rows, block, rates, divisor, ends);
+    bars_add(input, &rows, block, metric, divisor, ends);
     layout_write(input, &rows, ends[0] / divisor * 1.42, fmax(1, ends[1]) * 1.4);
     const char *whose = strcmp(block->compare, "wait") == 0 ? "the consumer's CPU"
                                                             : "both roles' CPU together";
@@ -187,9 +175,9 @@ static bool stages_stack(const struct report_cell *cell, double ends[STAGE_COUNT
     bool any = false;
     double at = 0;
     for (size_t i = 0; i < STAGE_COUNT; i++) {
-        struct figure mean = report_mean(cell, stage_names[i]);
-        if (mean.state == FIGURE_KNOWN) {
-            at += fmax(0, mean.value);
+        struct figure median = report_quantile(cell, stage_names[i], "p50");
+        if (median.state == FIGURE_KNOWN) {
+            at += fmax(0, median.value);
             any = true;
         }
         ends[i] = at;
@@ -204,12 +192,13 @@ static double stages_add(struct plot_input *input, struct rows *rows,
     for (size_t i = 0; i < block->group_count; i++) {
         const struct report_group *group = &block->groups[i];
         bool headed = false;
-        if (!group_is_drawn(block, group, false))
-            continue;
+        if (verdict_metric(block, group) == METRIC_FRAMES_PER_S)
+            continue; /* its transfer is the depth of the queue */
         for (size_t j = 0; j < group->cell_count && rows->cells < ROWS_MAX; j++) {
             const struct report_cell *cell = &block->cells[group->cells[j]];
             double ends[STAGE_COUNT];
-            char sum[FIGURE_BYTES];
+            char whole[FIGURE_BYTES];
+            struct figure latency = report_quantile(cell, "latency", "p50");
             if (!cell->ok || !stages_stack(cell, ends))
                 continue;
             if (!headed)
@@ -221,7 +210,7 @@ static double stages_add(struct plot_input *input, struct rows *rows,
             for (size_t k = 0; k < STAGE_COUNT; k++)
                 text_addf(&input->data, "\t%.6g", ends[k] / divisor);
             name_add(input, rows, cell);
-            text_addf(&input->data, "\t%s\n", format_ns(ends[STAGE_COUNT - 1], sum));
+            text_addf(&input->data, "\t%s\n", format_figure(&latency, UNIT_NS, whole));
             largest = fmax(largest, ends[STAGE_COUNT - 1]);
         }
     }
@@ -242,8 +231,8 @@ bool plot_stages_fill(const struct report_block *block, struct plot_input *input
     stages_add(input, &rows, block, divisor);
     rows.row -= 1.2; /* room that the legend takes */
     layout_write(input, &rows, largest / divisor * 1.22, 0);
-    text_addf(&input->label, "mean time of a frame, %s", unit);
+    text_addf(&input->label, "p50 of each stage, %s", unit);
     text_add(caption, "Where the time of a frame goes, from whole in the producer's hands to a "
-                      "finished kernel. Means, because means add up.");
+                      "finished kernel: the median of each stage, and behind them that of the whole.");
     return true;
 }

@@ -56,18 +56,18 @@ static enum status input_write(const char *folder, const struct plot *plot,
 static enum status plot_run(const char *folder, const struct plot *plot,
                             const struct plot_input *input, const char *terminal, struct err *err)
 {
-    char output[64], data[64], headings[80], series[16], low[32] = "", high[32] = "";
+    char output[64], data[64], headings[80], series[16], low[32], high[32], right[32];
     snprintf(output, sizeof output, "%s.%s", plot->stem, terminal);
     snprintf(data, sizeof data, "%s.tsv", plot->stem);
     snprintf(headings, sizeof headings, "%s.headings.tsv", plot->stem);
     const char *label = text_get(&input->label);
     if (plot->kind == PLOT_CURVES) {
         snprintf(series, sizeof series, "%zu", input->series);
-        if (sscanf(input->layout, "%31s %31s", low, high) != 2)
+        if (sscanf(input->layout, "%31s %31s %31s", low, high, right) != 3)
             return err_set(err, ST_CORRUPT, NULL, "%s: no range to draw", plot->stem);
         const char *args[] = {terminal, output, data, series, text_get(&input->colours),
-                              low,      high,   label};
-        return gnuplot_run(folder, "percentiles.gp", args, 8, err);
+                              low,      high,   label, right};
+        return gnuplot_run(folder, "percentiles.gp", args, 9, err);
     }
     const char *args[] = {terminal, output, data, headings, input->layout, label};
     return gnuplot_run(folder, plot->kind == PLOT_STAGES ? "stages.gp" : "bars.gp", args, 6, err);
@@ -100,7 +100,7 @@ static enum status plot_add(struct plots *plots, const struct report *report, co
                             const char *prefix, enum plot_kind kind, size_t block_index,
                             size_t group_index, struct err *err)
 {
-    static const char *const names[] = {"compared", "rates", "percentiles", "stages"};
+    static const char *const names[] = {"handoff", "latency", "rates", "percentiles", "stages"};
     const struct report_block *block = &report->blocks[block_index];
     struct plot *plot = &plots->items[plots->count];
     struct plot_input input = {.series = 0};
@@ -108,11 +108,12 @@ static enum status plot_add(struct plots *plots, const struct report *report, co
     memset(plot, 0, sizeof *plot);
     plot->kind = kind;
     plot->block = block_index;
+    static const enum metric metrics[] = {METRIC_HANDOFF, METRIC_LATENCY, METRIC_FRAMES_PER_S};
     bool drawn = kind == PLOT_CURVES
                      ? plot_curves_fill(block, &block->groups[group_index], &input, &plot->caption)
                  : kind == PLOT_STAGES
                      ? plot_stages_fill(block, &input, &plot->caption)
-                     : plot_bars_fill(block, kind == PLOT_RATES, &input, &plot->caption);
+                     : plot_bars_fill(block, metrics[kind], &input, &plot->caption);
     if (drawn) {
         int used = snprintf(plot->stem, sizeof plot->stem, "%.8s%zu-%s", prefix, block_index + 1,
                             names[kind]);
@@ -137,7 +138,7 @@ enum status plots_make(const struct report *report, const char *dir, const char 
         return status;
     struct plots *made = calloc(1, sizeof *made);
     if (made)
-        made->items = calloc(report->block_count * (CURVES_PER_BLOCK_MAX + 3) + 1,
+        made->items = calloc(report->block_count * (CURVES_PER_BLOCK_MAX + 4) + 1,
                              sizeof *made->items);
     if (!made || !made->items) {
         plots_free(made);
@@ -145,7 +146,9 @@ enum status plots_make(const struct report *report, const char *dir, const char 
     }
     for (size_t i = 0; status == ST_OK && i < report->block_count; i++) {
         size_t groups = report->blocks[i].group_count;
-        status = plot_add(made, report, folder, prefix, PLOT_BARS, i, 0, err);
+        status = plot_add(made, report, folder, prefix, PLOT_HANDOFF, i, 0, err);
+        if (status == ST_OK)
+            status = plot_add(made, report, folder, prefix, PLOT_LATENCY, i, 0, err);
         for (size_t j = 0, first = made->count;
              status == ST_OK && j < groups && made->count < first + CURVES_PER_BLOCK_MAX; j++)
             status = plot_add(made, report, folder, prefix, PLOT_CURVES, i, j, err);

@@ -6,11 +6,12 @@
 #ifndef HANDOFF_REPORT_PLOTS_H
 #define HANDOFF_REPORT_PLOTS_H
 
-#include "harness/report/model.h"
+#include "harness/report/verdict.h"
 
 enum plot_kind {
-    PLOT_BARS,   /* the compared figure, with CPU beside */
-    PLOT_RATES,  /* frames per second at pacing max */
+    PLOT_HANDOFF, /* bars of the compared figure, with CPU beside */
+    PLOT_LATENCY,
+    PLOT_RATES,  /* the same of frames per second, at pacing max */
     PLOT_CURVES, /* percentile curves of one group */
     PLOT_STAGES, /* the stages, stacked */
 };
@@ -51,7 +52,7 @@ struct plot_input {
 void plot_input_free(struct plot_input *input);
 
 /* Each fills an input, a caption and an `alt` text; false when there is nothing to draw. */
-bool plot_bars_fill(const struct report_block *block, bool rates, struct plot_input *input,
+bool plot_bars_fill(const struct report_block *block, enum metric metric, struct plot_input *input,
                     struct text *caption);
 bool plot_stages_fill(const struct report_block *block, struct plot_input *input,
                       struct text *caption);
