@@ -119,8 +119,13 @@ static void works_print(struct work *works, size_t count, size_t rounds, size_t 
         uint64_t *elapsed_ns = works[i].elapsed_ns;
         qsort(elapsed_ns, rounds, sizeof *elapsed_ns, nanoseconds_compare);
         double median_ns = (double)elapsed_ns[rounds / 2];
-        printf("  %-28s %10.2f %10.2f %10.1f\n", works[i].name, (double)payload_bytes / median_ns,
-               (double)payload_bytes / (double)elapsed_ns[0], median_ns / 1e3);
+        printf("  %-28s", works[i].name);
+        if (works[i].kernel && !(works[i].kernel->flags & KERNEL_READS_PAYLOAD))
+            printf(" %10s %10s", "-", "-"); /* it moves no bytes */
+        else
+            printf(" %10.2f %10.2f", (double)payload_bytes / median_ns,
+                   (double)payload_bytes / (double)elapsed_ns[0]);
+        printf(" %10.1f\n", median_ns / 1e3);
     }
 }
 
