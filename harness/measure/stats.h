@@ -105,7 +105,7 @@ double stats_margin(double base_ns, double tick_ns);
 
 /* Whether the latencies of one launch hold still. False when the medians of the first and of the
  * last third differ by more than 10 % of the smaller one, and by more than four times the standard
- * error of that difference. The error is estimated from the medians of up to 10 runs of
+ * error of that difference. The error is estimated from the medians of up to 6 runs of
  * neighbouring frames in each third, so that neighbours that move together do not pass for
  * precision. With fewer than 60 frames it is true: nothing can be said. */
 bool stats_steady(const uint64_t *latencies_ns, size_t count);

@@ -6,8 +6,8 @@
 #include "harness/measure/stats.h"
 
 #define STEADY_FRAMES_MIN 60
-#define STEADY_RUNS_MAX 10
-#define STEADY_RUN_FRAMES_MIN 4
+#define STEADY_RUNS_MAX 6
+#define STEADY_RUN_FRAMES_MIN 5
 #define STEADY_ERRORS 4.0
 #define WARMUP_WINDOW 9
 #define WARMUP_FRAMES_MIN 5

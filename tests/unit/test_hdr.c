@@ -384,8 +384,15 @@ static void test_broken_text_is_refused(void **state)
     fill_random(hdr, values, 300);
     assert_int_equal(hdr_encode(hdr, &text, NULL), ST_OK);
     size_t length = strlen(text);
-    static const char *const plain[] = {"", "=", "====", "HIST", "HISTFAAA", "HISTFAAAAAA=",
-                                        "HISTFAAAAAAA====", "not base64!!", "\xff\xff\xff\xff"};
+    static const char *const plain[] = {"",
+                                        "=",
+                                        "====",
+                                        "HIST",
+                                        "HISTFAAA",
+                                        "HISTFAAAAAA=",
+                                        "HISTFAAAAAAA====",
+                                        "not base64!!",
+                                        "\xff\xff\xff\xff"};
     for (size_t i = 0; i < sizeof plain / sizeof plain[0]; i++)
         assert_refused(plain[i]);
     for (size_t cut = 0; cut < length; cut++) {
