@@ -5,7 +5,7 @@ cmake_minimum_required(VERSION 3.16)
 
 # What each room may include besides itself. A room not listed here is an error, too.
 set(rooms main cli report run scenario transports access wait kernels measure env gpu base)
-set(allowed_main cli base)
+set(allowed_main cli run base) # run: a role is this program executed again
 set(allowed_cli report run scenario transports access wait kernels measure env gpu base)
 set(allowed_report scenario measure env base)
 set(allowed_run scenario transports access wait kernels measure env gpu base)
