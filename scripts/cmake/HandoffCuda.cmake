@@ -89,6 +89,16 @@ function(handoff_cuda_find reason)
     return()
   endif()
 
+  # With several versions installed, headers must be those of this nvcc.
+  file(STRINGS "${HANDOFF_CUDA_INCLUDE_DIR}/cuda_runtime_api.h" line REGEX "define CUDART_VERSION")
+  string(REGEX REPLACE "[^0-9]+([0-9]+)[0-9][0-9][0-9].*" "\\1" header_major "${line}")
+  string(REGEX REPLACE "[^0-9]+[0-9]+[0-9]([0-9])[0-9].*" "\\1" header_minor "${line}")
+  if(NOT version VERSION_EQUAL "${header_major}.${header_minor}")
+    set(${reason} "${HANDOFF_CUDA_NVCC} is CUDA ${version}, but the headers found in \
+${HANDOFF_CUDA_INCLUDE_DIR} are of ${header_major}.${header_minor}" PARENT_SCOPE)
+    return()
+  endif()
+
   set(libraries "${HANDOFF_CUDA_RUNTIME}" ${CMAKE_DL_LIBS} Threads::Threads rt)
   set(source "${CMAKE_BINARY_DIR}/CMakeFiles/handoff_cuda_check.c")
   file(WRITE "${source}" "#include <cuda_runtime_api.h>\n"
