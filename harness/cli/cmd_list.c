@@ -1,12 +1,11 @@
 /* cmd_list.c: `handoff list`: the transports, waits, access and kernels there are, whether this
  * machine can use them, and why not. Called by main.c.
  */
-#include "harness/cli/cmd_list.h"
-
 #include <getopt.h>
 #include <stdio.h>
 #include <string.h>
 
+#include "harness/cli/cli.h"
 #include "harness/scenario/cell.h"
 #include "harness/scenario/suggest.h"
 
@@ -152,32 +151,25 @@ static enum status print_one(const char *name, struct err *err)
 
 enum status cmd_list(int argc, char **argv, int *exit_code, struct err *err)
 {
+    (void)exit_code;
     static const struct option options[] = {{"help", no_argument, NULL, 'h'}, {NULL, 0, NULL, 0}};
-    optind = 0; /* starts anew: main.c has read its own options */
-    opterr = 0;
+    cli_options_begin();
     int option;
-    while ((option = getopt_long(argc, argv, "+h", options, NULL)) != -1) {
+    while ((option = getopt_long(argc, argv, ":h", options, NULL)) != -1) {
         if (option != 'h')
-            return err_set(err, ST_INVALID, "`handoff list --help` shows the options",
-                           "list: unknown option %s", argv[optind > 1 ? optind - 1 : 1]);
+            return cli_bad_option(option, argv, err);
         fputs(usage, stdout);
-        *exit_code = 0;
         return ST_OK;
     }
     if (argc - optind > 1)
         return err_set(err, ST_INVALID, "name one of transports, waits, access and kernels",
                        "list: too many arguments");
-    if (argc - optind == 1) {
-        enum status status = print_one(argv[optind], err);
-        if (status == ST_OK)
-            *exit_code = 0;
-        return status;
-    }
+    if (argc - optind == 1)
+        return print_one(argv[optind], err);
     for (size_t i = 0; i < LIST_COUNT; i++) {
         if (i)
             putchar('\n');
         lists[i].print();
     }
-    *exit_code = 0;
     return ST_OK;
 }

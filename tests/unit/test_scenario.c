@@ -430,6 +430,42 @@ static void test_random_products(void **state)
     assert_true(expanded > 1000);
 }
 
+/* Appends "name":[…] of `count` values made from `format` and 1, 2, … */
+static size_t write_list(char *text, const char *name, const char *format, int count)
+{
+    size_t used = (size_t)sprintf(text, "\"%s\":[", name);
+    for (int i = 1; i <= count; i++) {
+        used += (size_t)sprintf(text + used, "%s", i > 1 ? "," : "");
+        used += (size_t)sprintf(text + used, format, i);
+    }
+    return used + (size_t)sprintf(text + used, "],");
+}
+
+/* A product of exactly 2^64 cells: 0, to who multiplies without looking. */
+static void test_product_that_wraps(void **state)
+{
+    (void)state;
+    char *text = malloc(1 << 20);
+    assert_non_null(text);
+    size_t used = (size_t)sprintf(text, "{\"blocks\":[{\"name\":\"a\",\"axes\":{");
+    used += write_list(text + used, "wait", "\"poll:%d\"", 4096);
+    used += write_list(text + used, "pacing", "\"rate:%d\"", 4096);
+    used += write_list(text + used, "frame", "\"%dx1x1\"", 4096);
+    used += write_list(text + used, "placement", "\"cpus:%d,0\"", 4096);
+    used += write_list(text + used, "slots", "%d", 1024);
+    used += (size_t)sprintf(
+        text + used,
+        "\"kernel\":[\"none\",\"checksum\",\"invert\",\"preprocess\"],"
+        "\"transport\":[\"shm\",\"unix\"],"
+        "\"fill\":[\"copy\",\"header\"],\"policy\":[\"block\",\"latest\"],"
+        "\"frame_state\":[\"as_left\",\"cached\"]}}]}");
+    struct scenario *scenario = NULL;
+    struct err err;
+    assert_int_equal(scenario_parse("wraps.json", text, used, &scenario, &err), ST_INVALID);
+    assert_non_null(strstr(err.what, "wraps.json: blocks[0]: the axes multiply to more than"));
+    free(text);
+}
+
 /* Any prefix of a file, and any file with one byte changed, is read or refused; nothing else. */
 static void test_damaged_files(void **state)
 {
@@ -634,6 +670,7 @@ int main(void)
         cmocka_unit_test(test_rates_come_back),
         cmocka_unit_test(test_equal_cells_are_kept_once),
         cmocka_unit_test(test_random_products),
+        cmocka_unit_test(test_product_that_wraps),
         cmocka_unit_test(test_damaged_files),
         cmocka_unit_test(test_what_does_not_apply),
         cmocka_unit_test(test_kernel_geometry),
