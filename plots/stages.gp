@@ -21,8 +21,17 @@ set border 1 linecolor rgb ink linewidth 0.8
 set tics nomirror scale 0.5 textcolor rgb ink
 set grid xtics linetype 1 linecolor rgb grid linewidth 0.7 dashtype solid
 set ytics scale 0
-set key at screen 0.985, screen 1.0 - 14.0 / height right top horizontal reverse Left samplen 0.6 \
-    width -2 textcolor rgb ink maxrows 1
+unset key
+# A legend of our own: gnuplot's breaks its line where names leave the plot little width.
+names = "reserve fill transfer access kernel"
+colours = "0x56b4e9 0xe69f00 0x0072b2 0xcc79a7 0x009e73"
+top = 1.0 - 14.0 / height
+do for [i = 1:5] {
+    at = 0.985 - 0.157 * (6 - i)
+    set object i rectangle center screen at, screen top size screen 0.024, screen 11.0 / height \
+        fillcolor rgb int(word(colours, i)) fillstyle solid 1.0 noborder
+    set label i word(names, i) at screen at + 0.02, screen top left textcolor rgb ink
+}
 set yrange [word(ARG5, 3) + 0.0:0]
 set xrange [0:word(ARG5, 4) + 0.0]
 set lmargin at screen word(ARG5, 2) + 0.0
@@ -31,14 +40,14 @@ set tmargin at screen 1.0 - 36.0 / height
 set bmargin at screen 54.0 / height
 set xlabel ARG6 textcolor rgb ink offset 0,0.6
 plot ARG3 using 2:1:(0):2:($1 - 0.36):($1 + 0.36):yticlabels(7) with boxxyerror \
-         fillstyle solid 1.0 noborder linecolor rgb "#56b4e9" title "reserve", \
+         fillstyle solid 1.0 noborder linecolor rgb int(word(colours, 1)), \
      ARG3 using 3:1:2:3:($1 - 0.36):($1 + 0.36) with boxxyerror \
-         fillstyle solid 1.0 noborder linecolor rgb "#e69f00" title "fill", \
+         fillstyle solid 1.0 noborder linecolor rgb int(word(colours, 2)), \
      ARG3 using 4:1:3:4:($1 - 0.36):($1 + 0.36) with boxxyerror \
-         fillstyle solid 1.0 noborder linecolor rgb "#0072b2" title "transfer", \
+         fillstyle solid 1.0 noborder linecolor rgb int(word(colours, 3)), \
      ARG3 using 5:1:4:5:($1 - 0.36):($1 + 0.36) with boxxyerror \
-         fillstyle solid 1.0 noborder linecolor rgb "#cc79a7" title "access", \
+         fillstyle solid 1.0 noborder linecolor rgb int(word(colours, 4)), \
      ARG3 using 6:1:5:6:($1 - 0.36):($1 + 0.36) with boxxyerror \
-         fillstyle solid 1.0 noborder linecolor rgb "#009e73" title "kernel", \
-     ARG3 using 6:1:8 with labels left offset character 0.6,0 textcolor rgb ink notitle, \
-     ARG4 using (0):1:2 with labels left offset character 0.2,-0.1 textcolor rgb ink notitle
+         fillstyle solid 1.0 noborder linecolor rgb int(word(colours, 5)), \
+     ARG3 using 6:1:8 with labels left offset character 0.6,0 textcolor rgb ink, \
+     ARG4 using (0):1:2 with labels left offset character 0.2,-0.1 textcolor rgb ink

@@ -13,7 +13,6 @@
 
 #define STAGE_SMALL 0.01
 #define CPU_SAME_RATIO 1.05
-#define PAIRS_MIN 5 /* what stats_paired needs for a verdict */
 
 void conclusions_add_figure(struct text *text, const struct report_cell *cell, enum metric metric)
 {
@@ -77,10 +76,10 @@ static void verdict_add(struct text *text, const struct report *report,
     format_figure(&base_figure, verdict_metric_unit(metric), value);
     struct stats_paired paired = verdict_compare(report, cell, base, metric);
     bool rate = metric == METRIC_FRAMES_PER_S;
-    if (paired.pairs < PAIRS_MIN) {
+    if (paired.pairs < VERDICT_PAIRS_MIN) {
         text_addf(text, ", beside %s's %s; %zu launch%s of each %s too few for a verdict (%d are "
                         "needed)", base->name, value, paired.pairs,
-                  paired.pairs == 1 ? "" : "es", paired.pairs == 1 ? "is" : "are", PAIRS_MIN);
+                  paired.pairs == 1 ? "" : "es", paired.pairs == 1 ? "is" : "are", VERDICT_PAIRS_MIN);
     } else if (paired.verdict == STATS_TIED) {
         text_addf(text, ", tied with %s's %s (within 5 %%", base->name, value);
         detectable_add(text, &paired, "; ");

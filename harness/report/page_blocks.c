@@ -14,7 +14,7 @@ void page_conclusions(struct text *out, const struct page_part *part)
     text_add(out, "<section class=\"answer\">\n<h2>What to use here</h2>\n");
     for (size_t i = 0; i < conclusions->advice_count; i++) {
         text_add(out, "<p>");
-        text_add_html(out, text_get(&conclusions->advice[i]));
+        text_add_prose(out, text_get(&conclusions->advice[i]));
         text_add(out, "</p>\n");
     }
     if (conclusions->advice_count == 0)
@@ -39,11 +39,11 @@ void page_conclusions(struct text *out, const struct page_part *part)
             previous = item->block;
         }
         text_add(out, "<p>");
-        text_add_html(out, text_get(&item->lead));
+        text_add_prose(out, text_get(&item->lead));
         text_add(out, "</p>\n");
         for (size_t j = 0; j < item->point_count; j++) {
             text_add(out, j ? "<li>" : "<ul>\n<li>");
-            text_add_html(out, text_get(&item->points[j]));
+            text_add_prose(out, text_get(&item->points[j]));
             text_add(out, j + 1 == item->point_count ? "</li>\n</ul>\n" : "</li>\n");
         }
     }
@@ -112,10 +112,22 @@ static bool column_is_metric(size_t column, enum metric metric)
            strcmp(shown->group, verdict_metric_interval(metric)) == 0;
 }
 
-static void table_row(struct text *out, const struct report_cell *cell,
-                      const struct report_cell *best, enum metric metric)
+/* The best of its group, or not told apart from it by enough launches to tell. */
+static bool cell_is_among_best(const struct report *report, const struct report_cell *cell,
+                               const struct report_cell *best, enum metric metric)
+{
+    if (!best || !verdict_cell_is_sound(cell) || verdict_cell_is_floor(cell))
+        return false;
+    struct stats_paired paired = verdict_compare(report, cell, best, metric);
+    return paired.pairs >= VERDICT_PAIRS_MIN && paired.verdict != STATS_SLOWER;
+}
+
+static void table_row(struct text *out, const struct report *report,
+                      const struct report_cell *cell, const struct report_cell *best,
+                      enum metric metric)
 {
     struct text words = {0};
+    bool marked = cell_is_among_best(report, cell, best, metric);
     text_addf(out, "<tr%s><th scope=\"row\" title=\"", cell->ok ? "" : " class=\"absent\"");
     text_add_html(out, cell->id);
     text_add(out, "\">");
@@ -123,7 +135,7 @@ static void table_row(struct text *out, const struct report_cell *cell,
     text_add(out, "</th>");
     if (cell->ok) {
         for (size_t i = 0; i < COLUMN_COUNT; i++)
-            table_figure(out, cell, i, cell == best && column_is_metric(i, metric));
+            table_figure(out, cell, i, marked && column_is_metric(i, metric));
         report_integrity_text(cell, &words);
         text_addf(out, "<td class=\"first%s\">",
                   report_integrity_errors(cell) > 0 ? " wrong" : "");
@@ -139,7 +151,8 @@ static void table_row(struct text *out, const struct report_cell *cell,
     text_free(&words);
 }
 
-static void page_table(struct text *out, const struct report_block *block)
+static void page_table(struct text *out, const struct report *report,
+                       const struct report_block *block)
 {
     text_add(out, "<div class=\"scroll\" tabindex=\"0\">\n<table class=\"figures\">\n");
     table_head(out, block);
@@ -156,7 +169,7 @@ static void page_table(struct text *out, const struct report_block *block)
             text_add(out, "</span></th></tr>\n");
         }
         for (size_t j = 0; j < group->cell_count; j++)
-            table_row(out, &block->cells[group->cells[j]], best, metric);
+            table_row(out, report, &block->cells[group->cells[j]], best, metric);
         text_add(out, "</tbody>\n");
     }
     text_add(out, "</table>\n</div>\n");
@@ -185,7 +198,7 @@ void page_block(struct text *out, const struct page_part *part, size_t block_ind
         if (part->plots->items[i].block == block_index)
             plot_figure(out, &part->plots->items[i]);
     text_add(out, "</div>\n");
-    page_table(out, block);
+    page_table(out, part->report, block);
     page_block_details(out, block);
     text_add(out, "</section>\n");
 }

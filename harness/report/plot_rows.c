@@ -147,7 +147,7 @@ bool plot_bars_fill(const struct report_block *block, enum metric metric, struct
     struct rows rows = {0};
     bool rates = metric == METRIC_FRAMES_PER_S;
     bars_add(input, &rows, block, metric, 1, ends);
-    if (ends[0] <= 0)
+    if (ends[0] <= 0 || rows.cells < 2) /* one bar shows nothing that the table does not */
         return false;
     const char *unit = rates ? "frames/s" : plot_unit(ends[0], &divisor);
     plot_input_free(input);

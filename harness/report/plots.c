@@ -149,13 +149,13 @@ enum status plots_make(const struct report *report, const char *dir, const char 
         status = plot_add(made, report, folder, prefix, PLOT_HANDOFF, i, 0, err);
         if (status == ST_OK)
             status = plot_add(made, report, folder, prefix, PLOT_LATENCY, i, 0, err);
+        if (status == ST_OK)
+            status = plot_add(made, report, folder, prefix, PLOT_RATES, i, 0, err);
+        if (status == ST_OK)
+            status = plot_add(made, report, folder, prefix, PLOT_STAGES, i, 0, err);
         for (size_t j = 0, first = made->count;
              status == ST_OK && j < groups && made->count < first + CURVES_PER_BLOCK_MAX; j++)
             status = plot_add(made, report, folder, prefix, PLOT_CURVES, i, j, err);
-        if (status == ST_OK)
-            status = plot_add(made, report, folder, prefix, PLOT_STAGES, i, 0, err);
-        if (status == ST_OK)
-            status = plot_add(made, report, folder, prefix, PLOT_RATES, i, 0, err);
     }
     if (status != ST_OK) {
         plots_free(made);

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <stdarg.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -23,6 +24,10 @@ static bool text_reserve(struct text *text, size_t bytes)
 {
     if (text->failed)
         return false;
+    if (bytes > PTRDIFF_MAX / 4 || text->used_bytes > PTRDIFF_MAX / 4) {
+        text->failed = true;
+        return false;
+    }
     size_t needed = text->used_bytes + bytes + 1;
     if (needed <= text->capacity_bytes)
         return true;
@@ -133,6 +138,37 @@ void text_add_html(struct text *text, const char *added)
             text_add_bytes(text, added, bytes);
         added += bytes;
     }
+}
+
+/* True for the space between a number and its unit. */
+static bool space_binds(const char *start, const char *at)
+{
+    static const char *const units[] = {"%", "ns", "µs", "ms", "s", "kB", "MB", "GB", "bytes"};
+    if (*at != ' ' || at == start || at[-1] < '0' || at[-1] > '9')
+        return false;
+    for (size_t i = 0; i < sizeof units / sizeof units[0]; i++) {
+        size_t length = strlen(units[i]);
+        if (strncmp(at + 1, units[i], length) == 0 && strchr(" ,.;:)–", at[1 + length]))
+            return true;
+    }
+    return false;
+}
+
+void text_add_prose(struct text *text, const char *added)
+{
+    const char *start = added;
+    for (const char *at = added; *at; at++) {
+        if (!space_binds(start, at))
+            continue;
+        struct text part = {0};
+        text_add_bytes(&part, added, (size_t)(at - added));
+        text_add_html(text, text_get(&part));
+        text_add(text, "&#160;");
+        text->failed = text->failed || part.failed;
+        text_free(&part);
+        added = at + 1;
+    }
+    text_add_html(text, added);
 }
 
 void text_add_markdown(struct text *text, const char *added)

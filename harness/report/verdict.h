@@ -9,6 +9,9 @@
 #include "harness/measure/stats.h"
 #include "harness/report/model.h"
 
+/* Launches that both need for a verdict; stats_paired sees to it. */
+#define VERDICT_PAIRS_MIN 5
+
 /* What a group is compared by. */
 enum metric {
     METRIC_NONE,    /* nothing that two of its cells have */
