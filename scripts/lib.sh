@@ -20,11 +20,12 @@ log_begin() {
   : > "$log"
 }
 
-# step NAME COMMAND…: runs the command with its output in the log.
+# step NAME COMMAND…: runs the command with its output in the log. The line about it goes to standard
+# error, like all chatter: standard output is for what the program prints.
 step() {
   local name=$1 began=$SECONDS code=0
   shift
-  printf '%-34s' "$name"
+  printf '%-34s' "$name" >&2
   {
     printf '\n==> %s\n   ' "$name"
     printf ' %q' "$@"
@@ -32,10 +33,10 @@ step() {
   } >> "$log"
   "$@" >> "$log" 2>&1 < /dev/null || code=$?
   if [ "$code" -eq 0 ]; then
-    printf ' ok      %3d s\n' $((SECONDS - began))
+    printf ' ok      %3d s\n' $((SECONDS - began)) >&2
     return 0
   fi
-  printf ' FAILED  %3d s\n' $((SECONDS - began))
+  printf ' FAILED  %3d s\n' $((SECONDS - began)) >&2
   return "$code"
 }
 
@@ -128,14 +129,14 @@ install_missing() {
   if can_install; then
     missing+=(${wished[@]+"${wished[@]}"})
     if [ ${#missing[@]} -gt 0 ]; then
-      say "installing: ${missing[*]}"
+      warn "installing: ${missing[*]}"
       must_step "install packages" apt_install "${missing[@]}"
     fi
     missing=() wished=() effects=()
     return 0
   fi
   for ((i = 0; i < ${#wished[@]}; i++)); do
-    say "note: ${wished[i]} is not installed: ${effects[i]}"
+    warn "note: ${wished[i]} is not installed: ${effects[i]}"
   done
   wished=() effects=()
   if [ ${#missing[@]} -eq 0 ]; then return 0; fi
@@ -201,11 +202,11 @@ find_gpu() {
 report_cuda() {
   local gpu
   if find_nvcc; then
-    say "CUDA: $(command -v nvcc)"
+    warn "CUDA: $(command -v nvcc)"
   elif gpu=$(find_gpu); then
-    say "note: there is $gpu, but no CUDA Toolkit (nvcc) on PATH, in /usr/local or in /opt:"
-    say "      the build goes on without the GPU. Jetson: sudo apt-get install nvidia-jetpack;"
-    say "      elsewhere install the CUDA Toolkit of your driver's version, then run this again."
+    warn "note: there is $gpu, but no CUDA Toolkit (nvcc) on PATH, in /usr/local or in /opt:"
+    warn "      the build goes on without the GPU. Jetson: sudo apt-get install nvidia-jetpack;"
+    warn "      elsewhere install the CUDA Toolkit of your driver's version, then run this again."
   fi
 }
 
