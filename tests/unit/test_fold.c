@@ -1,0 +1,508 @@
+/* test_fold.c: traces whose every interval is known in advance, and traces that lie.
+ */
+#include <inttypes.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "harness/measure/fold.h"
+#include "tests/support/random_input.h"
+
+enum { PERIOD_NS = 1000000 };
+
+/* Two traces in mappings that punish overruns, and the config they were made for. */
+struct launch {
+    struct fold_config config;
+    struct guarded memory[2];
+    struct trace *producer;
+    struct trace *consumer;
+    uint64_t start_ns;
+};
+
+static uint32_t total_of(const struct launch *launch)
+{
+    return launch->config.warmup + launch->config.frames;
+}
+
+static struct trace_record *sent(const struct launch *launch, uint32_t id)
+{
+    return &launch->producer->records[id];
+}
+
+/* The consumer's record number `index`: of frame `index` unless a test moved it. */
+static struct trace_record *arrived(const struct launch *launch, uint32_t index)
+{
+    return &launch->consumer->records[index];
+}
+
+/* A launch in which all went well: frames a millisecond apart, every stage of known length. */
+static struct launch make_launch(struct fold_config config)
+{
+    struct launch launch = {.config = config, .start_ns = 5000000000 + random_below(1000000000)};
+    uint32_t total = total_of(&launch);
+    for (int i = 0; i < 2; i++)
+        launch.memory[i] = guarded_make(trace_bytes(total));
+    launch.producer = (struct trace *)launch.memory[0].bytes;
+    launch.consumer = (struct trace *)launch.memory[1].bytes;
+    trace_init(launch.producer, total);
+    trace_init(launch.consumer, total);
+    for (uint32_t id = 0; id < total; id++) {
+        uint64_t due_ns = launch.start_ns + (uint64_t)id * PERIOD_NS;
+        uint64_t ready_ns = due_ns + 50;
+        *sent(&launch, id) = (struct trace_record){
+            .stamps_ns = {due_ns, due_ns + 10, ready_ns, ready_ns + 20, ready_ns + 320,
+                          ready_ns + 360, ready_ns + 390},
+            .frame_id = (int32_t)id,
+        };
+        *arrived(&launch, id) = (struct trace_record){
+            .stamps_ns = {due_ns - 500000, ready_ns + 460, ready_ns + 500, ready_ns + 570,
+                          ready_ns + 1000, ready_ns + 1010},
+            .frame_id = (int32_t)id,
+            .flags = TRACE_FRAME_CHECKED,
+        };
+    }
+    atomic_store(&launch.producer->count, total);
+    atomic_store(&launch.consumer->count, total);
+    return launch;
+}
+
+static void free_launch(struct launch *launch)
+{
+    guarded_free(&launch->memory[0]);
+    guarded_free(&launch->memory[1]);
+}
+
+static enum status fold_launch(const struct launch *launch, struct fold *fold, struct err *err)
+{
+    size_t bytes = trace_bytes(total_of(launch));
+    return fold_traces(&launch->config, launch->producer, bytes, launch->consumer, bytes, fold,
+                       err);
+}
+
+static struct fold *fold_fine(const struct launch *launch)
+{
+    struct err err = {0};
+    struct fold *fold = fold_new();
+    if (fold_launch(launch, fold, &err) != ST_OK)
+        fail_msg("%s", err.what);
+    return fold;
+}
+
+static void assert_refused(const struct launch *launch, const char *cause)
+{
+    struct err err = {0};
+    struct fold *fold = fold_new();
+    assert_int_equal(fold_launch(launch, fold, &err), ST_CORRUPT);
+    if (!strstr(err.what, cause))
+        fail_msg("\"%s\" does not say \"%s\"", err.what, cause);
+    fold_free(fold);
+}
+
+/* Moves the consumer's records from `index` on by one, over the one before. */
+static void drop_arrival(struct launch *launch, uint32_t index)
+{
+    uint32_t count = atomic_load(&launch->consumer->count);
+    memmove(arrived(launch, index), arrived(launch, index + 1),
+            (count - index - 1) * sizeof(struct trace_record));
+    atomic_store(&launch->consumer->count, count - 1);
+}
+
+static const struct fold_config usual = {
+    .warmup = 8, .frames = 100, .rate = true, .deadline_ns = PERIOD_NS, .tolerance_ns = 0};
+
+/* All values of an interval are the same here. */
+static void assert_all(const struct fold *fold, enum interval interval, uint64_t count,
+                       int64_t value_ns)
+{
+    assert_int_equal(hdr_count(fold->intervals[interval]), count);
+    assert_int_equal(hdr_min_ns(fold->intervals[interval]), value_ns);
+    assert_int_equal(hdr_max_ns(fold->intervals[interval]), value_ns);
+}
+
+/* ---- What is measured ------------------------------------------------------------------------ */
+
+static void test_every_interval_is_its_definition(void **state)
+{
+    struct launch launch = make_launch(usual);
+    struct fold *fold = fold_fine(&launch);
+    assert_all(fold, INTERVAL_latency, 100, 1000);
+    assert_all(fold, INTERVAL_handoff, 100, 140);
+    assert_all(fold, INTERVAL_notify, 100, 30);
+    assert_all(fold, INTERVAL_reserve, 100, 20);
+    assert_all(fold, INTERVAL_fill, 100, 300);
+    assert_all(fold, INTERVAL_transfer, 100, 180);
+    assert_all(fold, INTERVAL_access, 100, 70);
+    assert_all(fold, INTERVAL_kernel, 100, 430);
+    assert_all(fold, INTERVAL_response, 100, 1050);
+    assert_all(fold, INTERVAL_pacing, 100, 10);
+    assert_int_equal(hdr_count(fold->intervals[INTERVAL_age]), 0);
+    assert_int_equal(fold->sent_frames, 100);
+    assert_int_equal(fold->finished_frames, 100);
+    assert_int_equal(fold->backlog_frames + fold->clamped + fold->deadline_missed, 0);
+    assert_int_equal(fold->first_frame_ns, 1000);
+    assert_int_equal(fold->window_ns, 99 * (uint64_t)PERIOD_NS + 1000);
+    assert_true(fold->frames_per_s > 999.999 && fold->frames_per_s < 1000.001);
+    assert_true(fold->steady);
+    assert_int_equal(fold->latency_count, 108);
+    for (size_t i = 0; i < fold->latency_count; i++)
+        assert_int_equal(fold->latencies_ns[i], 1000);
+    assert_int_equal(fold->integrity.frames, 108);
+    assert_int_equal(fold->integrity.checked, 108);
+    assert_int_equal(fold_integrity_verdict(&fold->integrity, NULL), ST_OK);
+    fold_free(fold);
+    free_launch(&launch);
+}
+
+static void test_intervals_exist_only_where_they_mean_something(void **state)
+{
+    struct fold_config config = usual;
+    config.rate = false;
+    config.latest = true;
+    config.commit_moves_bytes = true;
+    config.fills_in_place = true;
+    struct launch launch = make_launch(config);
+    struct fold *fold = fold_fine(&launch);
+    assert_all(fold, INTERVAL_latency, 100, 1000);
+    assert_all(fold, INTERVAL_age, 100, 570);
+    assert_int_equal(hdr_count(fold->intervals[INTERVAL_handoff]), 0);
+    assert_int_equal(hdr_count(fold->intervals[INTERVAL_reserve]), 0);
+    assert_int_equal(hdr_count(fold->intervals[INTERVAL_response]), 0);
+    assert_int_equal(hdr_count(fold->intervals[INTERVAL_pacing]), 0);
+    assert_int_equal(fold->backlog_frames, 0);
+    fold_free(fold);
+    free_launch(&launch);
+}
+
+static void test_warm_up_is_left_out_and_the_first_frame_apart(void **state)
+{
+    struct launch launch = make_launch(usual);
+    for (uint32_t id = 0; id < usual.warmup; id++)
+        arrived(&launch, id)->stamps_ns[STAMP_DONE] += 400000 - 1000 * id;
+    struct fold *fold = fold_fine(&launch);
+    assert_all(fold, INTERVAL_latency, 100, 1000);
+    assert_int_equal(fold->first_frame_ns, 401000);
+    assert_int_equal(fold->latencies_ns[1], 400000);
+    assert_int_equal(fold->latencies_ns[8], 1000);
+    fold_free(fold);
+    free_launch(&launch);
+    /* Without a warm-up frame 0 is counted as well. */
+    struct fold_config config = usual;
+    config.warmup = 0;
+    launch = make_launch(config);
+    arrived(&launch, 0)->stamps_ns[STAMP_DONE] += 500;
+    fold = fold_fine(&launch);
+    assert_int_equal(hdr_count(fold->intervals[INTERVAL_latency]), 100);
+    assert_int_equal(hdr_max_ns(fold->intervals[INTERVAL_latency]), 1500);
+    assert_int_equal(fold->first_frame_ns, 1500);
+    fold_free(fold);
+    free_launch(&launch);
+}
+
+static void test_frames_the_consumer_did_not_wait_for_are_backlog(void **state)
+{
+    struct launch launch = make_launch(usual);
+    /* It began to wait when the frame was filled, or later: 30 counted frames, 3 in the warm-up. */
+    for (uint32_t id = 5; id < 38; id++)
+        arrived(&launch, id)->stamps_ns[STAMP_WAITING] =
+            sent(&launch, id)->stamps_ns[STAMP_FILLED] + random_below(2) * 50;
+    /* A frame that was not waited for at all has no such stamp: neither the one nor the other. */
+    arrived(&launch, 50)->stamps_ns[STAMP_WAITING] = 0;
+    struct fold *fold = fold_fine(&launch);
+    assert_int_equal(fold->backlog_frames, 30);
+    assert_all(fold, INTERVAL_handoff, 69, 140);
+    assert_all(fold, INTERVAL_latency, 100, 1000);
+    fold_free(fold);
+    free_launch(&launch);
+}
+
+static void test_absent_stamps_add_nothing(void **state)
+{
+    struct launch launch = make_launch(usual);
+    for (uint32_t id = 20; id < 30; id++) {
+        sent(&launch, id)->stamps_ns[STAMP_NOTIFIED] = 0;
+        sent(&launch, id)->stamps_ns[STAMP_DUE] = 0;
+        arrived(&launch, id)->stamps_ns[STAMP_ACCESSED] = 0;
+    }
+    struct fold *fold = fold_fine(&launch);
+    assert_all(fold, INTERVAL_notify, 90, 30);
+    assert_all(fold, INTERVAL_response, 90, 1050);
+    assert_all(fold, INTERVAL_access, 90, 70);
+    assert_all(fold, INTERVAL_kernel, 90, 430);
+    assert_all(fold, INTERVAL_latency, 100, 1000);
+    fold_free(fold);
+    free_launch(&launch);
+}
+
+static void test_late_frames_miss_their_deadline(void **state)
+{
+    struct launch launch = make_launch(usual);
+    /* Exactly on the deadline is in time. */
+    for (uint32_t id = 40; id < 60; id++)
+        arrived(&launch, id)->stamps_ns[STAMP_DONE] =
+            sent(&launch, id)->stamps_ns[STAMP_DUE] + PERIOD_NS + (id < 50 ? 0 : 1);
+    struct fold *fold = fold_fine(&launch);
+    assert_int_equal(fold->deadline_missed, 10);
+    fold_free(fold);
+    free_launch(&launch);
+}
+
+/* ---- Integrity ------------------------------------------------------------------------------- */
+
+static void test_latest_skips_and_counts_infinite_responses(void **state)
+{
+    struct fold_config config = usual;
+    config.latest = true;
+    struct launch launch = make_launch(config);
+    for (int i = 0; i < 25; i++)
+        drop_arrival(&launch, 8 + (uint32_t)random_below(70));
+    drop_arrival(&launch, 2); /* in the warm-up */
+    struct fold *fold = fold_fine(&launch);
+    assert_int_equal(fold->integrity.skipped, 26);
+    assert_int_equal(fold->integrity.lost, 0);
+    assert_int_equal(fold->infinite[INTERVAL_response], 25);
+    assert_int_equal(fold->infinite[INTERVAL_latency], 0);
+    assert_int_equal(fold->deadline_missed, 25);
+    assert_int_equal(fold->sent_frames, 100);
+    assert_int_equal(fold->finished_frames, 75);
+    assert_all(fold, INTERVAL_response, 75, 1050);
+    assert_int_equal(fold->latencies_ns[2], UINT64_MAX);
+    assert_int_equal(fold_integrity_verdict(&fold->integrity, NULL), ST_OK);
+    fold_free(fold);
+    free_launch(&launch);
+}
+
+static void test_latest_may_be_woken_by_an_older_frame(void **state)
+{
+    struct fold_config config = usual;
+    config.latest = true;
+    struct launch launch = make_launch(config);
+    /* Frame 30 was news when frame 31 took its place. */
+    arrived(&launch, 31)->stamps_ns[STAMP_SEEN] = sent(&launch, 31)->stamps_ns[STAMP_FILLED] - 5;
+    struct fold *fold = fold_fine(&launch);
+    assert_all(fold, INTERVAL_handoff, 99, 140);
+    assert_int_equal(fold->backlog_frames, 1);
+    fold_free(fold);
+    /* Under policy block that cannot be. */
+    launch.config.latest = false;
+    assert_refused(&launch, "frame 31: handoff is -5 ns");
+    free_launch(&launch);
+}
+
+static void test_broken_frames_are_counted(void **state)
+{
+    struct launch launch = make_launch(usual);
+    struct err err = {0};
+    arrived(&launch, 3)->flags |= TRACE_FRAME_TORN;
+    arrived(&launch, 70)->flags |= TRACE_FRAME_TORN | TRACE_FRAME_BAD_SHAPE;
+    arrived(&launch, 71)->flags |= TRACE_FRAME_BAD_SHAPE;
+    arrived(&launch, 72)->flags = 0;
+    /* 80 arrives in place of 81, that is twice; 81 never; 90 and 91 change places. */
+    *arrived(&launch, 81) = *arrived(&launch, 80);
+    struct trace_record kept = *arrived(&launch, 90);
+    *arrived(&launch, 90) = *arrived(&launch, 91);
+    *arrived(&launch, 91) = kept;
+    launch.consumer->overflowed = 4;
+    struct fold *fold = fold_fine(&launch);
+    assert_int_equal(fold->integrity.torn, 3);
+    assert_int_equal(fold->integrity.checked, 107);
+    assert_int_equal(fold->integrity.repeated, 1 + 4);
+    assert_int_equal(fold->integrity.lost, 1);
+    assert_int_equal(fold->integrity.reordered, 1);
+    assert_int_equal(fold->infinite[INTERVAL_response], 1);
+    assert_int_equal(hdr_count(fold->intervals[INTERVAL_latency]), 99);
+    assert_int_equal(fold_integrity_verdict(&fold->integrity, &err), ST_CORRUPT);
+    assert_string_equal(err.what, "of 108 frames 3 were torn, 1 lost, 5 repeated, 1 reordered");
+    fold_free(fold);
+    free_launch(&launch);
+}
+
+static void test_each_kind_of_breakage_fails_the_launch(void **state)
+{
+    for (int kind = 0; kind < 4; kind++) {
+        struct fold_integrity integrity = {.frames = 10, .checked = 10, .skipped = 5};
+        assert_int_equal(fold_integrity_verdict(&integrity, NULL), ST_OK);
+        *(kind == 0   ? &integrity.torn
+          : kind == 1 ? &integrity.lost
+          : kind == 2 ? &integrity.repeated
+                      : &integrity.reordered) = 1;
+        assert_int_equal(fold_integrity_verdict(&integrity, NULL), ST_CORRUPT);
+    }
+}
+
+/* ---- Launches that broke off ----------------------------------------------------------------- */
+
+static void test_a_partial_launch_is_folded_as_far_as_it_went(void **state)
+{
+    struct fold_config config = usual;
+    config.partial = true;
+    struct launch launch = make_launch(config);
+    atomic_store(&launch.producer->count, 60);
+    atomic_store(&launch.consumer->count, 57);
+    drop_arrival(&launch, 40); /* a hole before the end is a loss all the same */
+    arrived(&launch, 55)->stamps_ns[STAMP_DONE] = 0; /* it died in the middle of this one */
+    struct fold *fold = fold_fine(&launch);
+    assert_int_equal(fold->sent_frames, 52);
+    assert_int_equal(fold->finished_frames, 57 - 8 - 2);
+    assert_int_equal(fold->integrity.lost, 1);
+    assert_int_equal(fold->integrity.frames, 60);
+    assert_int_equal(fold->latency_count, 60);
+    fold_free(fold);
+    /* The same without being told that it broke off. */
+    launch.config.partial = false;
+    assert_refused(&launch, "only 60 of 108 frames");
+    /* The consumer may have one more than the producer came to note. */
+    launch.config.partial = true;
+    atomic_store(&launch.producer->count, 30);
+    fold = fold_fine(&launch);
+    assert_int_equal(fold->sent_frames, 22);
+    fold_free(fold);
+    /* Neither role got anywhere. */
+    atomic_store(&launch.producer->count, 0);
+    atomic_store(&launch.consumer->count, 0);
+    fold = fold_fine(&launch);
+    assert_int_equal(fold->sent_frames + fold->finished_frames + fold->window_ns, 0);
+    assert_int_equal(fold->latency_count, 0);
+    fold_free(fold);
+    free_launch(&launch);
+}
+
+static void test_a_fold_can_be_used_again(void **state)
+{
+    struct fold_config config = usual;
+    config.latest = true;
+    struct launch launch = make_launch(config);
+    drop_arrival(&launch, 60);
+    struct fold *fold = fold_fine(&launch);
+    struct launch other = make_launch(usual);
+    assert_int_equal(fold_launch(&other, fold, NULL), ST_OK);
+    assert_all(fold, INTERVAL_response, 100, 1050);
+    assert_int_equal(fold->infinite[INTERVAL_response] + fold->integrity.skipped, 0);
+    fold_free(fold);
+    fold_free(NULL);
+    free_launch(&launch);
+    free_launch(&other);
+}
+
+/* ---- Traces that lie ------------------------------------------------------------------------- */
+
+static void test_impossible_times_name_frame_and_stamps(void **state)
+{
+    struct launch launch = make_launch(usual);
+    uint64_t ready_ns = sent(&launch, 64)->stamps_ns[STAMP_READY];
+    arrived(&launch, 64)->stamps_ns[STAMP_DONE] = ready_ns - 7;
+    struct err err = {0};
+    struct fold *fold = fold_new();
+    assert_int_equal(fold_launch(&launch, fold, &err), ST_CORRUPT);
+    char expected[200];
+    snprintf(expected, sizeof expected,
+             "frame 64: latency is -7 ns: from ready at %" PRIu64 " to done at %" PRIu64, ready_ns,
+             ready_ns - 7);
+    assert_string_equal(err.what, expected);
+    fold_free(fold);
+    arrived(&launch, 64)->stamps_ns[STAMP_DONE] = UINT64_MAX;
+    assert_refused(&launch, "frame 64: latency is ");
+    arrived(&launch, 64)->stamps_ns[STAMP_DONE] = ready_ns + HDR_HIGHEST_NS + 1;
+    assert_refused(&launch, "frame 64: latency is 3600000000001 ns");
+    free_launch(&launch);
+}
+
+static void test_the_clocks_error_is_tolerated_and_noted(void **state)
+{
+    struct fold_config config = usual;
+    config.tolerance_ns = 25;
+    struct launch launch = make_launch(config);
+    sent(&launch, 4)->stamps_ns[STAMP_NOTIFIED] = sent(&launch, 4)->stamps_ns[STAMP_COMMITTED] - 1;
+    sent(&launch, 64)->stamps_ns[STAMP_NOTIFIED] =
+        sent(&launch, 64)->stamps_ns[STAMP_COMMITTED] - 25;
+    struct fold *fold = fold_fine(&launch);
+    assert_int_equal(fold->clamped, 1);
+    assert_int_equal(hdr_min_ns(fold->intervals[INTERVAL_notify]), 0);
+    fold_free(fold);
+    sent(&launch, 64)->stamps_ns[STAMP_NOTIFIED]--;
+    assert_refused(&launch, "frame 64: notify is -26 ns");
+    free_launch(&launch);
+}
+
+static void test_ids_that_cannot_be_are_refused(void **state)
+{
+    static const int32_t impossible[] = {-1, INT32_MIN, 108, 109, INT32_MAX};
+    for (size_t i = 0; i < sizeof impossible / sizeof impossible[0]; i++) {
+        struct launch launch = make_launch(usual);
+        arrived(&launch, 33)->frame_id = impossible[i];
+        assert_refused(&launch, "consumer's trace: record 33 has frame id");
+        arrived(&launch, 33)->frame_id = 33;
+        sent(&launch, 33)->frame_id = impossible[i];
+        assert_refused(&launch, "producer's trace: record 33 has frame id");
+        free_launch(&launch);
+    }
+    struct launch launch = make_launch(usual);
+    launch.producer->overflowed = 1;
+    assert_refused(&launch, "found no room");
+    launch.producer->overflowed = 0;
+    launch.config.frames--;
+    struct err err = {0};
+    struct fold *fold = fold_new();
+    size_t bytes = trace_bytes(108);
+    assert_int_equal(
+        fold_traces(&launch.config, launch.producer, bytes, launch.consumer, bytes, fold, &err),
+        ST_CORRUPT);
+    assert_non_null(strstr(err.what, "108 frames sent where 107 were planned"));
+    fold_free(fold);
+    free_launch(&launch);
+}
+
+static void test_random_damage_never_crashes(void **state)
+{
+    size_t accepted = 0;
+    for (int round = 0; round < 400; round++) {
+        struct fold_config config = usual;
+        config.frames = 1 + (uint32_t)random_below(60);
+        config.warmup = (uint32_t)random_below(10);
+        config.partial = random_below(2);
+        config.latest = random_below(2);
+        config.tolerance_ns = (int64_t)random_below(2) * 1000000;
+        struct launch launch = make_launch(config);
+        size_t bytes = trace_bytes(total_of(&launch));
+        for (uint64_t hits = random_below(4); hits > 0; hits--) {
+            uint8_t *memory = launch.memory[random_below(2)].bytes;
+            size_t at = (size_t)random_below(random_below(4) ? bytes : sizeof(struct trace));
+            memory[at] = (uint8_t)random_u64();
+        }
+        struct fold *fold = fold_new();
+        struct err err = {0};
+        enum status status = fold_launch(&launch, fold, &err);
+        assert_true(status == ST_OK || (status == ST_CORRUPT && err.what[0]));
+        accepted += status == ST_OK;
+        fold_free(fold);
+        free_launch(&launch);
+    }
+    assert_true(accepted > 40 && accepted < 400);
+}
+
+int main(void)
+{
+    random_seed();
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_every_interval_is_its_definition),
+        cmocka_unit_test(test_intervals_exist_only_where_they_mean_something),
+        cmocka_unit_test(test_warm_up_is_left_out_and_the_first_frame_apart),
+        cmocka_unit_test(test_frames_the_consumer_did_not_wait_for_are_backlog),
+        cmocka_unit_test(test_absent_stamps_add_nothing),
+        cmocka_unit_test(test_late_frames_miss_their_deadline),
+        cmocka_unit_test(test_latest_skips_and_counts_infinite_responses),
+        cmocka_unit_test(test_latest_may_be_woken_by_an_older_frame),
+        cmocka_unit_test(test_broken_frames_are_counted),
+        cmocka_unit_test(test_each_kind_of_breakage_fails_the_launch),
+        cmocka_unit_test(test_a_partial_launch_is_folded_as_far_as_it_went),
+        cmocka_unit_test(test_a_fold_can_be_used_again),
+        cmocka_unit_test(test_impossible_times_name_frame_and_stamps),
+        cmocka_unit_test(test_the_clocks_error_is_tolerated_and_noted),
+        cmocka_unit_test(test_ids_that_cannot_be_are_refused),
+        cmocka_unit_test(test_random_damage_never_crashes),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
