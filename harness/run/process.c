@@ -39,6 +39,11 @@ static void process_arguments(char *emulator, const char *program, const char *r
 static void process_become(const char *const argv[], int control_fd, enum process_lifetime lifetime,
                            pid_t parent)
 {
+    /* Ctrl-C, a closed terminal and `timeout` reach the runner's whole process group; the runner
+     * alone decides what they mean. Ignored before they are unblocked, which exec keeps. */
+    signal(SIGINT, SIG_IGN);
+    signal(SIGHUP, SIG_IGN);
+    signal(SIGTERM, SIG_IGN);
     sigset_t none;
     sigemptyset(&none);
     sigprocmask(SIG_SETMASK, &none, NULL);
@@ -160,7 +165,9 @@ void process_end(struct process *process, uint64_t grace_ns)
 const char *process_end_format(const struct process *process, char *text, size_t size)
 {
     int status = process->wait_status;
-    if (WIFSIGNALED(status))
+    if (process->pid > 0)
+        snprintf(text, size, "closed its control socket");
+    else if (WIFSIGNALED(status))
         snprintf(text, size, "was killed by signal %d (%s)", WTERMSIG(status),
                  strsignal(WTERMSIG(status)));
     else

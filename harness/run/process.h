@@ -9,8 +9,9 @@
 
 #include "harness/base/err.h"
 
-/* How long an orderly end may take before it is a kill. */
-#define PROCESS_GRACE_NS 2000000000u
+/* How long an orderly end may take before it is a kill: a role gives back large segments, and under
+ * a sanitizer looks for leaks. */
+#define PROCESS_GRACE_NS 10000000000u
 
 enum process_lifetime {
     PROCESS_DIES_WITH_US, /* PR_SET_PDEATHSIG: the kernel kills it when the runner dies */
@@ -42,7 +43,8 @@ void process_end(struct process *process, uint64_t grace_ns);
 /* Reaps without waiting: true once it has ended. */
 bool process_has_ended(struct process *process);
 
-/* "was killed by signal 9 (Killed)" or "exited with status 3"; of a reaped process. */
+/* "was killed by signal 9 (Killed)" or "exited with status 3" of a reaped process; "closed its
+ * control socket" of one that has not ended. */
 const char *process_end_format(const struct process *process, char *text, size_t size);
 
 #endif

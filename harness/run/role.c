@@ -145,8 +145,7 @@ enum status role_main(int argc, char **argv, struct err *err)
     if (role.control_fd < 0)
         return err_set(err, ST_INVALID, "roles are started by `handoff run`",
                        "a role needs its --control-fd");
-    /* Ctrl-C reaches the whole foreground group; the runner decides what it means. */
-    signal(SIGINT, SIG_IGN);
+    /* A peer that is gone is an error to report. (SIGINT and its like: process.c.) */
     signal(SIGPIPE, SIG_IGN);
     if (strcmp(name, "guard") == 0)
         return guard_main(role.control_fd, err);
