@@ -1,6 +1,10 @@
 /* main.c: from argv to a command. The only file that prints errors and decides the exit status. */
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "harness/cli/cli.h"
 #include "harness/run/build_info.h"
@@ -42,6 +46,25 @@ static int main_fail(const struct err *err)
     return main_exit_code(err->status);
 }
 
+/* Makes sure that descriptors 0 to 2 are open: otherwise the next file or socket would get one of
+ * these numbers, and what we print would end up in it. Opened so that using them fails as on a
+ * closed one. Best effort: without /dev/null there is nothing to be done. */
+static void main_open_standard_fds(void)
+{
+    for (int fd = 0; fd <= 2; fd++)
+        if (fcntl(fd, F_GETFD) < 0 && errno == EBADF)
+            (void)open("/dev/null", fd == 0 ? O_WRONLY : O_RDONLY);
+}
+
+/* Everything printed must have arrived. */
+static enum status main_flush(struct err *err)
+{
+    if (fflush(stdout) == 0 && !ferror(stdout))
+        return ST_OK;
+    return err_set(err, ST_SYSTEM, "is the disk full, or standard output closed?",
+                   "cannot write the output");
+}
+
 static void main_print_version(void)
 {
     const struct build_info info = build_info();
@@ -53,11 +76,14 @@ int main(int argc, char **argv)
 {
     struct err err = {.status = ST_OK};
     int exit_code = EXIT_CODE_OK;
+    main_open_standard_fds();
+    /* A file beyond `ulimit -f` is an error to report, like a full disk. */
+    signal(SIGXFSZ, SIG_IGN);
     if (argc < 2)
         err_set(&err, ST_INVALID, "`handoff --help` shows the commands", "no command given");
     if (argc >= 2 && strcmp(argv[1], "--version") == 0) {
         main_print_version();
-        return EXIT_CODE_OK;
+        return main_flush(&err) == ST_OK ? EXIT_CODE_OK : main_fail(&err);
     }
     /* A role reports to its runner; what it prints would only disturb. */
     if (argc >= 2 && strcmp(argv[1], "--role") == 0)
@@ -71,9 +97,5 @@ int main(int argc, char **argv)
                 argv[1]);
     if (status != ST_OK)
         return main_fail(&err);
-    if (fflush(stdout) != 0) {
-        err_set(&err, ST_SYSTEM, "is the disk full, or the pipe closed?", "cannot write the output");
-        return main_fail(&err);
-    }
-    return exit_code;
+    return main_flush(&err) == ST_OK ? exit_code : main_fail(&err);
 }
