@@ -2,24 +2,56 @@
 #include "harness/run/fault.h"
 
 #ifdef HANDOFF_FAULT_INJECTION
+#include <fcntl.h>
+#include <inttypes.h>
 #include <signal.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
+
+static uint64_t fault_clock_ns(clockid_t clock)
+{
+    struct timespec now;
+    clock_gettime(clock, &now);
+    return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
+}
+
+/* True when nobody has died yet; notes that this process is about to. */
+static bool fault_is_first(const char *path)
+{
+    char note[96];
+    int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+    if (fd < 0)
+        return false;
+    int length = snprintf(note, sizeof note, "%" PRIu64 " %" PRIu64 " %d\n",
+                          fault_clock_ns(CLOCK_MONOTONIC), fault_clock_ns(CLOCK_REALTIME),
+                          (int)getpid());
+    bool written = write(fd, note, (size_t)length) == length;
+    close(fd);
+    return written;
+}
 
 void fault_point(const char *role, const char *point, int32_t frame_id)
 {
     const char *wanted = getenv("HANDOFF_FAULT");
+    const char *once = getenv("HANDOFF_FAULT_ONCE");
+    const char *action = getenv("HANDOFF_FAULT_ACTION");
+    char here[96];
     if (!wanted)
         return;
-    char here[96];
     snprintf(here, sizeof here, "%s:%s:%d", role, point, frame_id);
-    if (strcmp(here, wanted) != 0)
+    if (strcmp(here, wanted) != 0 || (once && !fault_is_first(once)))
         return;
-    kill(getpid(), SIGKILL);
-    for (;;)
-        pause();
+    kill(getpid(), action && strcmp(action, "stop") == 0 ? SIGSTOP : SIGKILL);
+}
+
+uint64_t fault_slack_ns(uint64_t slack_ns)
+{
+    const char *wanted = getenv("HANDOFF_FAULT_SLACK_MS");
+    return wanted ? strtoull(wanted, NULL, 10) * 1000000u : slack_ns;
 }
 #else
 /* ISO C wants something in a translation unit. */

@@ -12,6 +12,7 @@
 #include "harness/base/json.h"
 #include "harness/base/shm.h"
 #include "harness/measure/clock.h"
+#include "harness/run/fault.h"
 #include "harness/run/role.h"
 
 /* Allocating and touching a ring of large frames takes seconds on a slow board. */
@@ -25,6 +26,8 @@
 /* How long after one role's complaint about its peer the peer's death is waited for, so that the
  * cause is reported and not the consequence. */
 #define SESSION_BLAME_NS 100000000u
+/* From a role's closed socket to its being a process that can be reaped, on a loaded machine. */
+#define SESSION_REAP_NS 500000000u
 /* Frames a broken transport may repeat before the consumer gives up. */
 #define SESSION_REPEATS 64
 
@@ -216,8 +219,9 @@ static enum status session_go(struct session *session, uint64_t *deadline_ns, st
 {
     const struct session_request *request = session->request;
     uint64_t start_ns = clock_now_ns() + SESSION_START_NS;
-    *deadline_ns = start_ns + (request->expected_ns ? 5 * request->expected_ns + SESSION_SLACK_NS
-                                                    : SESSION_UNKNOWN_NS);
+    *deadline_ns = start_ns + (request->expected_ns
+                                   ? 5 * request->expected_ns + FAULT_SLACK_NS(SESSION_SLACK_NS)
+                                   : SESSION_UNKNOWN_NS);
     for (int i = 0; i < ROLES; i++) {
         cJSON *json = cJSON_CreateObject();
         json_add_string(json, "type", "go");
@@ -262,7 +266,7 @@ static const struct session_role *session_culprit(const struct session *session)
 /* Lets a role that just died be reaped, so that the reason says how, not that we killed it. */
 static void session_reap_ended(struct session *session)
 {
-    uint64_t until_ns = clock_now_ns() + SESSION_BLAME_NS;
+    uint64_t until_ns = clock_now_ns() + SESSION_REAP_NS;
     for (int i = 0; i < ROLES; i++)
         while (session->roles[i].ended && !process_has_ended(&session->roles[i].process) &&
                clock_now_ns() < until_ns)
@@ -302,6 +306,24 @@ static void session_explain(struct session *session, enum status status,
                  session->request->warmup + session->request->frames);
         snprintf(outcome->hint, sizeof outcome->hint,
                  "the kernel's log (dmesg) tells of crashes and of memory running out");
+    }
+}
+
+/* A role that crashes while it cleans up, or does not get to an end, has something wrong with it,
+ * so the launch failed however good its figures look. */
+static void session_check_ends(const struct session *session, struct launch_outcome *outcome)
+{
+    char end[96];
+    for (int i = 0; i < ROLES && outcome->status == ST_OK; i++) {
+        const struct session_role *role = &session->roles[i];
+        if (role->process.wait_status == 0)
+            continue;
+        outcome->status = ST_ROLE_DIED;
+        snprintf(outcome->reason, sizeof outcome->reason, "the %s %s after its last frame",
+                 role->name, process_end_format(&role->process, end, sizeof end));
+        snprintf(outcome->hint, sizeof outcome->hint,
+                 "it had %u s to clean up; what it said is on standard error",
+                 (unsigned)(PROCESS_GRACE_NS / 1000000000u));
     }
 }
 
@@ -408,9 +430,12 @@ enum status session_run(const struct session_request *request, struct fold *fold
     };
     result_utc_now(result.started_utc);
     enum status status = session_measure(&session, &result, err);
-    session_end_roles(&session, status == ST_OK && result.status == ST_OK);
+    const bool orderly = status == ST_OK && result.status == ST_OK;
+    session_end_roles(&session, orderly);
     if (status != ST_OK)
         goto undo_traces;
+    if (orderly)
+        session_check_ends(&session, &result);
     session_fill_outcome(&session, &result);
     struct err failure;
     enum status folded = session_fold(&session, result.status != ST_OK, fold, &result, &failure);
