@@ -1,0 +1,115 @@
+"""faults.py: what the drivers of this folder share: which edges there are, scenarios, arguments."""
+import argparse
+import concurrent.futures
+import os
+import random
+import subprocess
+import sys
+import tempfile
+import time
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "support"))
+import program  # noqa: E402
+from program import Failure, check, say  # noqa: E402,F401
+
+# The claim: from a death to its being known.
+LIMIT_S = 1.0
+# The named points of harness/run/producer.c and consumer.c.
+POINTS = [("producer", point) for point in ("woke", "ready", "reserved", "filled", "committed")] + \
+         [("consumer", point) for point in ("waiting", "acquired", "done", "checked", "released")]
+
+
+class Edge:
+    """A transport with one of its waits and policies."""
+
+    def __init__(self, transport, wait, policy):
+        self.transport, self.wait, self.policy = transport, wait, policy
+        self.payload = {}
+        self.name = "%s+%s%s" % (transport, wait, "" if policy == "block" else "/" + policy)
+
+    def base(self):
+        base = {"transport": self.transport, "wait": self.wait, "policy": self.policy}
+        base.update(self.payload)
+        return base
+
+
+def edges(path):
+    """Every transport that can run here with every wait and policy it has, by `handoff list`."""
+    listed = subprocess.run([path, "list", "transports"], stdout=subprocess.PIPE, check=True)
+    found = []
+    for line in listed.stdout.decode().splitlines()[1:]:
+        words = line.split()
+        if line[:1] in ("", " ") or len(words) < 4:
+            continue
+        if words[1] != "yes":
+            say("not tried: %s cannot run here" % words[0])
+            continue
+        for policy in words[2].split(","):
+            for wait in words[3].split(","):
+                found.append(Edge(words[0], wait.replace("<us>", "100"), policy))
+    check(len(found) > 0, "`handoff list transports` names nothing:\n" + listed.stdout.decode())
+    for edge in found:
+        edge.payload = payload_of(path, edge)
+    return found
+
+
+def payload_of(path, edge):
+    """A fill and kernel that the transport takes: null carries no payload."""
+    for payload in ({}, {"fill": "header", "kernel": "none"}):
+        with tempfile.TemporaryDirectory() as folder:
+            scenario = os.path.join(folder, "probe.json")
+            edge.payload = payload
+            program.write_json(scenario, {"blocks": [{"name": "probe", "base": dict(
+                edge.base(), frame="64x48x3", pacing="rate:1000", slots=4)}]})
+            said = subprocess.run([path, "run", scenario, "--dry-run"], stdout=subprocess.PIPE,
+                                  stderr=subprocess.STDOUT)
+        if b"1 of 1 cells can run here" in said.stdout:
+            return payload
+    raise Failure("%s: no cell can run:\n%s" % (edge.name, said.stdout.decode()))
+
+
+def arguments(description):
+    parser = argparse.ArgumentParser(description=description)
+    parser.add_argument("--program", required=True, help="handoff-faults")
+    parser.add_argument("--repeats", type=int, default=2, help="times each death is tried")
+    parser.add_argument("--jobs", type=int, default=4, help="runs side by side")
+    parser.add_argument("--seed", type=int, default=None)
+    parsed = parser.parse_args()
+    parsed.program = os.path.abspath(parsed.program)
+    if parsed.seed is None:
+        parsed.seed = int(time.time())
+    random.seed(parsed.seed)
+    say("seed %d" % parsed.seed)
+    return parsed
+
+
+def run_all(trials, jobs):
+    """Calls every trial (a function and its arguments); (results, failures)."""
+    results, failures = [], []
+    with concurrent.futures.ThreadPoolExecutor(jobs) as pool:
+        futures = {pool.submit(function, *args): args for function, *args in trials}
+        for future in concurrent.futures.as_completed(futures):
+            try:
+                results.append(future.result())
+            except Failure as failure:
+                failures.append(str(failure))
+                say("FAILED: %s" % failure)
+    return results, failures
+
+
+def check_names(before):
+    left = program.orphaned_names(before)
+    check(not left, "left in /dev/shm: " + ", ".join(sorted(left)))
+
+
+def main(body):
+    """Runs a driver; its exit status."""
+    program.reap_orphans()
+    before = program.shared_names()
+    try:
+        failed = body()
+        check_names(before)
+    except Failure as failure:
+        say("FAILED: %s" % failure)
+        failed = True
+    sys.exit(1 if failed else 0)

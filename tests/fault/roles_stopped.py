@@ -1,0 +1,82 @@
+"""roles_stopped.py: a role that hangs (SIGSTOP) is ended at the deadline, and a kernel without pidfds
+still shows deaths at once, by the end of the control socket.
+"""
+import os
+import subprocess
+import sys
+import tempfile
+import time
+
+import faults
+import program
+import roles_killed
+from faults import check, say
+
+# The launch's deadline is this and five times its expected time (about 60 ms); the runner gives the
+# roles up to a second more to say what they miss.
+SLACK_MS = 1000
+DEADLINE_S = 8.0
+WITHOUT = os.path.join(os.path.dirname(os.path.abspath(__file__)), "without.py")
+
+
+def stopped(path, edge, role, point):
+    name = "%s, %s hangs at %s" % (edge.name, role, point)
+    with tempfile.TemporaryDirectory(prefix="handoff-fault-") as folder:
+        scenario = program.write_json(os.path.join(folder, "s.json"),
+                                      roles_killed.scenario_of(edge))
+        out, once = os.path.join(folder, "out"), os.path.join(folder, "stop")
+        env = {"HANDOFF_FAULT": "%s:%s:%d" % (role, point, roles_killed.FRAME),
+               "HANDOFF_FAULT_ONCE": once, "HANDOFF_FAULT_ACTION": "stop",
+               "HANDOFF_FAULT_SLACK_MS": str(SLACK_MS)}
+        run = program.Program([path, "run", scenario, "--out", out], env=env)
+        try:
+            code = run.wait()
+            run.check_nothing_left()
+            run.check_clean()
+            check(code == 1, "exit code %d instead of 1:\n%s" % (code, run.stderr()))
+            with open(once) as file:
+                stopped_ns = int(file.read().split()[0])
+            told_ns, told = run.wait_for_line(r"^failed: (\S+), launch \d+: (.*)$")
+            told_s = (told_ns - stopped_ns) / 1e9
+            check(told_s < DEADLINE_S, "told %.3f s after it hung" % told_s)
+            check("deadline" in told.group(2), "not the reason: %r" % told.group(2))
+            dies, lives = program.read_json(os.path.join(out, "result.json"))["cells"]
+            check(dies["status"] == "failed" and dies["launches_ok"] == 1 and
+                  lives["status"] == "ok", "the matrix did not go on: %s, %s" %
+                  (dies["status"], lives["status"]))
+        except faults.Failure as failure:
+            raise faults.Failure("%s: %s" % (name, failure))
+    say("%s: told after %.2f s: %s" % (name, told_s, told.group(2)))
+    return told_s
+
+
+def filters_work():
+    return subprocess.run([sys.executable, WITHOUT, "pidfd", "--", "/bin/true"],
+                          stderr=subprocess.DEVNULL).returncode == 0
+
+
+def body():
+    given = faults.arguments(__doc__)
+    begun = time.monotonic()
+    # One wait that sleeps and one that does not, of each transport.
+    edges = [edge for edge in faults.edges(given.program) if edge.policy == "block"]
+    chosen = [edge for edge in edges if edge.wait in ("spin", "futex", "block")]
+    hangs = [(stopped, given.program, edge, role, point) for edge in chosen
+             for role, point in (("producer", "filled"), ("consumer", "acquired"))]
+    _, failures = faults.run_all(hangs, given.jobs)
+    if not filters_work():
+        say("not tried: a kernel without pidfds (seccomp filters cannot be used here)")
+        return len(failures) > 0
+    wrapper = (sys.executable, WITHOUT, "pidfd", "--")
+    old = [(roles_killed.trial, given.program, edge, role, point, wrapper) for edge in edges
+           for role, point in (("producer", "committed"), ("consumer", "waiting"))]
+    results, more = faults.run_all(old, given.jobs)
+    say("without pidfds:")
+    if results:
+        roles_killed.print_table(results)
+    say("%.0f s, %d failures" % (time.monotonic() - begun, len(failures) + len(more)))
+    return len(failures) + len(more) > 0
+
+
+if __name__ == "__main__":
+    faults.main(body)
