@@ -108,7 +108,8 @@ static enum status floor_thread_start(int cpu, void *(*body)(void *), struct flo
     static const char hint[] = "choose CPUs this process may use";
     cpu_set_t *set = cpu < 0 ? NULL : CPU_ALLOC((size_t)cpu + 1);
     if (!set)
-        return err_set(err, cpu < 0 ? ST_INVALID : ST_NO_MEMORY, hint, "no CPU set for CPU %d", cpu);
+        return err_set(err, cpu < 0 ? ST_INVALID : ST_NO_MEMORY, hint, "no CPU set for CPU %d",
+                       cpu);
     size_t bytes = CPU_ALLOC_SIZE((size_t)cpu + 1);
     CPU_ZERO_S(bytes, set);
     CPU_SET_S((size_t)cpu, bytes, set);

@@ -38,8 +38,8 @@ static double record_cost_ns(void)
         for (int i = 0; i < VALUES; i++) {
             uint64_t random = random_next(&state);
             unsigned magnitude = 6 + (unsigned)(random >> 32) % 20;
-            values[i] = (int64_t)((UINT64_C(1) << magnitude) +
-                                  (random & ((UINT64_C(1) << magnitude) - 1)));
+            values[i] =
+                (int64_t)((UINT64_C(1) << magnitude) + (random & ((UINT64_C(1) << magnitude) - 1)));
         }
         for (int batch = 0; batch < RECORD_BATCHES; batch++) {
             uint64_t begin_ns = clock_now_ns();

@@ -59,8 +59,15 @@ static struct {
     uint32_t frames, warmup, rotate;
     int cpu_producer, cpu_consumer; /* -1: not pinned */
     size_t bytes;
-} options = {.wait_name = "", .width = 1920, .height = 1080, .channels = 3, .frames = 200,
-             .warmup = 20, .rotate = 4, .cpu_producer = -1, .cpu_consumer = -1};
+} options = {.wait_name = "",
+             .width = 1920,
+             .height = 1080,
+             .channels = 3,
+             .frames = 200,
+             .warmup = 20,
+             .rotate = 4,
+             .cpu_producer = -1,
+             .cpu_consumer = -1};
 
 /* What precedes a frame's bytes, on the wire and in a slot. */
 struct prefix {
@@ -134,8 +141,8 @@ __attribute__((target("avx2"))) static uint64_t checksum_avx2(const uint8_t *byt
         for (size_t half = 0; half < 64; half += 32) {
             __m256i words = _mm256_loadu_si256((const __m256i *)(const void *)(bytes + at + half));
             even = _mm256_add_epi64(even, _mm256_mul_epu32(words, weight));
-            odd = _mm256_add_epi64(odd, _mm256_mul_epu32(_mm256_srli_epi64(words, 32),
-                                                         _mm256_add_epi64(weight, two)));
+            odd = _mm256_add_epi64(
+                odd, _mm256_mul_epu32(_mm256_srli_epi64(words, 32), _mm256_add_epi64(weight, two)));
             weight = _mm256_add_epi64(weight, step);
         }
     }
@@ -164,8 +171,8 @@ struct source {
 
 static void *map_memory(size_t bytes, int sharing)
 {
-    void *memory = mmap(NULL, bytes, PROT_READ | PROT_WRITE, sharing | MAP_ANONYMOUS | MAP_POPULATE,
-                        -1, 0);
+    void *memory =
+        mmap(NULL, bytes, PROT_READ | PROT_WRITE, sharing | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
     if (memory == MAP_FAILED)
         die("no memory");
     return memory;
@@ -206,7 +213,8 @@ static void source_tag(struct source *source, uint64_t number)
     struct prefix *prefix = frame_prefix(source->base, number);
     prefix->number = number;
     prefix->expected = source->untagged[number % options.rotate] +
-                       (tag & 0xffffffffu) * source->low_weights + (tag >> 32) * source->high_weights;
+                       (tag & 0xffffffffu) * source->low_weights +
+                       (tag >> 32) * source->high_weights;
 }
 
 /* ---- Waiting and moving ------------------------------------------------------------------------ */
@@ -259,9 +267,8 @@ static void receive_all(int fd, void *bytes, size_t count)
 
 static void settle(int cpu)
 {
-    alarm(SILENCE_S + (options.rate > 0
-                           ? (unsigned)((options.frames + options.warmup) / options.rate)
-                           : 0));
+    alarm(SILENCE_S +
+          (options.rate > 0 ? (unsigned)((options.frames + options.warmup) / options.rate) : 0));
     cpu_set_t set;
     CPU_ZERO(&set);
     if (cpu < 0)
@@ -373,10 +380,12 @@ static uint64_t quantile(const uint64_t *sorted, uint32_t count, double q)
 
 static int usage(const char *wrong)
 {
-    fprintf(stderr, "independent_handoff: %s\n"
-                    "usage: independent_handoff --transport unix|shm --wait block|futex|spin\n"
-                    "           [--frame WxHxC] [--pacing pingpong|rate:N] [--frames N]\n"
-                    "           [--warmup N] [--cpus P,C] [--rotate N]\n", wrong);
+    fprintf(stderr,
+            "independent_handoff: %s\n"
+            "usage: independent_handoff --transport unix|shm --wait block|futex|spin\n"
+            "           [--frame WxHxC] [--pacing pingpong|rate:N] [--frames N]\n"
+            "           [--warmup N] [--cpus P,C] [--rotate N]\n",
+            wrong);
     return 2;
 }
 
