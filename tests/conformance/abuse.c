@@ -206,8 +206,8 @@ static void address_must_fail(const struct transport *transport,
     enum status status = transport->attach(config, address, &endpoint, &err);
     CHECK(status == ST_CORRUPT || status == ST_SYSTEM, "%s: %s (%s)", what, status_name(status),
           err.what);
+    /* The descriptors are attach's, also when it fails: what it forgot is found as a leak. */
     CHECK(!endpoint && err.what[0], "%s: outputs on failure", what);
-    transport_address_close(address);
 }
 
 void conformance_address(const struct transport *transport)

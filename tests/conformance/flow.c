@@ -119,6 +119,28 @@ static void full_empty_at(const struct transport *transport, uint32_t slots, uin
     edge_close(&edge);
 }
 
+/* As many frames as there can be, all held at once and then all given back at once: a return path of
+ * limited room (a socket's buffer) must not lose one of the slots. */
+static void full_held_at(const struct transport *transport, uint32_t slots)
+{
+    struct transport_config config = edge_config(transport, 40, slots, slots, POLICY_BLOCK);
+    static struct edge edge;
+    edge_open(&edge, transport, &config);
+    for (int round = 0; round < 4; round++) {
+        for (uint32_t i = 0; i < slots; i++) {
+            CHECK(edge_send(&edge) == ST_OK, "frame %u of %u does not fit", i, slots);
+            CHECK(edge_receive(&edge) == ST_OK, "frame %u did not arrive", i);
+        }
+        CHECK(edge_send(&edge) == ST_AGAIN, "more than %u frames fit", slots);
+        while (edge_release(&edge))
+            continue;
+        CHECK(edge.held_count == 0 && edge_receive(&edge) == ST_AGAIN, "not all was given back");
+    }
+    checker_end(&edge.checker, edge.sent);
+    CHECK(checker_faults(&edge.checker) == 0, "frames were damaged");
+    edge_close(&edge);
+}
+
 void conformance_full_empty(const struct transport *transport)
 {
     for (uint32_t slots = transport->slots_min; slots <= 12 && slots <= transport->slots_max; slots++) {
@@ -126,6 +148,7 @@ void conformance_full_empty(const struct transport *transport)
         full_empty_at(transport, slots, 1);
         full_empty_at(transport, slots, 1 + suite_random_below(slots));
     }
+    full_held_at(transport, transport->slots_max);
 }
 
 void conformance_partial(const struct transport *transport)
