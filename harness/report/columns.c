@@ -47,10 +47,16 @@ const struct column report_columns[COLUMN_COUNT] = {
     {"response", "p50", UNIT_NS, 7, column_response_p50},
     {"response", "p99", UNIT_NS, 7, column_response_p99},
     {"moved", "frames/s", UNIT_FRAMES_PER_S, 9, column_frames},
-    {"moved", "GB/s", UNIT_GB_PER_S, 5, column_bytes},
+    {"moved", "GB/s", UNIT_GB_PER_S, 4, column_bytes},
     {"CPU %", "prod", UNIT_PERCENT, 4, column_producer},
     {"CPU %", "cons", UNIT_PERCENT, 4, column_consumer},
 };
+
+bool column_opens_group(size_t index)
+{
+    return index == 0 ||
+           strcmp(report_columns[index].group, report_columns[index - 1].group) != 0;
+}
 
 void columns_add_status(const struct report_cell *cell, struct text *text)
 {

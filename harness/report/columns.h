@@ -8,12 +8,15 @@ struct column {
     const char *group; /* heading above several columns, or "" */
     const char *name;
     enum figure_unit unit;
-    int width; /* on a terminal, without the gap before it */
+    int width; /* on a terminal, without the gap before it: 1, or 2 where a group begins */
     struct figure (*get)(const struct report_cell *cell);
 };
 
 #define COLUMN_COUNT 11
 extern const struct column report_columns[COLUMN_COUNT];
+
+/* Whether column `index` is the first of its group. */
+bool column_opens_group(size_t index);
 
 /* A cell that is not ok, in words: "not available here: … (hint)". */
 void columns_add_status(const struct report_cell *cell, struct text *text);

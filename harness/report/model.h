@@ -62,7 +62,8 @@ struct report {
 };
 
 /* ST_INVALID when the JSON is not a result this version reads, with the place; ST_NO_MEMORY. The
- * caller frees; `json` stays the caller's and must live longer. */
+ * caller frees; `json` stays the caller's, must live longer, and must come from a parser: numbers
+ * added with json_add_u64 are raw text until they have been through one. */
 enum status report_open(const cJSON *json, struct report **report, struct err *err);
 /* Safe on NULL. */
 void report_free(struct report *report);

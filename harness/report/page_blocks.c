@@ -76,8 +76,7 @@ static void table_head(struct text *out, const struct report_block *block)
     text_add_html(out, block->compare);
     text_add(out, "</th>");
     for (size_t i = 0; i < COLUMN_COUNT; i++) {
-        bool opens = i == 0 || strcmp(report_columns[i].group, report_columns[i - 1].group) != 0;
-        text_addf(out, "<th scope=\"col\"%s>%s</th>", opens ? " class=\"first\"" : "",
+        text_addf(out, "<th scope=\"col\"%s>%s</th>", column_opens_group(i) ? " class=\"first\"" : "",
                   report_columns[i].name);
     }
     text_add(out, "<th scope=\"col\" class=\"first\">bytes</th></tr>\n</thead>\n");
@@ -90,9 +89,8 @@ static void table_figure(struct text *out, const struct report_cell *cell, size_
     const struct column *shown = &report_columns[column];
     struct figure figure = shown->get(cell);
     char value[FIGURE_BYTES], spread[4 * FIGURE_BYTES], range[3 * FIGURE_BYTES];
-    bool opens = column == 0 || strcmp(shown->group, report_columns[column - 1].group) != 0;
     format_spread(&figure, shown->unit, spread, sizeof spread);
-    text_addf(out, "<td class=\"%s%s\"", opens ? "first" : "", best ? " best" : "");
+    text_addf(out, "<td class=\"%s%s\"", column_opens_group(column) ? "first" : "", best ? " best" : "");
     if (spread[0])
         text_addf(out, " title=\"%s\"", spread);
     text_addf(out, ">%s", format_figure(&figure, shown->unit, value));

@@ -8,8 +8,8 @@
 #include "harness/report/conclusions.h"
 
 #define TABLE_COLUMNS 120
-#define GAP 2
-#define LABEL_WIDTH_MAX 32
+#define INTEGRITY_WIDTH 11
+#define LABEL_WIDTH_MAX 20
 #define WRAP_COLUMNS 100
 
 /* Where colours are allowed: bold headings, dim units, red for what is wrong. */
@@ -49,6 +49,11 @@ static void print_right(FILE *out, const char *text, int width)
     fprintf(out, "%*s%s", width > used ? width - used : 0, "", text);
 }
 
+static int column_gap(size_t index)
+{
+    return column_opens_group(index) ? 2 : 1;
+}
+
 /* Two lines: the names of groups of columns above their first column, then the columns. */
 static void print_header(FILE *out, const struct paint *paint, const struct report_block *block,
                          size_t label_width)
@@ -59,23 +64,25 @@ static void print_header(FILE *out, const struct paint *paint, const struct repo
         int width = 0;
         group = report_columns[i].group;
         for (; i < COLUMN_COUNT && strcmp(report_columns[i].group, group) == 0; i++)
-            width += report_columns[i].width + GAP;
+            width += report_columns[i].width + column_gap(i);
         print_right(out, group, width);
     }
     fprintf(out, "\n  ");
-    struct text axes = {0};
-    for (size_t i = 0; i < block->varying_count; i++)
-        text_addf(&axes, "%s%s", i ? " · " : "", block->varying[i]);
-    struct text clean = {0};
-    text_add_plain(&clean, text_get(&axes));
-    print_left(out, text_get(&clean), label_width);
+    struct text compared = {0};
+    text_add_plain(&compared, block->compare);
+    print_left(out, text_get(&compared), label_width);
     for (size_t i = 0; i < COLUMN_COUNT; i++) {
-        fprintf(out, "%*s", GAP, "");
+        fprintf(out, "%*s", column_gap(i), "");
         print_right(out, report_columns[i].name, report_columns[i].width);
     }
     fprintf(out, "  bytes%s\n", paint->off);
-    text_free(&axes);
-    text_free(&clean);
+    text_free(&compared);
+}
+
+/* What a row is called: what is compared, or all that varies, or the only cell's name. */
+static const char *row_label(const struct report_cell *cell)
+{
+    return cell->short_label[0] ? cell->short_label : cell->label;
 }
 
 static void print_cell(FILE *out, const struct paint *paint, const struct report_cell *cell,
@@ -83,19 +90,20 @@ static void print_cell(FILE *out, const struct paint *paint, const struct report
 {
     struct text text = {0};
     fputs("  ", out);
-    print_left(out, cell->label, label_width);
+    print_left(out, row_label(cell), label_width);
     if (cell->ok) {
         for (size_t i = 0; i < COLUMN_COUNT; i++) {
             char value[FIGURE_BYTES];
             struct figure figure = report_columns[i].get(cell);
-            fprintf(out, "%*s", GAP, "");
+            fprintf(out, "%*s", column_gap(i), "");
             print_right(out, format_figure(&figure, report_columns[i].unit, value),
                         report_columns[i].width);
         }
         report_integrity_text(cell, &text);
         bool wrong = report_integrity_errors(cell) > 0;
         fprintf(out, "  %s", wrong ? paint->red : "");
-        print_left(out, text_get(&text), text_width(text_get(&text)));
+        size_t width = text_width(text_get(&text));
+        print_left(out, text_get(&text), width < INTEGRITY_WIDTH ? width : INTEGRITY_WIDTH);
     } else {
         columns_add_status(cell, &text);
         bool failed = strcmp(cell->status, "failed") == 0;
@@ -124,13 +132,22 @@ static void print_block(FILE *out, const struct paint *paint, const struct repor
     fputc('\n', out);
     text_free(&name);
     for (size_t i = 0; i < block->cell_count; i++)
-        if (text_width(block->cells[i].label) > label_width)
-            label_width = text_width(block->cells[i].label);
+        if (text_width(row_label(&block->cells[i])) > label_width)
+            label_width = text_width(row_label(&block->cells[i]));
     if (label_width > LABEL_WIDTH_MAX)
         label_width = LABEL_WIDTH_MAX;
     print_header(out, paint, block, label_width);
-    for (size_t i = 0; i < block->cell_count; i++)
-        print_cell(out, paint, &block->cells[i], label_width);
+    for (size_t i = 0; i < block->group_count; i++) {
+        const struct report_group *group = &block->groups[i];
+        if (group->context[0]) {
+            fprintf(out, "%s  ", paint->dim);
+            size_t width = text_width(group->context);
+            print_left(out, group->context, width < TABLE_COLUMNS - 2 ? width : TABLE_COLUMNS - 2);
+            fprintf(out, "%s\n", paint->off);
+        }
+        for (size_t j = 0; j < group->cell_count; j++)
+            print_cell(out, paint, &block->cells[group->cells[j]], label_width);
+    }
 }
 
 void report_table(FILE *out, const cJSON *result, bool colour)

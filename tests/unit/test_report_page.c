@@ -1,0 +1,331 @@
+/* test_report_page.c: the page, its pictures, and what hostile results do to them (nothing). See
+ * test_report.c for the sentences. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+#include <sys/stat.h>
+
+#include "harness/cli/cli.h"
+#include "harness/report/gnuplot.h"
+#include "harness/report/page.h"
+#include "harness/report/table.h"
+#include "tests/support/random_input.h"
+#include "tests/support/result_fixture.h"
+
+static const char *const compares[] = {"wait", "transport"};
+
+/* Two blocks of two cells each. */
+static cJSON *result_make(void)
+{
+    struct fixture_cell cells[] = {
+        {.transport = "shm", .wait = "spin", .frame = "64x64x3", .pacing = "rate:500",
+         .response_ns = 1e5, .cpu_percent = 99},
+        {.transport = "shm", .wait = "futex", .frame = "64x64x3", .pacing = "rate:500",
+         .response_ns = 2e5, .cpu_percent = 4},
+        {.transport = "shm", .wait = "futex", .frame = "640x480x3", .pacing = "pingpong",
+         .block = 1},
+        {.transport = "unix", .wait = "block", .frame = "640x480x3", .pacing = "pingpong",
+         .block = 1, .no_handoff = true}};
+    for (size_t i = 0; i < 4; i++)
+        fixture_spread(&cells[i], 10, 350 * pow(9, (double)i), 0.02, i % 2 ? 1 : -1);
+    return fixture_result(cells, 4, compares, 2);
+}
+
+/* Everything a report makes of a result but the pictures; *page is set when it can be made. */
+static enum status render(const cJSON *result, struct text *page, struct text *summary)
+{
+    struct report *report;
+    struct conclusions *conclusions;
+    enum status status = report_open(result, &report, NULL);
+    if (status != ST_OK)
+        return status;
+    assert_int_equal(conclusions_make(report, &conclusions, NULL), ST_OK);
+    struct page_part part = {report, conclusions, NULL};
+    page_write(page, &part, 1);
+    markdown_write(summary, &part, 1);
+    conclusions_free(conclusions);
+    report_free(report);
+    return ST_OK;
+}
+
+static void assert_is_utf8(const char *text)
+{
+    while (*text) {
+        size_t bytes = text_character_bytes(text);
+        assert_true(bytes > 0);
+        text += bytes;
+    }
+}
+
+static void random_bytes_come_out_escaped(void **state)
+{
+    for (int round = 0; round < 3000; round++) {
+        char input[64];
+        size_t length = random_below(sizeof input - 1);
+        static const char nasty[] = "<>&\"'`|\n\033\\@{}$\xc3\xe2\x80\xae\xff";
+        for (size_t i = 0; i < length; i++)
+            input[i] = random_below(2) ? nasty[random_below(sizeof nasty - 1)]
+                                       : (char)(1 + random_below(255));
+        input[length] = '\0';
+        struct text html = {0}, plain = {0}, label = {0}, markdown = {0};
+        text_add_html(&html, input);
+        text_add_plain(&plain, input);
+        text_add_label(&label, input, 20);
+        text_add_markdown(&markdown, input);
+        assert_is_utf8(text_get(&html));
+        assert_is_utf8(text_get(&plain));
+        assert_is_utf8(text_get(&label));
+        assert_is_utf8(text_get(&markdown));
+        assert_null(strpbrk(text_get(&html), "<>\"'\n\033"));
+        assert_null(strpbrk(text_get(&plain), "\n\t\033\x7f"));
+        assert_null(strpbrk(text_get(&label), "<>&\"'`\\$@{}\t\n\033"));
+        assert_true(text_width(text_get(&label)) <= 41); /* 20 wide characters and an ellipsis */
+        assert_null(strpbrk(text_get(&markdown), "<>@\n\033"));
+        text_free(&html);
+        text_free(&plain);
+        text_free(&label);
+        text_free(&markdown);
+    }
+}
+
+/* Another value in place of `node`: a wrong type, a hostile string, an absurd number. */
+static cJSON *hostile_value(void)
+{
+    static const char *const texts[] = {
+        "<script>alert(1)</script>", "\"><img src=x onerror=alert(1)>", "inf", "",
+        "\033[2J\033]0;x\007", "rate:1e400", "99999999999x1x1", "HISTFAAAAA==",
+        "`; system(\"touch /tmp/owned\") #", "\xff\xfe", "%n%s%s%s", "{{body}}"};
+    static const double numbers[] = {-1, 0, 1e308, -1e308, 1e-300, 4503599627370497.0, 0.5};
+    switch (random_below(6)) {
+    case 0:
+        return cJSON_CreateNull();
+    case 1:
+        return cJSON_CreateArray();
+    case 2:
+        return cJSON_CreateObject();
+    case 3:
+        return cJSON_CreateNumber(numbers[random_below(sizeof numbers / sizeof numbers[0])]);
+    case 4:
+        return cJSON_CreateBool(random_below(2));
+    default:
+        return cJSON_CreateString(texts[random_below(sizeof texts / sizeof texts[0])]);
+    }
+}
+
+/* Replaces one random member somewhere below `node`. */
+static void mutate(cJSON *node)
+{
+    for (;;) {
+        int size = cJSON_GetArraySize(node);
+        if (size == 0)
+            return;
+        int index = (int)random_below((uint64_t)size);
+        cJSON *child = cJSON_GetArrayItem(node, index);
+        if (cJSON_GetArraySize(child) > 0 && random_below(12) != 0) {
+            node = child;
+        } else if (cJSON_IsArray(node)) {
+            cJSON_ReplaceItemInArray(node, index, hostile_value());
+            return;
+        } else {
+            char name[80];
+            snprintf(name, sizeof name, "%s", child->string);
+            cJSON_ReplaceItemInObjectCaseSensitive(node, name, hostile_value());
+            return;
+        }
+    }
+}
+
+static void hostile_results_give_an_error_or_escaped_text(void **state)
+{
+    cJSON *whole = result_make();
+    FILE *nowhere = fopen("/dev/null", "w");
+    size_t rendered = 0;
+    for (int round = 0; round < 800; round++) {
+        cJSON *result = cJSON_Duplicate(whole, 1);
+        struct text page = {0}, summary = {0};
+        for (uint64_t i = random_below(6); i < 6; i++)
+            mutate(result);
+        report_table(nowhere, result, true);
+        report_conclusions(nowhere, result, false);
+        if (render(result, &page, &summary) == ST_OK) {
+            rendered++;
+            assert_false(page.failed);
+            assert_is_utf8(text_get(&page));
+            assert_null(strstr(text_get(&page), "<script"));
+            assert_null(strstr(text_get(&page), "<img"));
+            assert_null(strchr(text_get(&page), '\033'));
+            assert_null(strstr(text_get(&summary), "<script"));
+            assert_null(strchr(text_get(&summary), '\033'));
+        }
+        text_free(&page);
+        text_free(&summary);
+        cJSON_Delete(result);
+    }
+    assert_true(rendered > 100);
+    fclose(nowhere);
+    cJSON_Delete(whole);
+}
+
+static void what_is_no_result_is_told_so(void **state)
+{
+    static const char *const texts[] = {
+        "null", "[]", "{}", "{\"schema\": \"handoff-result\"}",
+        "{\"schema\": \"handoff-result\", \"schema_version\": 99, \"blocks\": [], \"cells\": []}",
+        "{\"schema\": \"handoff-result\", \"schema_version\": 1, \"blocks\": {}, \"cells\": []}",
+        "{\"schema\": \"handoff-result\", \"schema_version\": 1, \"blocks\": [],"
+        " \"cells\": [{\"id\": \"x\", \"block\": 0}]}"};
+    for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++) {
+        struct report *report;
+        struct err err = {.what = ""};
+        cJSON *json = cJSON_Parse(texts[i]);
+        assert_int_equal(report_open(json, &report, &err), ST_INVALID);
+        assert_true(err.what[0] && err.hint[0]);
+        cJSON_Delete(json);
+    }
+}
+
+static void a_curve_ends_where_its_samples_do(void **state)
+{
+    cJSON *result = result_make();
+    struct report *report;
+    struct plot_input input = {.series = 0};
+    struct text caption = {0};
+    assert_int_equal(report_open(result, &report, NULL), ST_OK);
+    assert_true(plot_curves_fill(&report->blocks[0], &report->blocks[0].groups[0], &input,
+                                 &caption));
+    assert_int_equal(input.series, 2);
+    double x = 0, last_x = 0, last_banded = 0, y, low, high;
+    char *rest = input.data.data;
+    for (char *line = strtok_r(rest, "\n", &rest); line; line = strtok_r(NULL, "\n", &rest)) {
+        if (line[0] == 'x') /* the heading of the next curve */
+            continue;
+        assert_true(sscanf(line, "%lf\t%lf", &x, &y) == 2);
+        if (sscanf(line, "%*f\t%*f\t%lf\t%lf", &low, &high) == 2) {
+            last_banded = fmax(last_banded, x);
+            assert_true(low <= y && y <= high);
+        }
+        last_x = fmax(last_x, x);
+    }
+    assert_true(fabs(last_x - 400) < 0.01);              /* ten launches of 40 frames together */
+    assert_true(last_banded > 36 && last_banded <= 40.); /* one launch alone */
+    plot_input_free(&input);
+    text_free(&caption);
+    report_free(report);
+    cJSON_Delete(result);
+}
+
+/* A new folder with result.json in it. */
+static void folder_make(char *folder, size_t size)
+{
+    char path[200];
+    cJSON *result = result_make();
+    snprintf(folder, size, "/tmp/handoff-report-XXXXXX");
+    assert_non_null(mkdtemp(folder));
+    snprintf(path, sizeof path, "%s/result.json", folder);
+    assert_int_equal(json_write_file(path, result, false, NULL), ST_OK);
+    cJSON_Delete(result);
+}
+
+static void folder_remove(const char *folder)
+{
+    char command[200];
+    snprintf(command, sizeof command, "rm -r '%s'", folder);
+    assert_int_equal(system(command), 0);
+}
+
+/* Runs the command; the page's text, to be freed. */
+static char *page_of(const char *folder)
+{
+    char *argv[] = {"report", (char *)folder, NULL}, path[200];
+    int code = -1;
+    struct err err = {.what = ""};
+    if (cmd_report(2, argv, &code, &err) != ST_OK)
+        fail_msg("%s", err.what);
+    assert_int_equal(code, 0);
+    snprintf(path, sizeof path, "%s/index.html", folder);
+    FILE *file = fopen(path, "r");
+    assert_non_null(file);
+    struct text page = {0};
+    char chunk[4096];
+    size_t got;
+    while ((got = fread(chunk, 1, sizeof chunk, file)) > 0)
+        text_add_bytes(&page, chunk, got);
+    fclose(file);
+    return page.data;
+}
+
+static void without_gnuplot_the_page_is_still_written(void **state)
+{
+    char folder[64], *path = strdup(getenv("PATH"));
+    folder_make(folder, sizeof folder);
+    setenv("PATH", folder, 1);
+    char *page = page_of(folder);
+    setenv("PATH", path, 1);
+    assert_non_null(strstr(page, "gnuplot is not installed"));
+    assert_non_null(strstr(page, "hands a frame over in"));
+    assert_null(strstr(page, "<svg"));
+    free(page);
+    free(path);
+    folder_remove(folder);
+}
+
+static void with_gnuplot_the_pictures_stand_in_the_page(void **state)
+{
+    char folder[64], *page, name[200];
+    struct stat info;
+    if (system("gnuplot --version >/dev/null 2>&1") != 0)
+        skip();
+    folder_make(folder, sizeof folder);
+    page = page_of(folder);
+    size_t pictures = 0;
+    for (const char *at = page; (at = strstr(at, "<svg role")); at++)
+        pictures++;
+    assert_int_equal(pictures, 4); /* bars and curves of both blocks */
+    assert_null(strstr(page, "Pictures are missing"));
+    assert_null(strstr(page, " src="));
+    assert_null(strstr(page, "<link"));
+    assert_null(strstr(page, "fill=\"#ffffff\"")); /* or it would be white in the dark */
+    snprintf(name, sizeof name, "%s/plots/1-percentiles-1.png", folder);
+    assert_true(stat(name, &info) == 0 && info.st_size > 1000);
+    free(page);
+    folder_remove(folder);
+}
+
+static void a_picture_with_a_script_is_not_taken(void **state)
+{
+    char path[] = "/tmp/handoff-svg-XXXXXX";
+    int fd = mkstemp(path);
+    struct text out = {0};
+    static const char bad[] = "<svg viewBox=\"0 0 1 1\"><script>alert(1)</script></svg>";
+    static const char good[] = "<?xml?><svg viewBox=\"0 0 1 1\"><g id=\"a\" stroke='rgb(  0, 114, "
+                               "178)'/></svg>";
+    assert_int_equal(write(fd, bad, sizeof bad - 1), sizeof bad - 1);
+    assert_int_equal(gnuplot_svg_inline(path, "x", &out, NULL), ST_CORRUPT);
+    assert_int_equal(out.used_bytes, 0);
+    assert_int_equal(pwrite(fd, good, sizeof good - 1, 0), sizeof good - 1);
+    assert_int_equal(ftruncate(fd, sizeof good - 1), 0);
+    assert_int_equal(gnuplot_svg_inline(path, "a \"b\"", &out, NULL), ST_OK);
+    assert_string_equal(text_get(&out), "<svg role=\"img\" aria-label=\"a &quot;b&quot;\" viewBox="
+                                        "\"0 0 1 1\"><g stroke='var(--c1)'/></svg>");
+    text_free(&out);
+    close(fd);
+    unlink(path);
+}
+
+int main(void)
+{
+    random_seed();
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(random_bytes_come_out_escaped),
+        cmocka_unit_test(hostile_results_give_an_error_or_escaped_text),
+        cmocka_unit_test(what_is_no_result_is_told_so),
+        cmocka_unit_test(a_curve_ends_where_its_samples_do),
+        cmocka_unit_test(without_gnuplot_the_page_is_still_written),
+        cmocka_unit_test(with_gnuplot_the_pictures_stand_in_the_page),
+        cmocka_unit_test(a_picture_with_a_script_is_not_taken),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
