@@ -1,0 +1,170 @@
+"""A real run's result: valid against the schema, and every printed figure borne out by its histogram."""
+import copy
+import json
+import math
+import os
+import subprocess
+
+import jsonschema
+import pytest
+from hdrh.histogram import HdrHistogram
+
+QUANTILES = (("p50", 50.0, 6), ("p90", 90.0, 36), ("p99", 99.0, 368), ("p999", 99.9, 3688))
+
+
+@pytest.fixture(scope="session")
+def schema(root):
+    with open(os.path.join(root, "results", "schema.json"), encoding="utf-8") as file:
+        return json.load(file)
+
+
+@pytest.fixture(scope="session")
+def run_folder(root, handoff, tmp_path_factory):
+    scenario = os.path.join(root, "scenarios", "smoke.json")
+    folder = tmp_path_factory.mktemp("smoke") / "out"
+    done = subprocess.run([handoff, "run", scenario, "--out", str(folder), "--quiet"],
+                          stdout=subprocess.PIPE, stderr=subprocess.PIPE, universal_newlines=True,
+                          timeout=200)
+    assert done.returncode == 0, done.stderr
+    return folder
+
+
+@pytest.fixture(scope="session")
+def result(run_folder):
+    with open(str(run_folder / "result.json"), encoding="utf-8") as file:
+        return json.load(file)
+
+
+def errors(schema, instance):
+    validator = jsonschema.Draft202012Validator(schema)
+    return ["%s: %s" % ("/".join(map(str, e.path)), e.message) for e in validator.iter_errors(instance)]
+
+
+def test_the_result_is_valid(schema, result):
+    jsonschema.Draft202012Validator.check_schema(schema)
+    assert errors(schema, result) == []
+    assert result["run"]["complete"] and any(cell["status"] == "ok" for cell in result["cells"])
+
+
+def test_the_schema_would_notice(schema, result, rng):
+    """Any member taken out, added or of another type makes it invalid."""
+    def places(value, path=()):
+        if isinstance(value, dict):
+            yield path
+        items = value.items() if isinstance(value, dict) else \
+            enumerate(value) if isinstance(value, list) else ()
+        for key, item in items:
+            yield from places(item, path + (key,))
+
+    small = copy.deepcopy(result)
+    small["environment"] = {"before": {}, "after": {}}
+    small["cells"] = [max(small["cells"], key=lambda cell: len(cell["intervals"]))]
+    small["cells"][0]["launches"] = small["cells"][0]["launches"][:1]
+    # Members of these are free: the environment, and which intervals a cell has.
+    found = [path for path in places(small)
+             if path[:1] != ("environment",) and path[-1:] != ("intervals",)]
+    assert len(found) > 60
+    for path in rng.sample(found, 60):
+        for damage in ("remove", "add", "retype"):
+            broken = copy.deepcopy(small)
+            place = broken
+            for key in path:
+                place = place[key]
+            key = rng.choice(sorted(place))
+            if damage == "remove":
+                if key == "deadline":
+                    continue
+                del place[key]
+            elif damage == "add":
+                place["surprise"] = 1
+            else:
+                place[key] = {"surprise": place[key]}
+            assert errors(schema, broken), (path, key, damage)
+
+
+def expected(histogram, count_infinite, percent, frames_min):
+    """What a launch must print: the value, None or "inf"."""
+    count = histogram.get_total_count()
+    total = count + count_infinite
+    if total < frames_min:
+        return None
+    rank = max(1, int(percent * total / 100 + 0.5))
+    if rank > count:
+        return "inf"
+    running = 0
+    for index in range(histogram.counts_len):
+        running += histogram.get_count_at_index(index)
+        if running >= rank:
+            return histogram.get_highest_equivalent_value(histogram.get_value_from_index(index))
+    raise AssertionError("rank beyond the histogram")
+
+
+def assert_moments(interval, histogram):
+    assert interval["count"] == histogram.get_total_count()
+    assert interval["min_ns"] == histogram.get_min_value()
+    assert interval["max_ns"] == histogram.get_max_value()
+    assert math.isclose(interval["mean_ns"], histogram.get_mean_value(), rel_tol=1e-14)
+
+
+def assert_estimate(estimate, values):
+    values = [value for value in values if value is not None]
+    assert estimate["launches"] == len(values)
+    if not values:
+        assert estimate["spread"] == "none" and estimate["value_ns"] is None
+    elif "inf" in values:
+        assert estimate["value_ns"] == estimate["high_ns"] == "inf"
+    else:
+        mean = math.exp(sum(math.log(max(value, 1)) for value in values) / len(values))
+        assert abs(estimate["value_ns"] - mean) <= 0.5 + 1e-9 * mean
+        assert estimate["spread"] == ("ci95" if len(values) >= 10 else "range")
+        if estimate["spread"] == "range":
+            assert (estimate["low_ns"], estimate["high_ns"]) == (min(values), max(values))
+
+
+def test_every_figure_is_that_of_its_histogram(result):
+    checked = 0
+    for cell in result["cells"]:
+        rows = [row for row in cell["launches"] if row["status"] == "ok"]
+        for name, interval in cell["intervals"].items():
+            merged = HdrHistogram(1, 3600000000000, 3)
+            printed = {key: [] for key, _, _ in QUANTILES}
+            for row in (row["intervals"][name] for row in rows if name in row["intervals"]):
+                histogram = HdrHistogram.decode(row["histogram"])
+                assert_moments(row, histogram)
+                merged.add(histogram)
+                for key, percent, frames_min in QUANTILES:
+                    value = expected(histogram, row["infinite"], percent, frames_min)
+                    assert row[key + "_ns"] == value, (cell["id"], name, key)
+                    printed[key].append(value)
+                    checked += value is not None
+            assert_moments(interval, HdrHistogram.decode(interval["histogram"]))
+            assert interval["count"] == merged.get_total_count()
+            assert interval["max_ns"] == merged.get_max_value()
+            for key, values in printed.items():
+                assert_estimate(interval["quantiles"][key], values)
+    assert checked > 10
+
+
+def test_export_agrees_with_the_result(handoff, run_folder, result):
+    csv = subprocess.run([handoff, "export", str(run_folder), "--to", "csv"], check=True,
+                         stdout=subprocess.PIPE, universal_newlines=True, timeout=60).stdout
+    lines = csv.splitlines()
+    header = lines[0].split(",")
+    rows = [dict(zip(header, line.split(","))) for line in lines[1:]]
+    cells = {cell["id"]: cell for cell in result["cells"]}
+    assert len(rows) == sum(len(launch["intervals"]) for cell in result["cells"]
+                            for launch in cell["launches"])
+    for row in rows:
+        launch = cells[row["cell"]]["launches"][int(row["launch"])]
+        interval = launch["intervals"][row["interval"]]
+        for key in ("count", "infinite", "min_ns", "max_ns", "p50_ns", "p90_ns", "p99_ns", "p999_ns"):
+            value = interval[key]
+            assert row[key] == ("" if value is None else str(value)), (row, key)
+    cell = next(cell for cell in result["cells"] if cell["status"] == "ok")
+    hgrm = subprocess.run([handoff, "export", str(run_folder), "--to", "hgrm", "--cell", cell["id"]],
+                          check=True, stdout=subprocess.PIPE, universal_newlines=True,
+                          timeout=60).stdout.splitlines()
+    assert hgrm[0].split() == ["Value", "Percentile", "TotalCount", "1/(1-Percentile)"]
+    last = [line.split() for line in hgrm[2:] if not line.startswith("#")][-1]
+    assert float(last[0]) == cell["intervals"]["latency"]["max_ns"]
+    assert int(last[2]) == cell["intervals"]["latency"]["count"]
