@@ -65,10 +65,30 @@ static enum status json_check_utf8(const char *path, const char *text, size_t by
     return ST_OK;
 }
 
+/* cJSON takes an escaped NUL and then ends the string there, in silence. */
+static enum status json_check_escapes(const char *path, const char *text, size_t bytes,
+                                      struct err *err)
+{
+    for (size_t i = 0; i + 1 < bytes; i++) {
+        if (text[i] != '\\')
+            continue;
+        if (bytes - i >= 6 && memcmp(text + i, "\\u0000", 6) == 0) {
+            unsigned line, column;
+            json_locate(text, i, &line, &column);
+            return err_set(err, ST_INVALID, "leave the NUL out", "%s:%u:%u: a NUL in a string",
+                           path, line, column);
+        }
+        i++; /* the escaped character, which may be a backslash */
+    }
+    return ST_OK;
+}
+
 enum status json_parse(const char *path, const char *text, size_t bytes, cJSON **json,
                        struct err *err)
 {
     enum status status = json_check_utf8(path, text, bytes, err);
+    if (status == ST_OK)
+        status = json_check_escapes(path, text, bytes, err);
     if (status != ST_OK)
         return status;
     const char *end = NULL;

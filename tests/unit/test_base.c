@@ -82,6 +82,10 @@ static void json_names_line_and_column(void **state)
     /* Trailing garbage, which cJSON_Parse would accept. */
     assert_int_equal(base_parse("{} x", &err), ST_INVALID);
     assert_int_equal(base_parse("", &err), ST_INVALID);
+    /* An escaped NUL, which cJSON would take as the end of the string. */
+    assert_int_equal(base_parse("{\"a\": \"x\\u0000y\"}", &err), ST_INVALID);
+    assert_non_null(strstr(err.what, "t.json:1:9"));
+    assert_int_equal(base_parse("{\"a\": \"x\\\\u0000y\", \"b\": \"\\u0001\"}", &err), ST_OK);
 }
 
 static void json_refuses_what_is_not_utf8(void **state)
