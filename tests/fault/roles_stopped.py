@@ -2,8 +2,6 @@
 still shows deaths at once, by the end of the control socket.
 """
 import os
-import subprocess
-import sys
 import tempfile
 import time
 
@@ -16,7 +14,6 @@ from faults import check, say
 # roles up to a second more to say what they miss.
 SLACK_MS = 1000
 DEADLINE_S = 8.0
-WITHOUT = os.path.join(os.path.dirname(os.path.abspath(__file__)), "without.py")
 
 
 def stopped(path, edge, role, point):
@@ -50,11 +47,6 @@ def stopped(path, edge, role, point):
     return told_s
 
 
-def filters_work():
-    return subprocess.run([sys.executable, WITHOUT, "pidfd", "--", "/bin/true"],
-                          stderr=subprocess.DEVNULL).returncode == 0
-
-
 def body():
     given = faults.arguments(__doc__)
     begun = time.monotonic()
@@ -64,10 +56,10 @@ def body():
     hangs = [(stopped, given.program, edge, role, point) for edge in chosen
              for role, point in (("producer", "filled"), ("consumer", "acquired"))]
     _, failures = faults.run_all(hangs, given.jobs)
-    if not filters_work():
+    wrapper = program.without("pidfd")
+    if not wrapper:
         say("not tried: a kernel without pidfds (seccomp filters cannot be used here)")
         return len(failures) > 0
-    wrapper = (sys.executable, WITHOUT, "pidfd", "--")
     old = [(roles_killed.trial, given.program, edge, role, point, wrapper) for edge in edges
            for role, point in (("producer", "committed"), ("consumer", "waiting"))]
     results, more = faults.run_all(old, given.jobs)

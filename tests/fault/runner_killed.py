@@ -7,8 +7,6 @@ test could not fail.
 import collections
 import os
 import random
-import subprocess
-import sys
 import tempfile
 import time
 
@@ -16,7 +14,6 @@ import faults
 import program
 from faults import LIMIT_S, check, say
 
-WITHOUT = os.path.join(os.path.dirname(os.path.abspath(__file__)), "without.py")
 
 def long_scenario():
     """Launches of half a minute: killed in the middle of one, roles that nobody ends go on."""
@@ -34,7 +31,7 @@ def short_scenario(edges):
 
 
 def start(path, folder, scenario, lacks):
-    wrapper = (sys.executable, WITHOUT, lacks, "--") if lacks else ()
+    wrapper = program.without(*lacks.split(",")) if lacks else ()
     file = program.write_json(os.path.join(folder, "s.json"), scenario)
     return program.Program([path, "run", file, "--out", os.path.join(folder, "out")],
                            wrapper=wrapper)
@@ -92,11 +89,6 @@ def survivors(path):
     raise faults.Failure("roles ended with the runner although nothing ends them: this test is blind")
 
 
-def filters_work():
-    return subprocess.run([sys.executable, WITHOUT, "pidfd", "--", "/bin/true"],
-                          stderr=subprocess.DEVNULL).returncode == 0
-
-
 def body():
     given = faults.arguments(__doc__)
     count = 6 * given.repeats
@@ -105,7 +97,7 @@ def body():
     trials = [(early_trial, given.program, short)] * count
     trials += [(trial, given.program, "short launches", short, "", 0.0, 0.8)] * count
     trials += [(trial, given.program, "long launch", long_scenario(), "", 0.0, 0.5)] * count
-    if filters_work():
+    if program.without("pidfd"):
         survivors(given.program)
         for label, lacks in (("only the kernel's signal", "pidfd"),
                              ("only the guard", "pdeathsig")):

@@ -15,6 +15,8 @@ import uuid
 # Every process of a run inherits this variable with a value of the run's own, so that processes can
 # be told apart from those of other runs on the same machine, whoever their parent is by now.
 MARKER = "HANDOFF_TEST_MARKER"
+# Runs a program on a kernel that lacks something.
+WITHOUT = os.path.join(os.path.dirname(os.path.abspath(__file__)), "without.py")
 # How often the runner's descriptors are looked at.
 SAMPLE_S = 0.01
 # What a sanitizer prints, in whichever process.
@@ -205,6 +207,13 @@ def run(command, seconds=120, **options):
     program.check_nothing_left()
     program.check_clean()
     return program
+
+
+def without(*lacks):
+    """The wrapper for a kernel that lacks something, or () where that cannot be done here."""
+    wrapper = (sys.executable, WITHOUT, ",".join(lacks), "--")
+    works = subprocess.run(wrapper + ("/bin/true",), stderr=subprocess.DEVNULL).returncode == 0
+    return wrapper if works else ()
 
 
 def read_json(path):

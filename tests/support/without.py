@@ -3,7 +3,7 @@
     without.py pidfd,pdeathsig -- PROGRAM ARGUMENT…
 
 `pidfd`: pidfd_open fails with ENOSYS, as on Linux before 5.3. `pdeathsig`: PR_SET_PDEATHSIG says yes
-and does nothing. The program is the real one: nothing in it knows of the filter. Exits with 77 where
+and does nothing. `fork`: no new process, as with `ulimit -u`. The program is the real one: nothing in it knows of the filter. Exits with 77 where
 filters are not allowed.
 """
 import ctypes
@@ -23,6 +23,7 @@ OFFSET_NUMBER, OFFSET_ARGUMENT_0 = 0, 16  # in struct seccomp_data, little-endia
 PR_SET_PDEATHSIG = 1
 PIDFD_OPEN = 434
 PRCTL = {"x86_64": 157, "aarch64": 167}
+FORKS = {"x86_64": (56, 57, 58, 435), "aarch64": (220, 435)}  # clone, fork, vfork, clone3
 
 
 def instruction(code, true_skip, false_skip, value):
@@ -41,6 +42,11 @@ def program(lacks):
                  instruction(LOAD_WORD, 0, 0, OFFSET_ARGUMENT_0),
                  instruction(JUMP_EQUAL, 0, 1, PR_SET_PDEATHSIG),
                  instruction(RETURN, 0, 0, RET_ERRNO | 0)]
+    if "fork" in lacks:
+        code.append(instruction(LOAD_WORD, 0, 0, OFFSET_NUMBER))
+        for number in FORKS[platform.machine()]:
+            code += [instruction(JUMP_EQUAL, 0, 1, number),
+                     instruction(RETURN, 0, 0, RET_ERRNO | errno.EAGAIN)]
     code.append(instruction(RETURN, 0, 0, RET_ALLOW))
     return code
 

@@ -1,0 +1,196 @@
+"""check_run.py: whole runs: smoke, interrupt and resume, what a run refuses, its options."""
+import os
+import re
+import signal
+import sys
+
+
+import suite
+from suite import TWO_BLOCKS, all_ok, check, program, say
+
+
+def test_smoke(t):
+    """smoke.json from end to end: whole, quick, and everything said where it belongs."""
+    out = t.file("out")
+    done = t.run("run", t.smoke(), "--out", out)
+    result = t.result(out)
+    all_ok(result)
+    check(result["run"]["complete"] and not result["run"]["interrupted"], "not complete")
+    for cell in result["cells"]:
+        bad = {key: cell["integrity"][key] for key in ("torn", "lost", "repeated", "reordered")}
+        check(not any(bad.values()), "%s: %s" % (cell["id"], bad))
+        check(cell["launches_ok"] == cell["launches_planned"] == len(cell["launches"]),
+              "%s: launches are missing" % cell["id"])
+        latency = cell["intervals"]["latency"]
+        check(latency["count"] == cell["frames"] * cell["launches_ok"] and
+              0 < latency["quantiles"]["p50"]["value_ns"] <= latency["max_ns"] and
+              latency["histogram"].startswith("HISTFAAA"), "%s: its latency: %s" %
+              (cell["id"], latency))
+        faults = cell["page_faults"]
+        say("page faults in the counted window: producer %d, consumer %d: %s" %
+            (faults["producer"], faults["consumer"], cell["id"]))
+    check(len(t.launches(out)) == sum(c["launches_planned"] for c in result["cells"]),
+          "launch files are missing")
+    check(result["environment"]["before"] and result["environment"]["after"], "no environment")
+    check("p50" in done.stdout() and not re.search(r"^launch", done.stdout(), re.M),
+          "not the table on stdout: " + done.stdout())
+    check(re.search(r"^launch 1/\d+ .*cell \d+ of %d" % len(result["cells"]), done.stderr(), re.M),
+          "no progress on stderr: " + done.stderr())
+    check("\033" not in done.stdout() + done.stderr() and "\r" not in done.stderr(),
+          "escapes in files")
+
+
+def interrupted_run(t, out, send, **options):
+    scenario = t.scenario(TWO_BLOCKS, launches=4, frames=60)
+    run = t.start("run", scenario, "--out", out, "--seed", "5", **options)
+    run.wait_for_line(r"^launch [3-9]/16")
+    send(run)
+    code = run.wait()
+    run.check_nothing_left()
+    run.check_clean()
+    check(code == 130, "exit code %d instead of 130:\n%s" % (code, run.stderr()))
+    check("failed" not in run.stderr(), "the interrupt counts as a failure:\n" + run.stderr())
+    result = t.result(out)
+    check(result["run"]["interrupted"] and not result["run"]["complete"], "not told in the result")
+    check(any(cell["status"] == "incomplete" for cell in result["cells"]), "no cell is incomplete")
+    kept = t.launches(out)
+    check(2 <= len(kept) < 16, "%d launches were kept" % len(kept))
+    check(sum(len(cell["launches"]) for cell in result["cells"]) == len(kept),
+          "the result does not hold what is complete")
+    return scenario, kept
+
+
+def test_interrupt_and_resume(t):
+    """SIGINT writes what is complete; --resume runs what is missing and nothing else."""
+    out = t.file("out")
+    scenario, kept = interrupted_run(t, out, lambda run: run.kill(signal.SIGINT))
+    t.run("run", scenario, "--out", out, "--resume")
+    result, now = t.result(out), t.launches(out)
+    all_ok(result)
+    for name, was in kept.items():
+        check(now[name] == was, "launch %s was repeated" % name)
+    check(len(now) == 16, "%d launches instead of 16" % len(now))
+    orders = sorted(launch["order"] for cell in result["cells"] for launch in cell["launches"])
+    check(orders == list(range(16)), "orders: %s" % orders)
+    check(result["run"]["complete"] and result["run"]["seed"] == 5, "run: %s" % result["run"])
+    t.run("run", scenario, "--out", out, "--resume")
+    check(t.launches(out) == now, "resuming a complete run ran something")
+
+
+def test_interrupt_of_the_group(t):
+    """Ctrl-C and `timeout` signal the roles too: no launch may fail by it."""
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        interrupted_run(t, t.file("out%d" % number),
+                        lambda run, number=number: os.killpg(run.pid, number),
+                        start_new_session=True)
+
+
+def test_interrupt_in_the_pilot(t):
+    """Nothing was measured yet: 130, and the folder can be used for another try."""
+    scenario, out = t.scenario(TWO_BLOCKS, frames="auto", warmup="auto"), t.file("out")
+    run = t.start("run", scenario, "--out", out)
+    run.wait_for_line(r"^pilot 1/")
+    run.kill(signal.SIGINT)
+    code = run.wait()
+    run.check_nothing_left()
+    check(code == 130, "exit code %d:\n%s" % (code, run.stderr()))
+    again = t.start("run", scenario, "--out", out, "--resume")
+    code = again.wait()
+    check(code != 0 and "nothing to resume" in again.stderr() and "hint:" in again.stderr(),
+          "resuming nothing: %d\n%s" % (code, again.stderr()))
+    t.run("run", scenario, "--out", out)
+    all_ok(t.result(out))
+
+
+def test_resume_of_another_scenario(t):
+    out = t.file("out")
+    t.run("run", t.scenario(TWO_BLOCKS), "--out", out)
+    before = t.launches(out)
+    changed = [
+        t.scenario(TWO_BLOCKS[:1], name="fewer.json"),
+        t.scenario(TWO_BLOCKS, name="frames.json", frames=13),
+        t.scenario(TWO_BLOCKS, name="launches.json", launches=3),
+        t.scenario(TWO_BLOCKS, name="rate.json", pacing="rate:501"),
+    ]
+    for scenario in changed:
+        done = t.run("run", scenario, "--out", out, "--resume", code=2)
+        check("differs" in done.stderr() and "hint:" in done.stderr(), done.stderr())
+    check(t.launches(out) == before, "a refused resume changed the folder")
+
+
+def test_second_run_is_refused(t):
+    out, scenario = t.file("out"), t.scenario(TWO_BLOCKS[:1])
+    t.run("run", scenario, "--out", out)
+    before = t.launches(out)
+    done = t.run("run", scenario, "--out", out, code=2)
+    check("already holds a run" in done.stderr() and "--resume" in done.stderr(), done.stderr())
+    check(t.launches(out) == before, "a refused run changed the folder")
+
+
+def orders(t, name, *options):
+    out = t.file(name)
+    t.run("run", t.scenario(TWO_BLOCKS, launches=3, frames=5), "--out", out, "--quiet", *options)
+    result = t.result(out)
+    all_ok(result)
+    return result, [(cell["id"], launch["launch"], launch["order"]) for cell in result["cells"]
+                    for launch in cell["launches"]]
+
+
+def test_seed(t):
+    """The seed decides the order; launches are interleaved in rounds."""
+    _, first = orders(t, "a", "--seed", "7")
+    result, second = orders(t, "b", "--seed", "7")
+    _, other = orders(t, "c", "--seed", "8")
+    check(first == second, "the same seed, another order")
+    check(first != other, "another seed, the same order")
+    check(result["run"]["seed"] == 7, "the seed is not in the result")
+    for cell, launch, order in first:
+        check(order // 4 == launch, "launch %d of %s ran as number %d" % (launch, cell, order))
+    result, _ = orders(t, "d")
+    again, _ = orders(t, "e")
+    check(result["run"]["seed"] != again["run"]["seed"], "without --seed, the same seed twice")
+
+
+def test_only_and_launches(t):
+    out, scenario = t.file("out"), t.scenario(TWO_BLOCKS)
+    t.run("run", scenario, "--out", out, "--only", "wait=futex,block", "--only", "transport=shm",
+          "--launches", "1")
+    cells = t.result(out)["cells"]
+    check([cell["id"].split("/")[0] for cell in cells] == ["shm+futex"], "cells: %s" %
+          [cell["id"] for cell in cells])
+    check(len(cells[0]["launches"]) == 1, "launches: %d" % len(cells[0]["launches"]))
+    done = t.run("run", scenario, "--out", t.file("no"), "--only", "wait=pause", code=2)
+    check("pause" in done.stderr() and "hint:" in done.stderr(), done.stderr())
+
+
+def test_dry_run(t):
+    """Lists cells, reasons and time, and starts no process at all."""
+    wrapper = program.without("fork")
+    if not wrapper:
+        raise suite.Skip("seccomp filters cannot be used here")
+    blocks = TWO_BLOCKS + [{"name": "odd", "base": {"transport": "unix", "wait": "futex"}}]
+    scenario = t.scenario(blocks)
+    # The sanitizer starts a thread of its own to look for leaks.
+    options = {"wrapper": wrapper, "env": {"ASAN_OPTIONS": "detect_leaks=0"}}
+    done = t.run("run", scenario, "--out", t.file("out"), "--dry-run", **options)
+    check(re.search(r"4 of 5 cells can run here: 8 launches, about ", done.stdout()) and
+          re.search(r"unix\+futex\S*\s+not applicable: ", done.stdout()), done.stdout())
+    check(not os.path.exists(t.file("out")), "a dry run made its folder")
+    failed = t.run("run", scenario, "--out", t.file("out"), code=1, **options)
+    check(re.search(r"^error: cannot start a guard process.*\nhint: ", failed.stderr(), re.M),
+          "no process can be started:\n" + failed.stderr())
+
+
+def test_two_at_once(t):
+    """Two runs side by side share the machine and nothing else."""
+    runs = [(t.start("run", t.smoke(), "--out", t.file(name)), name) for name in ("a", "b")]
+    for run, name in runs:
+        code = run.wait()
+        run.check_nothing_left()
+        run.check_clean()
+        check(code == 0, "exit code %d:\n%s" % (code, run.stderr()))
+        all_ok(t.result(t.file(name)))
+
+
+if __name__ == "__main__":
+    suite.main(dict(vars(sys.modules["__main__"])))
