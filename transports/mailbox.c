@@ -54,7 +54,8 @@ void mailbox_consumer_init(struct mailbox_consumer *box, struct ring_control *co
 __attribute__((cold)) static enum status mailbox_corrupt(const char *who, uint32_t detail,
                                                          struct err *err)
 {
-    return err_set(err, ST_CORRUPT, "The other side, or something else, overwrote the control page.",
+    return err_set(err, ST_CORRUPT,
+                   "The other side, or something else, overwrote the control page.",
                    "the mailbox offers the %s slot %" PRIu32 ", which cannot be in it", who,
                    detail & ~MAILBOX_FRESH);
 }
@@ -92,8 +93,8 @@ enum status mailbox_commit(struct mailbox_producer *box, struct err *err)
     box->reserved = false;
     box->committed++;
     uint64_t news = mailbox_pack(ring_word(box->committed), box->own[box->next] | MAILBOX_FRESH);
-    uint64_t old = atomic_exchange_explicit(&box->control->head.word_and_detail, news,
-                                            memory_order_acq_rel);
+    uint64_t old =
+        atomic_exchange_explicit(&box->control->head.word_and_detail, news, memory_order_acq_rel);
     uint32_t detail = (uint32_t)(old >> 32);
     uint32_t slot = detail & ~MAILBOX_FRESH;
     if (!RING_LIKELY(slot < box->slots))

@@ -45,7 +45,8 @@ enum status ring_reserve_failed(const struct ring_producer *ring, uint32_t word,
     if (ring->hung_up)
         return err_set(err, ST_INVALID, NULL, "reserve after hang_up");
     if (ring_count(ring->released, word) > ring->committed)
-        return err_set(err, ST_CORRUPT, "The consumer, or something else, overwrote the control page.",
+        return err_set(err, ST_CORRUPT,
+                       "The consumer, or something else, overwrote the control page.",
                        "the word of released frames is 0x%08" PRIx32
                        ", which is more than the %" PRIu64 " committed",
                        word, ring->committed);
@@ -65,7 +66,8 @@ enum status ring_acquire_failed(const struct ring_consumer *ring, uint32_t word,
                        "the consumer already holds %" PRIu32 " frames, the most it may",
                        ring->max_held);
     if (ring_count(ring->committed, word) != ring->acquired)
-        return err_set(err, ST_CORRUPT, "The producer, or something else, overwrote the control page.",
+        return err_set(err, ST_CORRUPT,
+                       "The producer, or something else, overwrote the control page.",
                        "the word of committed frames is 0x%08" PRIx32 ", but after %" PRIu64
                        " released at most %" PRIu32 " more can be",
                        word, ring->released, ring->slots);

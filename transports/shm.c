@@ -152,13 +152,14 @@ static enum status shm_layout_check(const struct shm_map *map,
         return err_set(err, ST_CORRUPT, "Both roles must be of the same version of handoff.",
                        "transport shm: layout version %u, not %u", found.version, wanted.version);
     if (memcmp(&found, &wanted, sizeof found) != 0)
-        return err_set(err, ST_CORRUPT, "Both sides must be given the same configuration.",
-                       "transport shm: the segment has %u slots of %llu bytes for payloads of %llu, "
-                       "policy %u and %u held; asked for were %u of %llu for %llu, %u and %u",
-                       found.slots, (unsigned long long)found.slot_bytes,
-                       (unsigned long long)found.payload_bytes, found.policy, found.max_held,
-                       wanted.slots, (unsigned long long)wanted.slot_bytes,
-                       (unsigned long long)wanted.payload_bytes, wanted.policy, wanted.max_held);
+        return err_set(
+            err, ST_CORRUPT, "Both sides must be given the same configuration.",
+            "transport shm: the segment has %u slots of %llu bytes for payloads of %llu, "
+            "policy %u and %u held; asked for were %u of %llu for %llu, %u and %u",
+            found.slots, (unsigned long long)found.slot_bytes,
+            (unsigned long long)found.payload_bytes, found.policy, found.max_held, wanted.slots,
+            (unsigned long long)wanted.slot_bytes, (unsigned long long)wanted.payload_bytes,
+            wanted.policy, wanted.max_held);
     return ST_OK;
 }
 
@@ -243,10 +244,9 @@ static enum status shm_acquire(struct endpoint *endpoint, struct frame *frame, s
 {
     uint32_t slot = 0;
     uint64_t sequence = 0;
-    enum status status =
-        endpoint->policy == POLICY_BLOCK
-            ? ring_acquire(&endpoint->ring_consumer, &slot, &sequence, err)
-            : mailbox_acquire(&endpoint->mailbox_consumer, &slot, &sequence, err);
+    enum status status = endpoint->policy == POLICY_BLOCK
+                             ? ring_acquire(&endpoint->ring_consumer, &slot, &sequence, err)
+                             : mailbox_acquire(&endpoint->mailbox_consumer, &slot, &sequence, err);
     if (status == ST_OK)
         shm_frame_lend(endpoint, slot, sequence, frame);
     return status;

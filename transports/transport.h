@@ -108,8 +108,8 @@ struct transport {
     /* Producer. A frame to fill: header and payload point to memory that the transport lends until
      * commit. ST_AGAIN while all slots are taken (or max_in_flight reached); ST_PEER_GONE once the
      * consumer has hung up, noticed at the latest when the slots are used up (looking earlier would
-     * cost a cache line or a system call per frame). ST_INVALID after hang_up. Sets *frame wholly on
-     * ST_OK and leaves it alone otherwise. Calling reserve twice without a commit returns the same
+     * cost a cache line or a system call per frame). ST_INVALID after hang_up. Sets *frame wholly
+     * on ST_OK and leaves it alone otherwise. Calling reserve twice without a commit returns the same
      * frame. Never blocks, never allocates. */
     enum status (*reserve)(struct endpoint *endpoint, struct frame *frame, struct err *err);
 

@@ -111,10 +111,9 @@ static enum status unix_endpoint_new(const struct transport_config *config, bool
     void *slots = mmap(NULL, made->slot_count * made->slot_bytes, PROT_READ | PROT_WRITE,
                        MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
     if (slots == MAP_FAILED) {
-        enum status status =
-            err_set_errno(err, errno, "Choose a smaller frame, or hold fewer.",
-                          "transport unix: no memory for %u slots of %zu bytes", made->slot_count,
-                          made->slot_bytes);
+        enum status status = err_set_errno(err, errno, "Choose a smaller frame, or hold fewer.",
+                                           "transport unix: no memory for %u slots of %zu bytes",
+                                           made->slot_count, made->slot_bytes);
         free(made);
         return status;
     }
@@ -178,15 +177,17 @@ static enum status unix_attach(const struct transport_config *config,
         goto done;
     if (address->fd_count != 1 || address->byte_count != sizeof wanted ||
         memcmp(address->bytes, &wanted, sizeof wanted) != 0) {
-        status = err_set(err, ST_CORRUPT, "Both sides must be given the same configuration.",
-                         "transport unix: the address is not one of a stream of frames of %zu bytes "
-                         "with %u slots",
-                         config->payload_bytes, config->slots);
+        status =
+            err_set(err, ST_CORRUPT, "Both sides must be given the same configuration.",
+                    "transport unix: the address is not one of a stream of frames of %zu bytes "
+                    "with %u slots",
+                    config->payload_bytes, config->slots);
         goto done;
     }
     if (!unix_socket_usable(address->fds[0])) {
-        status = err_set(err, ST_CORRUPT, "The address does not come from transport unix.",
-                         "transport unix: the address's descriptor is not a connected stream socket");
+        status =
+            err_set(err, ST_CORRUPT, "The address does not come from transport unix.",
+                    "transport unix: the address's descriptor is not a connected stream socket");
         goto done;
     }
     status = unix_endpoint_new(config, false, &made, err);

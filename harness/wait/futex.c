@@ -61,7 +61,7 @@ static enum status futex_idle(struct wait_state *state, const struct wait_source
         .tv_nsec = (long)(deadline_ns % 1000000000u),
     };
     enum status status = ST_OK;
-    atomic_fetch_add_explicit(&bell->sleepers, 1, memory_order_acq_rel); /* S1 */
+    atomic_fetch_add_explicit(&bell->sleepers, 1, memory_order_acq_rel);      /* S1 */
     while (atomic_load_explicit(&bell->word, memory_order_relaxed) == seen) { /* S2 */
         if (futex_call(&bell->word, FUTEX_WAIT_BITSET, seen, &deadline) == 0)
             continue;

@@ -72,7 +72,9 @@ static void teardown_bad_configs(const struct transport *transport)
         struct transport_config config = good;
         config.slots = i == 0 ? 0 : i == 1 ? transport->slots_max + 1 : config.slots;
         config.max_held = i == 2 ? 0 : i == 3 ? 5000 : config.max_held;
-        config.payload_bytes = i == 4 ? FRAME_PAYLOAD_MAX + 1 : i == 5 ? SIZE_MAX : config.payload_bytes;
+        config.payload_bytes = i == 4   ? FRAME_PAYLOAD_MAX + 1
+                               : i == 5 ? SIZE_MAX
+                                        : config.payload_bytes;
         config.policy = i == 6 ? (enum policy)0 : i == 7 ? (enum policy)99 : config.policy;
         struct endpoint *endpoint = NULL;
         struct transport_address address = {0};
@@ -137,7 +139,8 @@ void conformance_teardown(const struct transport *transport)
     for (rlim_t files = 0; files < 6; files++)
         teardown_at_limit(transport, RLIMIT_NOFILE, suite_descriptors() + files);
     /* The sanitizers reserve terabytes of addresses, so there this limit has no middle. */
-    for (rlim_t megabytes = 0; megabytes < 80 && teardown_address_space() >> 40 == 0; megabytes += 4)
+    for (rlim_t megabytes = 0; megabytes < 80 && teardown_address_space() >> 40 == 0;
+         megabytes += 4)
         teardown_at_limit(transport, RLIMIT_AS, teardown_address_space() + (megabytes << 20));
     /* Either end first, with and without frames under way, attached or not. */
     for (int i = 0; i < 32; i++) {

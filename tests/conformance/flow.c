@@ -23,7 +23,8 @@ void conformance_declared(const struct transport *transport)
     for (int i = 0; i < 20; i++)
         CHECK_STATUS(transport->probe(&err), ST_OK, err);
     /* What wait_source returns was declared, on both sides and in both directions. */
-    struct transport_config config = edge_config(transport, 100, transport->slots_max, 1, POLICY_BLOCK);
+    struct transport_config config =
+        edge_config(transport, 100, transport->slots_max, 1, POLICY_BLOCK);
     struct edge edge;
     edge_open(&edge, transport, &config);
     struct endpoint *ends[] = {edge.producer, edge.consumer};
@@ -64,8 +65,7 @@ static void flow_random(const struct transport *transport, const struct transpor
     struct transport_counters sent, received;
     transport->counters(edge.producer, &sent);
     transport->counters(edge.consumer, &received);
-    uint64_t moved =
-        transport->flags & TRANSPORT_MOVES_BYTES ? frames * config->payload_bytes : 0;
+    uint64_t moved = transport->flags & TRANSPORT_MOVES_BYTES ? frames * config->payload_bytes : 0;
     CHECK(sent.copied_bytes == moved && received.copied_bytes == moved,
           "%llu and %llu bytes copied, not %llu", (unsigned long long)sent.copied_bytes,
           (unsigned long long)received.copied_bytes, (unsigned long long)moved);
@@ -143,7 +143,8 @@ static void full_held_at(const struct transport *transport, uint32_t slots)
 
 void conformance_full_empty(const struct transport *transport)
 {
-    for (uint32_t slots = transport->slots_min; slots <= 12 && slots <= transport->slots_max; slots++) {
+    for (uint32_t slots = transport->slots_min; slots <= 12 && slots <= transport->slots_max;
+         slots++) {
         full_empty_at(transport, slots, 0);
         full_empty_at(transport, slots, 1);
         full_empty_at(transport, slots, 1 + suite_random_below(slots));
@@ -205,8 +206,8 @@ void conformance_wrap(const struct transport *transport)
         for (size_t k = 0; k < sizeof slots / sizeof slots[0]; k++) {
             if (slots[k] < transport->slots_min || slots[k] > transport->slots_max)
                 continue;
-            struct transport_config config =
-                edge_config(transport, 33, slots[k], 1 + suite_random_below(slots[k]), POLICY_BLOCK);
+            struct transport_config config = edge_config(
+                transport, 33, slots[k], 1 + suite_random_below(slots[k]), POLICY_BLOCK);
             config.first_sequence = around[i] - suite_random_below(2 * slots[k] + 3);
             if (!around[i])
                 config.first_sequence = suite_random();
@@ -216,12 +217,12 @@ void conformance_wrap(const struct transport *transport)
 
 void conformance_sizes(const struct transport *transport)
 {
-    static const size_t sizes[] = {0,    1,    7,     8,     9,     24,      4072,     4095,    4096,
-                                   4097, 8191, 65536, 99999, 921600, 6220800, 24883200, 33177600};
+    static const size_t sizes[] = {0,     1,      7,       8,        9,       24,
+                                   4072,  4095,   4096,    4097,     8191,    65536,
+                                   99999, 921600, 6220800, 24883200, 33177600};
     for (size_t i = 0; i < sizeof sizes / sizeof sizes[0] + 12; i++) {
-        size_t payload = i < sizeof sizes / sizeof sizes[0]
-                             ? sizes[i]
-                             : (size_t)1 << suite_random_below(22);
+        size_t payload =
+            i < sizeof sizes / sizeof sizes[0] ? sizes[i] : (size_t)1 << suite_random_below(22);
         if (i >= sizeof sizes / sizeof sizes[0])
             payload += suite_random_below((uint32_t)payload);
         if (transport->flags & TRANSPORT_NO_PAYLOAD && payload)

@@ -104,8 +104,10 @@ static bool address_receive(int socket_fd, struct transport_address *address)
 {
     char control[CMSG_SPACE(sizeof address->fds)] = {0};
     struct iovec part = {address, sizeof *address};
-    struct msghdr message = {
-        .msg_iov = &part, .msg_iovlen = 1, .msg_control = control, .msg_controllen = sizeof control};
+    struct msghdr message = {.msg_iov = &part,
+                             .msg_iovlen = 1,
+                             .msg_control = control,
+                             .msg_controllen = sizeof control};
     if (recvmsg(socket_fd, &message, MSG_CMSG_CLOEXEC) != (ssize_t)sizeof *address)
         return false; /* the other process was killed before it could send */
     struct cmsghdr *rights = CMSG_FIRSTHDR(&message);
@@ -192,10 +194,9 @@ void conformance_processes(const struct transport *transport)
         bool latest = has_latest(transport) && round & 2;
         bool child_produces = round & 1;
         uint32_t held = 1 + suite_random_below(3);
-        struct transport_config config =
-            edge_config(transport, suite_random_below(round < 12 ? 30000 : 3000000),
-                        held + 2 + suite_random_below(5), held,
-                        latest ? POLICY_LATEST : POLICY_BLOCK);
+        struct transport_config config = edge_config(
+            transport, suite_random_below(round < 12 ? 30000 : 3000000),
+            held + 2 + suite_random_below(5), held, latest ? POLICY_LATEST : POLICY_BLOCK);
         config.max_in_flight = suite_random_below(2);
         config.first_sequence = (1ull << 32) - suite_random_below(200);
         uint64_t frames = config.payload_bytes < 30000 ? 400 : 40;

@@ -129,7 +129,8 @@ static void consume_block(struct shared *shared)
         }
         if (status != ST_OK)
             fail(err.what, status);
-        shared->wrong += !slot_holds(shared, slot, shared->config.first_sequence + shared->received);
+        shared->wrong +=
+            !slot_holds(shared, slot, shared->config.first_sequence + shared->received);
         shared->received++;
         ring_release(&ring, sequence, &err);
         notify(shared, &shared->control.tail);

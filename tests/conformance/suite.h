@@ -16,21 +16,21 @@
 #include "transports/transport.h"
 
 /* Ends the program with the place, the seed and the message unless `condition` holds. */
-#define CHECK(condition, ...)                                                                      \
-    do {                                                                                           \
-        if (!(condition)) {                                                                        \
-            fprintf(stderr, "%s:%d: (%s) is false, seed %llu: ", __FILE__, __LINE__, #condition,   \
-                    (unsigned long long)suite_seed);                                               \
-            fprintf(stderr, __VA_ARGS__);                                                          \
-            fputc('\n', stderr);                                                                   \
-            exit(1);                                                                               \
-        }                                                                                          \
+#define CHECK(condition, ...)                                                                    \
+    do {                                                                                         \
+        if (!(condition)) {                                                                      \
+            fprintf(stderr, "%s:%d: (%s) is false, seed %llu: ", __FILE__, __LINE__, #condition, \
+                    (unsigned long long)suite_seed);                                             \
+            fprintf(stderr, __VA_ARGS__);                                                        \
+            fputc('\n', stderr);                                                                 \
+            exit(1);                                                                             \
+        }                                                                                        \
     } while (0)
-#define CHECK_STATUS(got, wanted, err)                                                             \
-    do {                                                                                           \
-        enum status got_status = (got);                                                            \
-        CHECK(got_status == (wanted), "%s, not %s (%s)", status_name(got_status),                  \
-              status_name(wanted), (err).what);                                                    \
+#define CHECK_STATUS(got, wanted, err)                                            \
+    do {                                                                          \
+        enum status got_status = (got);                                           \
+        CHECK(got_status == (wanted), "%s, not %s (%s)", status_name(got_status), \
+              status_name(wanted), (err).what);                                   \
     } while (0)
 
 /* Printed by every failure; `conformance TRANSPORT TEST SEED` repeats it. */

@@ -56,7 +56,8 @@ static void consumer_distrusts_the_words(void **unused)
         }
         for (int k = 0; k < 12; k++) {
             uint32_t near = ring_word(config.first_sequence + random_below(20));
-            uint32_t detail = (uint32_t)random_below(config.slots + 3) | (uint32_t)(random_u64() << 31);
+            uint32_t detail =
+                (uint32_t)random_below(config.slots + 3) | (uint32_t)(random_u64() << 31);
             atomic_store(&control.head.detail, detail);
             atomic_store(&control.head.word, random_below(2) ? near : (uint32_t)random_u64());
             uint32_t slot = UINT32_MAX;
@@ -76,9 +77,9 @@ static void consumer_distrusts_the_words(void **unused)
                         assert_int_not_equal(box->own[a], box->own[b]);
             corrupt += status == ST_CORRUPT;
             if (status == ST_OK && random_below(2))
-                policy == POLICY_BLOCK ? ring_release(&ring, ring.released, &err)
-                                       : mailbox_release(box, box->own[box->first],
-                                                         box->sequences[box->first], &err);
+                policy == POLICY_BLOCK
+                    ? ring_release(&ring, ring.released, &err)
+                    : mailbox_release(box, box->own[box->first], box->sequences[box->first], &err);
         }
     }
     assert_true(corrupt > 1000);
@@ -112,8 +113,8 @@ static void producer_distrusts_the_words(void **unused)
                                                         : mailbox_reserve(box, &slot, &err);
             if (status == ST_OK) {
                 assert_true((policy == POLICY_BLOCK ? ring.slot : slot) < config.slots);
-                status = policy == POLICY_BLOCK ? ring_commit(&ring, &err)
-                                                : mailbox_commit(box, &err);
+                status =
+                    policy == POLICY_BLOCK ? ring_commit(&ring, &err) : mailbox_commit(box, &err);
             }
             if (policy == POLICY_BLOCK)
                 assert_true(ring.committed - ring.released <= config.slots);

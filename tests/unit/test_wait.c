@@ -97,7 +97,8 @@ static void deadline_is_kept(void **unused)
             struct doorbell bell = {0};
             uint32_t seen = (uint32_t)random_u64();
             atomic_store(&bell.word, seen);
-            struct wait_source source = kind == SOURCE_WORD ? word_source(&bell) : fd_source(fds[0]);
+            struct wait_source source =
+                kind == SOURCE_WORD ? word_source(&bell) : fd_source(fds[0]);
             struct wait_state state = wait_open(wait);
             /* The best of three: other processes may hold the CPU. */
             uint64_t late_min_ns = UINT64_MAX, cpu_min_ns = UINT64_MAX;
@@ -116,7 +117,8 @@ static void deadline_is_kept(void **unused)
                 if (cpu_ns < cpu_min_ns)
                     cpu_min_ns = cpu_ns;
             }
-            if (late_min_ns > 5 * MILLISECOND_NS || (wait->sleeps && cpu_min_ns > 10 * MILLISECOND_NS))
+            if (late_min_ns > 5 * MILLISECOND_NS ||
+                (wait->sleeps && cpu_min_ns > 10 * MILLISECOND_NS))
                 fail_msg("%s: %llu ns late, %llu ns of CPU in 30 ms", wait->name,
                          (unsigned long long)late_min_ns, (unsigned long long)cpu_min_ns);
             assert_int_equal(atomic_load(&bell.sleepers), 0);
@@ -142,7 +144,8 @@ static void old_news_return_at_once(void **unused)
         for (int k = 0; k < 100; k++) {
             uint32_t seen = (uint32_t)random_u64();
             /* Any difference is news: a step, the closed bit, a wrap-around. */
-            atomic_store(&bell.word, seen + (k == 0 ? DOORBELL_CLOSED : DOORBELL_STEP * (uint32_t)k));
+            atomic_store(&bell.word,
+                         seen + (k == 0 ? DOORBELL_CLOSED : DOORBELL_STEP * (uint32_t)k));
             assert_int_equal(wait->idle(&state, &source, seen, UINT64_MAX), ST_OK);
         }
         assert_int_equal(atomic_load(&bell.sleepers), 0);
@@ -196,8 +199,8 @@ static void news_from_a_thread(void **unused)
 /* Between processes: a futex that were private would never wake here. */
 static void news_from_a_process(void **unused)
 {
-    struct doorbell *bells = mmap(NULL, 2 * sizeof *bells, PROT_READ | PROT_WRITE,
-                                  MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    struct doorbell *bells =
+        mmap(NULL, 2 * sizeof *bells, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     assert_true(bells != MAP_FAILED);
     for (size_t i = 0; i < wait_registry_count; i++) {
         const struct wait_strategy *wait = wait_registry[i];
@@ -333,9 +336,9 @@ int main(void)
 {
     random_seed();
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(registry_is_whole),      cmocka_unit_test(deadline_is_kept),
+        cmocka_unit_test(registry_is_whole),       cmocka_unit_test(deadline_is_kept),
         cmocka_unit_test(old_news_return_at_once), cmocka_unit_test(news_from_a_thread),
-        cmocka_unit_test(news_from_a_process),    cmocka_unit_test(news_on_a_descriptor),
+        cmocka_unit_test(news_from_a_process),     cmocka_unit_test(news_on_a_descriptor),
         cmocka_unit_test(futex_loses_no_wake_up),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
