@@ -34,7 +34,29 @@ static cJSON *result_make(void)
     return fixture_result(cells, 4, compares, 2);
 }
 
-/* Everything a report makes of a result but the pictures; *page is set when it can be made. */
+/* The data of every picture. */
+static void draw(const struct report *report)
+{
+    static const enum metric metrics[] = {METRIC_HANDOFF, METRIC_LATENCY, METRIC_FRAMES_PER_S};
+    for (size_t i = 0; i < report->block_count; i++) {
+        const struct report_block *block = &report->blocks[i];
+        struct plot_input input = {.series = 0};
+        struct text caption = {0};
+        for (size_t j = 0; j < 3; j++) {
+            plot_bars_fill(block, metrics[j], &input, &caption);
+            plot_input_free(&input);
+        }
+        plot_stages_fill(block, &input, &caption);
+        plot_input_free(&input);
+        for (size_t j = 0; j < block->group_count; j++) {
+            plot_curves_fill(block, &block->groups[j], &input, &caption);
+            plot_input_free(&input);
+        }
+        text_free(&caption);
+    }
+}
+
+/* Everything a report makes of a result; *page is set when it can be made. */
 static enum status render(const cJSON *result, struct text *page, struct text *summary)
 {
     struct report *report;
@@ -46,6 +68,7 @@ static enum status render(const cJSON *result, struct text *page, struct text *s
     struct page_part part = {report, conclusions, NULL};
     page_write(page, &part, 1);
     markdown_write(summary, &part, 1);
+    draw(report);
     conclusions_free(conclusions);
     report_free(report);
     return ST_OK;
@@ -175,8 +198,7 @@ static void what_is_no_result_is_told_so(void **state)
         "null", "[]", "{}", "{\"schema\": \"handoff-result\"}",
         "{\"schema\": \"handoff-result\", \"schema_version\": 99, \"blocks\": [], \"cells\": []}",
         "{\"schema\": \"handoff-result\", \"schema_version\": 1, \"blocks\": {}, \"cells\": []}",
-        "{\"schema\": \"handoff-result\", \"schema_version\": 1, \"blocks\": [],"
-        " \"cells\": [{\"id\": \"x\", \"block\": 0}]}"};
+        "{\"schema\": \"handoff-result\", \"schema_version\": 1, \"blocks\": [], \"cells\": [{}]}"};
     for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++) {
         struct report *report;
         struct err err = {.what = ""};
