@@ -65,7 +65,8 @@ enum status mailbox_reserve(struct mailbox_producer *box, uint32_t *slot, struct
     if (!RING_LIKELY(!box->hung_up))
         return err_set(err, ST_INVALID, NULL, "reserve after hang_up");
     if (!box->reserved) {
-        /* Without max_in_flight this line changes once, at the end: reading it costs no transfer. */
+        /* Without max_in_flight this line changes once, at the end: reading it costs no
+         * transfer. */
         uint32_t word = atomic_load_explicit(&box->control->tail.word, memory_order_acquire);
         if (!RING_LIKELY(!(word & DOORBELL_CLOSED)))
             return err_set(err, ST_PEER_GONE, NULL, "the consumer hung up");

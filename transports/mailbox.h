@@ -1,10 +1,10 @@
 /* mailbox.h: the slot exchange in shared memory behind policy latest, without the slots.
  *
- * Used by shm.c. A newer frame replaces one not yet taken, the producer never waits, and a frame the
- * consumer holds is never overwritten, because every slot has exactly one owner: the producer owns
- * slots - max_held - 1 of them, the mailbox one, the consumer max_held. Publishing exchanges one of
- * the producer's slots for the one in the mailbox; taking exchanges a free one of the consumer's for
- * it. Releasing is private to the consumer.
+ * Used by shm.c. A newer frame replaces one not yet taken, the producer never waits, and a frame
+ * the consumer holds is never overwritten, because every slot has exactly one owner: the producer
+ * owns slots - max_held - 1 of them, the mailbox one, the consumer max_held. Publishing exchanges
+ * one of the producer's slots for the one in the mailbox; taking exchanges a free one of the
+ * consumer's for it. Releasing is private to the consumer.
  *
  * The mailbox is the 64 bits {word, detail} of the `head` doorbell. `word` counts frames committed,
  * as in ring.h, and only the producer changes it, so that a consumer can wait on it; `detail` is a

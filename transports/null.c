@@ -1,9 +1,9 @@
 /* null.c: no bytes move: what the tool itself costs.
  *
  * The ring of shm.c without slots: the two doorbells cross between the processes and nothing else
- * does. The producer's header goes into a buffer of its own; the consumer's is made up locally, with
- * the frame's number as its id. Whatever a cell with `null` costs is the cost of the harness, the
- * wait strategy and one cache line of news.
+ * does. The producer's header goes into a buffer of its own; the consumer's is made up locally,
+ * with the frame's number as its id. Whatever a cell with `null` costs is the cost of the harness,
+ * the wait strategy and one cache line of news.
  */
 #include <errno.h>
 #include <fcntl.h>

@@ -73,8 +73,8 @@ static enum status skeleton_attach(const struct transport_config *config,
 }
 
 /* Lend memory for a frame. ST_AGAIN while transport_config_limit(config) frames are committed and
- * not released. Called twice without a commit, it returns the same frame. ST_AGAIN is common: return
- * it without touching err. */
+ * not released. Called twice without a commit, it returns the same frame. ST_AGAIN is common:
+ * return it without touching err. */
 static enum status skeleton_reserve(struct endpoint *endpoint, struct frame *frame, struct err *err)
 {
     return skeleton_probe(err);

@@ -33,7 +33,8 @@ enum transport_flags {
     /* commit can send from the producer's own source buffer, so that fill `copy` needs no copy into
      * a slot first: the role points frame.header and frame.payload at its buffer before commit. */
     TRANSPORT_SENDS_SOURCE = 1 << 0,
-    /* commit or acquire move the payload's bytes, so `handoff` (the wait's own cost) is undefined. */
+    /* commit or acquire move the payload's bytes, so `handoff` (the wait's own cost) is
+     * undefined. */
     TRANSPORT_MOVES_BYTES = 1 << 1,
     /* No payload reaches the consumer: only kernel `none` and fill `header` make sense. */
     TRANSPORT_NO_PAYLOAD = 1 << 2,
@@ -109,8 +110,8 @@ struct transport {
      * commit. ST_AGAIN while all slots are taken (or max_in_flight reached); ST_PEER_GONE once the
      * consumer has hung up, noticed at the latest when the slots are used up (looking earlier would
      * cost a cache line or a system call per frame). ST_INVALID after hang_up. Sets *frame wholly
-     * on ST_OK and leaves it alone otherwise. Calling reserve twice without a commit returns the same
-     * frame. Never blocks, never allocates. */
+     * on ST_OK and leaves it alone otherwise. Calling reserve twice without a commit returns the
+     * same frame. Never blocks, never allocates. */
     enum status (*reserve)(struct endpoint *endpoint, struct frame *frame, struct err *err);
 
     /* Producer. Publishes the frame that reserve returned; its bytes are visible to the consumer
@@ -133,8 +134,9 @@ struct transport {
 
     /* What to wait on after ST_AGAIN in `direction`, and, for WORD sources, whose bell this side
      * rings when it has made progress in the other direction. Never fails.
-     * wait_source(READ) on the consumer: news of frames; on the producer the same object, to notify.
-     * wait_source(WRITE) on the producer: news of room; on the consumer the same, to notify. */
+     * wait_source(READ) on the consumer: news of frames; on the producer the same object, to
+     * notify. wait_source(WRITE) on the producer: news of room; on the consumer the same, to
+     * notify. */
     void (*wait_source)(struct endpoint *endpoint, enum direction direction,
                         struct wait_source *source);
 

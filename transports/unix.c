@@ -2,16 +2,17 @@
  *
  * A connected pair made by create; the other end travels in the address. On the wire, producer to
  * consumer: the 24 bytes of the frame header, then the payload. Back come credits: each byte is a
- * count of frames released. A frame is sent only while fewer than `slots` (or max_in_flight) are not
- * yet released, so the contract of slots holds although the kernel's buffers would take a different
- * number; the credit costs one small system call per frame, after the kernel's work is done.
+ * count of frames released. A frame is sent only while fewer than `slots` (or max_in_flight) are
+ * not yet released, so the contract of slots holds although the kernel's buffers would take a
+ * different number; the credit costs one small system call per frame, after the kernel's work is
+ * done.
  *
  * The buffer sizes are the system's defaults (net.core.wmem_default), on purpose: it is what people
  * get. A frame larger than that moves in pieces while the consumer receives, and commit answers
  * ST_AGAIN in between. Both sides remember where they are; nothing but one frame is ever in motion.
  *
- * The producer lends a staging slot, but a role whose frame lies elsewhere points header and payload
- * there before commit, and saves the copy (TRANSPORT_SENDS_SOURCE).
+ * The producer lends a staging slot, but a role whose frame lies elsewhere points header and
+ * payload there before commit, and saves the copy (TRANSPORT_SENDS_SOURCE).
  */
 #include <errno.h>
 #include <poll.h>
@@ -25,8 +26,8 @@
 
 #define UNIX_MAGIC 0x78696e7566666e68u /* "hnffunix" */
 
-/* Look for credits at the latest after so many frames, also where there is room: unread ones pile up
- * in the consumer's send buffer, and a byte costs as much of it as a small packet. */
+/* Look for credits at the latest after so many frames, also where there is room: unread ones pile
+ * up in the consumer's send buffer, and a byte costs as much of it as a small packet. */
 #define UNIX_FRAMES_PER_LOOK 64
 
 /* The address's bytes. */
@@ -412,8 +413,8 @@ static void unix_hang_up(struct endpoint *endpoint)
         return;
     endpoint->hung_up = true;
     endpoint->reserved = false;
-    /* The producer only stops sending: credits still arrive, so that what was sent counts as drained.
-     * Either way the other side's poll() becomes ready. */
+    /* The producer only stops sending: credits still arrive, so that what was sent counts as
+     * drained. Either way the other side's poll() becomes ready. */
     shutdown(endpoint->fd, endpoint->producing ? SHUT_WR : SHUT_RDWR);
 }
 

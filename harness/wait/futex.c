@@ -8,11 +8,11 @@
  *              W3  FUTEX_WAKE if it was > 0
  * W2 and S1 are read-modify-writes of one object, so one comes first. If S1 does, W2 reads the
  * sleeper and wakes. If W2 does, S1 reads what W2 wrote (or later), and with W2 releasing and S1
- * acquiring, W1 is visible to S2, which then does not sleep. The kernel compares the word once more,
- * under its lock, for a change between S2 and the sleep. Adding 0 instead of a fence and a load costs
- * the same (the notifier has just written this very line) and is understood by the thread sanitizer,
- * which does not know fences. A waiter that is killed leaves `sleepers` raised: then each notify
- * makes a call that wakes nobody, and nothing worse.
+ * acquiring, W1 is visible to S2, which then does not sleep. The kernel compares the word once
+ * more, under its lock, for a change between S2 and the sleep. Adding 0 instead of a fence and a
+ * load costs the same (the notifier has just written this very line) and is understood by the
+ * thread sanitizer, which does not know fences. A waiter that is killed leaves `sleepers` raised:
+ * then each notify makes a call that wakes nobody, and nothing worse.
  */
 #include <errno.h>
 #include <limits.h>

@@ -11,8 +11,9 @@
  * machines, so look more often than spin does. */
 #define PAUSE_LOADS_PER_LOOK 100
 
-/* x86 has `pause`. On aarch64 `yield` does nothing on the cores in use here (it is for hyper-threads,
- * which they lack), while `isb` stalls the pipeline for about as long as a pause does. */
+/* x86 has `pause`. On aarch64 `yield` does nothing on the cores in use here (it is for
+ * hyper-threads, which they lack), while `isb` stalls the pipeline for about as long as a pause
+ * does. */
 static inline void pause_hint(void)
 {
 #if defined(__x86_64__) || defined(__i386__)

@@ -1,7 +1,7 @@
 /* spin.c: waits in a tight loop on the word, the quickest way to see news, at a whole CPU's cost.
  *
- * On a descriptor there is nothing to look at but the transport itself, so idle returns at once, the
- * caller's next try is the spin, and the caller keeps the deadline between its tries.
+ * On a descriptor there is nothing to look at but the transport itself, so idle returns at once,
+ * the caller's next try is the spin, and the caller keeps the deadline between its tries.
  *
  * The loop loads with relaxed order: it only decides when to try again, and the transport's own
  * load, with acquire order, is what makes the frame's bytes visible.

@@ -119,8 +119,8 @@ static void full_empty_at(const struct transport *transport, uint32_t slots, uin
     edge_close(&edge);
 }
 
-/* As many frames as there can be, all held at once and then all given back at once: a return path of
- * limited room (a socket's buffer) must not lose one of the slots. */
+/* As many frames as there can be, all held at once and then all given back at once: a return path
+ * of limited room (a socket's buffer) must not lose one of the slots. */
 static void full_held_at(const struct transport *transport, uint32_t slots)
 {
     struct transport_config config = edge_config(transport, 40, slots, slots, POLICY_BLOCK);

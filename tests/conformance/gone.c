@@ -218,8 +218,8 @@ void conformance_processes(const struct transport *transport)
 }
 
 /* SIGKILL to one side at a random moment: the survivor sees whole frames only, and never a fault. A
- * transport that waits on a descriptor must say ST_PEER_GONE; behind a word nobody can know, and the
- * runner watches the process instead. */
+ * transport that waits on a descriptor must say ST_PEER_GONE; behind a word nobody can know, and
+ * the runner watches the process instead. */
 void conformance_killed(const struct transport *transport)
 {
     static struct edge edge;

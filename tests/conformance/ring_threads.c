@@ -1,12 +1,14 @@
 /* ring_threads.c: the shared-memory ring and mailbox between two threads: ring_threads POLICY WAIT.
  *
- * Between processes, or through two mappings of one segment, the thread sanitizer sees two different
- * addresses and no race. Here both sides use the same bytes, through ring.h and mailbox.h exactly as
- * transport shm does, so that a build with HANDOFF_SANITIZE=thread checks every byte of every slot
- * against the memory orders of the ring. In other builds the test still checks the bytes.
+ * Between processes, or through two mappings of one segment, the thread sanitizer sees two
+ * different addresses and no race. Here both sides use the same bytes, through ring.h and mailbox.h
+ * exactly as transport shm does, so that a build with HANDOFF_SANITIZE=thread checks every byte of
+ * every slot against the memory orders of the ring. In other builds the test still checks the
+ * bytes.
  *
- * The word's value for `idle` is taken with relaxed order here (the roles use acquire), so that nothing
- * but the ring itself orders the bytes. The futex strategy has no fences, which that sanitizer does not know (see futex.c).
+ * The word's value for `idle` is taken with relaxed order here (the roles use acquire), so that
+ * nothing but the ring itself orders the bytes. The futex strategy has no fences, which that
+ * sanitizer does not know (see futex.c).
  */
 #include <inttypes.h>
 #include <pthread.h>
@@ -69,7 +71,8 @@ static uint64_t deadline_ns(void)
     return (uint64_t)(now.tv_sec + 60) * 1000000000u;
 }
 
-/* Idles on `bell` with the value taken before the try; ends the test if nothing comes for a minute. */
+/* Idles on `bell` with the value taken before the try; ends the test if nothing comes for a
+ * minute. */
 static void idle(struct shared *shared, struct doorbell *bell, uint32_t seen)
 {
     struct wait_state state = {0};

@@ -2,8 +2,8 @@
  * and the checker that knows every byte of every frame.
  *
  * A test is a function `conformance_<name>(transport)` and a line in tests.def. It must hold for
- * every transport; where a transport lacks something (policy latest, a payload) the test says what it
- * leaves out instead of passing silently.
+ * every transport; where a transport lacks something (policy latest, a payload) the test says what
+ * it leaves out instead of passing silently.
  */
 #ifndef HANDOFF_TESTS_CONFORMANCE_SUITE_H
 #define HANDOFF_TESTS_CONFORMANCE_SUITE_H
@@ -43,7 +43,8 @@ unsigned suite_descriptors(void);
 #define PLAN_SOURCES 3
 #define PLAN_FRAMES_MAX 65536
 
-/* What the frames of one edge contain: three random pictures in turn, with the id's tags in them. */
+/* What the frames of one edge contain: three random pictures in turn, with the id's tags in
+ * them. */
 struct plan {
     size_t payload_bytes;
     bool no_payload; /* TRANSPORT_NO_PAYLOAD: only the frame's id arrives */
@@ -100,9 +101,9 @@ struct transport_config edge_config(const struct transport *transport, size_t pa
 void edge_open(struct edge *edge, const struct transport *transport,
                const struct transport_config *config);
 void edge_close(struct edge *edge);
-/* One attempt each. send: reserve, fill and commit the next frame, or go on with it. receive: acquire,
- * check, keep. release: check the oldest once more, give it back; false when none is held. Statuses
- * other than ST_OK, ST_AGAIN and ST_PEER_GONE end the test. */
+/* One attempt each. send: reserve, fill and commit the next frame, or go on with it. receive:
+ * acquire, check, keep. release: check the oldest once more, give it back; false when none is held.
+ * Statuses other than ST_OK, ST_AGAIN and ST_PEER_GONE end the test. */
 enum status edge_send(struct edge *edge);
 enum status edge_receive(struct edge *edge);
 bool edge_release(struct edge *edge);

@@ -35,8 +35,8 @@ static struct transport_config config_random(enum policy policy)
     return config;
 }
 
-/* Whatever the words hold, the consumer gets a slot that exists, or an error; never more frames than
- * there are slots, and never a slot that it holds already. */
+/* Whatever the words hold, the consumer gets a slot that exists, or an error; never more frames
+ * than there are slots, and never a slot that it holds already. */
 static void consumer_distrusts_the_words(void **unused)
 {
     struct ring_control control;

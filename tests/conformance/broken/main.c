@@ -1,5 +1,6 @@
-/* main.c: demands that the conformance suite's checker catches a transport that is wrong on purpose:
- * conformance_broken KEY [SEED]. Twenty runs with different frames, and each must be caught.
+/* main.c: demands that the conformance suite's checker catches a transport that is wrong on
+ * purpose: conformance_broken KEY [SEED]. Twenty runs with different frames, and each must be
+ * caught.
  *
  * The other way round, the sound transport shm driven in the same way must never be accused.
  */
