@@ -13,8 +13,8 @@
  * Memory order, all of it (x86 forgives an error here, aarch64 does not):
  *  - commit stores head with release: the bytes written into the slot come before the news of them.
  *  - acquire loads head with acquire: the bytes are read after the news of them.
- *  - release stores tail with release: the consumer's last reads of the slot come before it is
- *  free. - reserve loads tail with acquire: the slot is overwritten only after those reads.
+ *  - release stores tail with release: the consumer's last reads of a slot come before it is free.
+ *  - reserve loads tail with acquire: the slot is overwritten only after those reads.
  * Each is a plain store or load on x86 and stlr or ldar on aarch64. A frame taken on the strength
  * of a remembered count is covered by the acquire load that fetched this count.
  *
