@@ -4,7 +4,7 @@ import math
 from hdrh.histogram import HdrHistogram
 
 HIGHEST_NS = 3600000000000
-ROUNDS = 120
+ROUNDS = 40
 
 
 def empty():
@@ -19,7 +19,7 @@ def random_pairs(rng):
     high = min(HIGHEST_NS, low + 10 ** rng.uniform(0, 12.6))
     most = 10 ** rng.uniform(0, rng.choice([0.1, 3, 9]))
     pairs = []
-    for _ in range(int(10 ** rng.uniform(0, 3.3))):
+    for _ in range(int(10 ** rng.uniform(0, 3))):
         value = rng.uniform(low, high) if rng.random() < 0.5 else low + (high - low) ** rng.random()
         pairs.append((int(min(value, HIGHEST_NS)), int(rng.uniform(1, most + 1))))
     return pairs
@@ -68,7 +68,7 @@ def test_they_decode_what_we_encode(ask, rng):
 
 
 def test_merged_histograms_agree(ask, rng):
-    for _ in range(12):
+    for _ in range(6):
         batches = [random_pairs(rng) for _ in range(rng.randint(1, 6))]
         merged = ask([record_line(pairs) for pairs in batches] + ["merge"])[-1]
         oracle = empty()
@@ -95,7 +95,7 @@ def test_we_decode_what_they_encode(ask, rng):
 
 def test_hgrm_is_the_same_distribution(ask, rng):
     """Rows of the text form: levels rise to 1, values and counts are those of the histogram."""
-    batches = [pairs for pairs in (random_pairs(rng) for _ in range(40)) if pairs]
+    batches = [pairs for pairs in (random_pairs(rng) for _ in range(20)) if pairs]
     for answer in ask([record_line(pairs) for pairs in batches]):
         oracle = HdrHistogram.decode(answer["histogram"])
         lines = answer["hgrm"].splitlines()

@@ -64,7 +64,7 @@ def test_the_schema_would_notice(schema, result, rng):
     found = [path for path in places(small)
              if path[:1] != ("environment",) and path[-1:] != ("intervals",)]
     assert len(found) > 60
-    for path in rng.sample(found, 60):
+    for path in rng.sample(found, 30):
         for damage in ("remove", "add", "retype"):
             broken = copy.deepcopy(small)
             place = broken
