@@ -29,7 +29,8 @@ enum status cli_parse_u64(const char *option, const char *text, uint64_t low, ui
     unsigned long long number = strtoull(text, &end, 10);
     if (errno != 0 || end == text || *end != 0 || strchr(text, '-') || number < low ||
         number > high)
-        return err_set(err, ST_INVALID, NULL, "%s takes a whole number from %llu to %llu, not \"%s\"",
+        return err_set(err, ST_INVALID, "`--help` shows what it takes",
+                       "%s takes a whole number from %llu to %llu, not \"%s\"",
                        option, (unsigned long long)low, (unsigned long long)high, text);
     *value = number;
     return ST_OK;
