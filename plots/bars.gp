@@ -43,7 +43,7 @@ plot ARG3 using 2:1:(0):2:($1 - 0.36):($1 + 0.36):6:yticlabels(7) with boxxyerro
      ARG3 using 3:1:($4 - $3):(0) with vectors heads size screen 0.006,90 fixed \
          linecolor rgb ink linewidth 1.2, \
      ARG3 using (column(4) > column(2) ? column(4) : column(2)):1:8 with labels left \
-         offset character 0.6,0 textcolor rgb ink, \
+         offset character 0.9,0 textcolor rgb ink, \
      ARG4 using (0):1:2 with labels left offset character 0.2,-0.1 textcolor rgb ink
 
 set lmargin at screen split + 0.03
@@ -54,5 +54,5 @@ set xtics step((word(ARG5, 5) + 0.0) / 2.5)
 set xlabel "CPU, % of one" textcolor rgb ink offset 0,0.6
 plot ARG3 using 5:1:(0):5:($1 - 0.36):($1 + 0.36):6:yticlabels("") with boxxyerror \
          fillstyle solid 0.45 noborder linecolor rgb variable, \
-     ARG3 using 5:1:9 with labels left offset character 0.6,0 textcolor rgb ink
+     ARG3 using 5:1:9 with labels left offset character 0.9,0 textcolor rgb ink
 unset multiplot

@@ -24,7 +24,7 @@ set ytics scale 0
 unset key
 # A legend of our own: gnuplot's breaks its line where names leave the plot little width.
 names = "reserve fill transfer access kernel"
-colours = "0x56b4e9 0xe69f00 0x0072b2 0xcc79a7 0x009e73"
+colours = "5682409 15113984 29362 13400487 40563" # Okabe and Ito: sky, orange, blue, purple, green
 top = 1.0 - 14.0 / height
 do for [i = 1:5] {
     at = 0.985 - 0.157 * (6 - i)

@@ -164,7 +164,7 @@ double page_integrity_sentence(const struct report *report, struct text *text)
     if (frames <= 0)
         text_add(text, "No frame was counted.");
     else if (errors > 0)
-        text_addf(text, "Of %s frames, %s arrived torn, late in order, twice or not at all: the "
+        text_addf(text, "Of %s frames, %s arrived torn, out of order, twice or not at all: the "
                         "cells concerned are no measurements.", total, format_count(errors, wrong));
     else if (checked <= 0)
         text_addf(text, "None of the %s frames was lost, repeated or out of order; their bytes were "

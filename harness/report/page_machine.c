@@ -198,6 +198,8 @@ void page_command(const struct report *report, struct text *text)
     {
         if (!cJSON_IsString(word))
             continue;
+        if (!text->used_bytes && strcmp(word->valuestring, "run") == 0)
+            text_add(text, "handoff"); /* the command's own argv[0] */
         text_add(text, text->used_bytes ? " " : "");
         command_word(text, word->valuestring);
         seeded = seeded || strncmp(word->valuestring, "--seed", 6) == 0;
