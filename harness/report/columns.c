@@ -47,7 +47,7 @@ const struct column report_columns[COLUMN_COUNT] = {
     {"response", "p50", UNIT_NS, 7, column_response_p50},
     {"response", "p99", UNIT_NS, 7, column_response_p99},
     {"moved", "frames/s", UNIT_FRAMES_PER_S, 9, column_frames},
-    {"moved", "GB/s", UNIT_GB_PER_S, 4, column_bytes},
+    {"moved", "GB/s", UNIT_GB_PER_S, 5, column_bytes},
     {"CPU %", "prod", UNIT_PERCENT, 4, column_producer},
     {"CPU %", "cons", UNIT_PERCENT, 4, column_consumer},
 };

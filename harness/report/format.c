@@ -100,8 +100,10 @@ static char *number_format(double value, enum figure_unit unit, char *text)
         return strcpy(text, "0");
     if (fabs(value) >= 999.5)
         return format_count(value, text);
-    if (unit == UNIT_GB_PER_S && value > 0 && value < 0.00995)
-        snprintf(text, FIGURE_BYTES, "%.1g", value);
+    if (unit == UNIT_GB_PER_S && value > 0 && value < 0.0005)
+        strcpy(text, "<.001");
+    else if (unit == UNIT_GB_PER_S && value < 0.00995)
+        snprintf(text, FIGURE_BYTES, "%.3f", value);
     else if (unit == UNIT_PERCENT)
         snprintf(text, FIGURE_BYTES, "%.*f", value < 9.95 ? 1 : 0, value);
     else

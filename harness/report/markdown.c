@@ -61,7 +61,9 @@ static void block_write(struct text *out, const struct report_block *block)
         for (size_t j = 0; j < COLUMN_COUNT; j++) {
             char value[FIGURE_BYTES];
             struct figure figure = report_columns[j].get(cell);
-            text_addf(out, " %s |", format_figure(&figure, report_columns[j].unit, value));
+            text_add(out, " ");
+            text_add_markdown(out, format_figure(&figure, report_columns[j].unit, value));
+            text_add(out, " |");
         }
         if (cell->ok)
             report_integrity_text(cell, &words);

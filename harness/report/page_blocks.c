@@ -93,7 +93,8 @@ static void table_figure(struct text *out, const struct report_cell *cell, size_
     text_addf(out, "<td class=\"%s%s\"", column_opens_group(column) ? "first" : "", best ? " best" : "");
     if (spread[0])
         text_addf(out, " title=\"%s\"", spread);
-    text_addf(out, ">%s", format_figure(&figure, shown->unit, value));
+    text_add(out, ">");
+    text_add_html(out, format_figure(&figure, shown->unit, value));
     if (strcmp(shown->name, "p50") == 0 &&
         format_range(&figure, shown->unit, range, sizeof range)[0])
         text_addf(out, "<small>%s</small>", range);
