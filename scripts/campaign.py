@@ -1,4 +1,4 @@
-"""campaign.py: what check-agreement and bench-self share: building, launches of handoff, paired figures.
+"""campaign.py: what check-agreement and bench-self share: builds, launches, paired ratios.
 
 Python 3.8 and its standard library. Launches are the unit of statistics, neighbours in time are
 paired, and ratios are averaged as logarithms, as everywhere in handoff.
@@ -14,9 +14,9 @@ ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 
 # Two-sided 90 % points of Student's t for 1 to 30 degrees of freedom; beyond, the last one is used,
 # which errs on the wide side.
-T90 = [6.314, 2.920, 2.353, 2.132, 2.015, 1.943, 1.895, 1.860, 1.833, 1.812, 1.796, 1.782, 1.771, 1.761,
-       1.753, 1.746, 1.740, 1.734, 1.729, 1.725, 1.721, 1.717, 1.714, 1.711, 1.708, 1.706, 1.703, 1.701,
-       1.699, 1.697]
+T90 = [6.314, 2.920, 2.353, 2.132, 2.015, 1.943, 1.895, 1.860, 1.833, 1.812, 1.796, 1.782, 1.771,
+       1.761, 1.753, 1.746, 1.740, 1.734, 1.729, 1.725, 1.721, 1.717, 1.714, 1.711, 1.708, 1.706, 1.703,
+       1.701, 1.699, 1.697]
 
 
 class Failure(Exception):
@@ -49,7 +49,8 @@ def build(folder, targets):
     print("building in %s" % folder, file=sys.stderr)
     run(["cmake", "-S", ROOT, "-B", folder, "-DHANDOFF_TESTS=ON", "-DCMAKE_BUILD_TYPE=Release"])
     # `--target A B` needs CMake 3.15; one call for each would configure again and again.
-    run(["cmake", "--build", folder, "--parallel", str(os.cpu_count() or 1), "--target"] + targets, 1800)
+    jobs = str(os.cpu_count() or 1)
+    run(["cmake", "--build", folder, "--parallel", jobs, "--target"] + targets, 1800)
     return folder
 
 
@@ -67,13 +68,14 @@ def launch(program, axes):
         with open(os.path.join(out, "result.json")) as file:
             cell = json.load(file)["cells"][0]
     if cell["status"] != "ok":
-        raise Failure("handoff: %s: %s: %s" % (cell["id"], cell["status"], cell["reason"]), cell["hint"])
+        raise Failure("handoff: %s: %s: %s" % (cell["id"], cell["status"], cell["reason"]),
+                      cell["hint"])
     return cell, cell["launches"][0]
 
 
 def attempt(measure, tries=3):
-    """measure(), tried again when it fails, since a busy machine may stop a clock or a process for long.
-    Every failure is shown: nothing is dropped in silence."""
+    """measure(), tried again when it fails, since a busy machine may stop a process for
+    long. Every failure is shown: nothing is dropped in silence."""
     for left in range(tries - 1, -1, -1):
         try:
             return measure()
@@ -90,8 +92,8 @@ def median(values):
 
 
 def paired_ratio(upper, lower):
-    """(ratio, low, high): geometric mean of upper[i] / lower[i] with its 90 % interval; the limits are
-    None for a single pair."""
+    """(ratio, low, high): geometric mean of upper[i] / lower[i] with its 90 % interval; the limits
+    are None for a single pair."""
     logs = [math.log(u / l) for u, l in zip(upper, lower)]
     count = len(logs)
     mean = sum(logs) / count
@@ -106,7 +108,8 @@ def duration(ns):
     """1234567 -> '1.23 ms'."""
     for unit, size in (("s", 1e9), ("ms", 1e6), ("us", 1e3)):
         if ns >= size:
-            return "%.3g %s" % (ns / size, unit) if ns < 1000 * size else "%.0f %s" % (ns / size, unit)
+            form = "%.3g %s" if ns < 1000 * size else "%.0f %s"
+            return form % (ns / size, unit)
     return "%.3g ns" % ns
 
 
