@@ -23,6 +23,8 @@ void markdown_write(struct text *out, const struct page_part *parts, size_t coun
 void page_conclusions(struct text *out, const struct page_part *part);
 void page_block(struct text *out, const struct page_part *part, size_t block_index);
 void page_block_details(struct text *out, const struct report_block *block);
+/* "no steady state, shared cpu"; nothing without flags. */
+void page_flags(struct text *out, const struct report_cell *cell);
 void page_not_run(struct text *out, const struct report *report);
 void page_integrity(struct text *out, const struct report *report);
 void page_machine(struct text *out, const struct report *report);

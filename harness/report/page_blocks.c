@@ -131,6 +131,11 @@ static void table_row(struct text *out, const struct report *report,
     text_add_html(out, cell->id);
     text_add(out, "\">");
     text_add_html(out, cell->short_label[0] ? cell->short_label : cell->label);
+    if (cell->ok && cJSON_GetArraySize(json_get(cell->json, "flags")) > 0) {
+        text_add(out, "<small>");
+        page_flags(out, cell);
+        text_add(out, "</small>");
+    }
     text_add(out, "</th>");
     if (cell->ok) {
         for (size_t i = 0; i < COLUMN_COUNT; i++)

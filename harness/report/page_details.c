@@ -70,7 +70,7 @@ static void pair_add(struct text *out, const struct report_cell *cell, const cha
     }
 }
 
-static void flags_add(struct text *out, const struct report_cell *cell)
+void page_flags(struct text *out, const struct report_cell *cell)
 {
     const cJSON *flag;
     const char *comma = "";
@@ -79,10 +79,15 @@ static void flags_add(struct text *out, const struct report_cell *cell)
         if (!cJSON_IsString(flag))
             continue;
         text_add(out, comma);
-        if (strcmp(flag->valuestring, "no_steady_state") == 0)
-            text_add(out, "no steady state");
-        else
-            text_add_html(out, flag->valuestring);
+        for (const char *at = flag->valuestring, *end; *at; at = end) { /* no_steady_state: words */
+            struct text word = {0};
+            end = at + strcspn(at, "_");
+            text_add_bytes(&word, at, (size_t)(end - at));
+            text_add_html(out, text_get(&word));
+            text_free(&word);
+            end += strspn(end, "_");
+            text_add(out, *end ? " " : "");
+        }
         comma = ", ";
     }
 }
@@ -121,7 +126,7 @@ static void details_row(struct text *out, const struct report_cell *cell)
     conclusions_small_stages(cell, &stages);
     text_add(out, stages.used_bytes ? text_get(&stages) : "—");
     text_add(out, "</td><td class=\"words\">");
-    flags_add(out, cell);
+    page_flags(out, cell);
     text_add(out, "</td></tr>\n");
     text_free(&stages);
 }
