@@ -10,6 +10,7 @@
 
 #include "harness/base/json.h"
 #include "harness/measure/clock.h"
+#include "harness/run/fault.h"
 #include "harness/run/guard.h"
 #include "harness/run/placement.h"
 
@@ -105,6 +106,7 @@ static enum status role_work(struct role *role, const struct role_kind *kind, st
     enum status status = role_set_up(role, err);
     if (status == ST_OK)
         status = kind->prepare(role, &state, err);
+    FAULT_POINT(kind->name, "prepared", 0);
     if (status == ST_OK)
         status = role_send_type(role, "ready", err);
     if (status == ST_OK)
@@ -119,6 +121,7 @@ static enum status role_work(struct role *role, const struct role_kind *kind, st
     struct err ignored;
     if (role_receive(role, "exit", &message, &ignored) == ST_OK)
         channel_message_clear(&message);
+    FAULT_POINT(kind->name, "ending", 0);
     kind->clean_up(state);
     shm_unmap(&role->trace_map);
     return status;

@@ -14,7 +14,7 @@ from program import Failure, check, say  # noqa: E402,F401
 
 # The claim: from a death to its being known.
 LIMIT_S = 1.0
-# The named points of harness/run/producer.c and consumer.c.
+# The named points of harness/run/producer.c and consumer.c on a frame's journey.
 POINTS = [("producer", point) for point in ("woke", "ready", "reserved", "filled", "committed")] + \
          [("consumer", point) for point in ("waiting", "acquired", "done", "checked", "released")]
 
@@ -72,7 +72,7 @@ def arguments(description):
     parser = argparse.ArgumentParser(description=description)
     parser.add_argument("--program", required=True, help="handoff-faults")
     parser.add_argument("--repeats", type=int, default=2, help="times each death is tried")
-    parser.add_argument("--jobs", type=int, default=4, help="runs side by side")
+    parser.add_argument("--jobs", type=int, default=6, help="runs side by side")
     parser.add_argument("--seed", type=int, default=None)
     parsed = parser.parse_args()
     parsed.program = os.path.abspath(parsed.program)

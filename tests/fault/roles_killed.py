@@ -1,6 +1,6 @@
 """roles_killed.py: either role is killed at each named point of a frame's journey, on every transport
 with every wait: the death is reported with its reason within a second, the matrix goes on, and nothing
-is left behind.
+is left behind. The same before the first frame and after the last one.
 
 Each trial is a run of its own with two cells. In the first cell the role dies in the first launch that
 gets to frame FRAME; its second launch and the other cell, which has fewer frames, must be measured.
@@ -32,7 +32,15 @@ def scenario_of(edge):
     }
 
 
-def check_reason(reason, role):
+# Points outside of the journey (harness/run/role.c), and what is told of a death there.
+OUTSIDE = {"prepared": r"after 0 of its \d+ frames", "ending": "after its last frame"}
+
+
+def check_reason(reason, role, point):
+    if point in OUTSIDE:
+        wanted = r"the %s was killed by signal 9 \(Killed\) %s$" % (role, OUTSIDE[point])
+        check(re.match(wanted, reason), "not the reason of a killed %s: %r" % (role, reason))
+        return FRAME
     found = re.match(r"the (\w+) was killed by signal 9 \(Killed\) after (\d+) of its (\d+) frames",
                      reason)
     check(found, "not the reason of a killed %s: %r" % (role, reason))
@@ -42,15 +50,17 @@ def check_reason(reason, role):
     return int(found.group(2))
 
 
-def check_result(result, said, edge, role):
+def check_result(result, said, edge, role, point):
     dies, lives = result["cells"]
+    if point in OUTSIDE and dies["status"] == "ok":
+        dies, lives = lives, dies  # both cells get to these points
     check(dies["status"] == "failed" and re.sub(r"^launch \d+: ", "", dies["reason"]) == said,
           "the cell is not failed with the reason told: %s %r" % (dies["status"], dies["reason"]))
     check((dies["launches_failed"], dies["launches_ok"]) == (1, 1),
           "%d launches failed and %d went on" % (dies["launches_failed"], dies["launches_ok"]))
     check(lives["status"] == "ok" and lives["launches_ok"] == 2,
           "the other cell: %s %r" % (lives["status"], lives["reason"]))
-    frames = check_reason(said, role)
+    frames = check_reason(said, role, point)
     # With policy latest a frame can be replaced before the consumer sees it.
     check(frames == FRAME or edge.policy == "latest",
           "%s died at frame %d, but %d frames are told" % (role, FRAME, frames))
@@ -83,7 +93,8 @@ def trial(path, edge, role, point, wrapper=()):
     with tempfile.TemporaryDirectory(prefix="handoff-fault-") as folder:
         scenario = program.write_json(os.path.join(folder, "s.json"), scenario_of(edge))
         out, once = os.path.join(folder, "out"), os.path.join(folder, "death")
-        env = {"HANDOFF_FAULT": "%s:%s:%d" % (role, point, FRAME), "HANDOFF_FAULT_ONCE": once}
+        env = {"HANDOFF_FAULT": "%s:%s:%d" % (role, point, 0 if point in OUTSIDE else FRAME),
+               "HANDOFF_FAULT_ONCE": once}
         run = program.Program([path, "run", scenario, "--out", out], env=env, sample=True,
                               wrapper=wrapper)
         try:
@@ -101,7 +112,7 @@ def trial(path, edge, role, point, wrapper=()):
             check(told_s < LIMIT_S, "told %.3f s after the death" % told_s)
             check(written_s < LIMIT_S, "written %.3f s after the death" % written_s)
             check_result(program.read_json(os.path.join(out, "result.json")), told.group(2), edge,
-                         role)
+                         role, point)
             check_descriptors(run, told_ns)
         except faults.Failure as failure:
             raise faults.Failure("%s: %s" % (name, failure))
@@ -126,8 +137,9 @@ def print_table(results):
 
 def body():
     given = faults.arguments(__doc__)
+    outside = [(role, point) for role in ("producer", "consumer") for point in OUTSIDE]
     trials = [(trial, given.program, edge, role, point)
-              for edge in faults.edges(given.program) for role, point in POINTS
+              for edge in faults.edges(given.program) for role, point in POINTS + outside
               for _ in range(given.repeats)]
     results, failures = faults.run_all(trials, given.jobs)
     if results:
