@@ -169,6 +169,10 @@ static bool fold_was_waiting(const struct fold_config *config, const struct trac
     uint64_t filled_ns = sent->stamps_ns[STAMP_FILLED];
     if (config->latest && arrived->stamps_ns[STAMP_SEEN] < filled_ns)
         return false;
+    /* Equal when the first try brought the frame: it was filled after the consumer began to wait and
+     * before it looked, so that it never waited at all. */
+    if (arrived->stamps_ns[STAMP_SEEN] == arrived->stamps_ns[STAMP_WAITING])
+        return false;
     return arrived->stamps_ns[STAMP_WAITING] < filled_ns;
 }
 

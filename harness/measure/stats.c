@@ -125,6 +125,11 @@ struct stats_estimate stats_estimate_log(const double *values, size_t count)
         estimate.value = INFINITY;
         return estimate;
     }
+    /* All zero, as the access of a zero-copy cell: that is what is said, not the resolution. */
+    if (estimate.high <= 0.0) {
+        estimate.value = 0.0;
+        return estimate;
+    }
     double mean;
     double error;
     stats_mean(values, count, stats_map_log, &mean, &error);

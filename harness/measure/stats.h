@@ -58,7 +58,8 @@ struct stats_estimate {
 };
 
 /* For times, and rates that cannot be 0: the geometric mean, with the t interval on the logarithm.
- * Values below 1 count as 1, the resolution of a nanosecond (pass scaled values for other units).
+ * Values below 1 count as 1, the resolution of a nanosecond (pass scaled values for other units);
+ * nothing but zeros is 0, with a range.
  * With an infinite value among them there is no mean: value and high are INFINITY, low is the
  * smallest, and the spread is a range. */
 struct stats_estimate stats_estimate_log(const double *values, size_t count);

@@ -181,10 +181,12 @@ static inline enum status consumer_frame(struct consumer *consumer, const struct
     enum status status = wait_loop_acquire(&consumer->loop, &frame, &wait, err);
     if (status != ST_OK)
         return status;
+    /* The header's line comes over from the producer here, before the stamp: it is part of getting
+     * the frame, not of the kernel. */
+    const int32_t id = frame_header_id(frame.header);
     stamps[STAMP_ACQUIRED] = clock_now_ns();
     stamps[STAMP_WAITING] = wait.waiting_ns;
     stamps[STAMP_SEEN] = wait.seen_ns;
-    const int32_t id = frame_header_id(frame.header);
     record->frame_id = id;
     CONSUMER_FAULT("acquired", id);
     status = consumer_process(consumer, &frame, stamps, &result);

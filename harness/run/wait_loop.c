@@ -50,24 +50,29 @@ static inline enum status wait_loop_idle(struct wait_loop *loop, const struct wa
 
 typedef enum status (*wait_loop_verb)(struct endpoint *, struct frame *, struct err *);
 
-/* The loop for the verbs that need no stamps in between. */
+/* The loop for the verbs that need no stamps in between. The first try does without the word: its
+ * line is mostly in the other role's cache, and where there is nothing to wait for, nobody has to
+ * fetch it. A descriptor has no value to take before a try, so it is not tried twice. */
 static enum status wait_loop_call(struct wait_loop *loop, wait_loop_verb verb,
                                   enum direction direction, const char *awaited,
                                   struct frame *frame, struct err *err)
 {
-    struct wait_source source;
-    loop->transport->wait_source(loop->endpoint, direction, &source);
-    for (;;) {
+    enum status status = verb(loop->endpoint, frame, err);
+    while (status == ST_AGAIN) {
+        struct wait_source source;
+        loop->transport->wait_source(loop->endpoint, direction, &source);
         uint32_t seen = wait_source_value(&source);
-        enum status status = verb(loop->endpoint, frame, err);
-        if (status != ST_AGAIN)
-            return status;
-        if (source.kind != SOURCE_WORD)
-            loop->transport->wait_source(loop->endpoint, direction, &source);
+        if (source.kind == SOURCE_WORD) {
+            status = verb(loop->endpoint, frame, err);
+            if (status != ST_AGAIN)
+                return status;
+        }
         status = wait_loop_idle(loop, &source, seen);
         if (status != ST_OK)
             return wait_loop_idle_failed(status, awaited, err);
+        status = verb(loop->endpoint, frame, err);
     }
+    return status;
 }
 
 enum status wait_loop_reserve(struct wait_loop *loop, struct frame *frame, struct err *err)
@@ -90,21 +95,29 @@ enum status wait_loop_release(struct wait_loop *loop, struct frame *frame, struc
 enum status wait_loop_acquire(struct wait_loop *loop, struct frame *frame,
                               struct wait_loop_stamps *stamps, struct err *err)
 {
-    struct wait_source source;
-    loop->transport->wait_source(loop->endpoint, DIRECTION_READ, &source);
     stamps->waiting_ns = clock_now_ns();
     stamps->seen_ns = stamps->waiting_ns;
-    for (;;) {
+    enum status status = loop->transport->acquire(loop->endpoint, frame, err);
+    while (status == ST_AGAIN) {
+        struct wait_source source;
+        loop->transport->wait_source(loop->endpoint, DIRECTION_READ, &source);
         uint32_t seen = wait_source_value(&source);
-        enum status status = loop->transport->acquire(loop->endpoint, frame, err);
-        if (status != ST_AGAIN)
-            return status;
-        if (source.kind != SOURCE_WORD)
-            loop->transport->wait_source(loop->endpoint, DIRECTION_READ, &source);
-        status = wait_loop_idle(loop, &source, seen);
-        if (status != ST_OK)
-            return wait_loop_idle_failed(status, "frame", err);
+        if (source.kind == SOURCE_WORD) {
+            status = loop->transport->acquire(loop->endpoint, frame, err);
+            if (status != ST_AGAIN) {
+                stamps->seen_ns = stamps->waiting_ns; /* it came before the wait */
+                return status;
+            }
+        }
+        /* An early return is not news: only with a new value has the wait returned. */
+        do {
+            status = wait_loop_idle(loop, &source, seen);
+            if (status != ST_OK)
+                return wait_loop_idle_failed(status, "frame", err);
+        } while (source.kind == SOURCE_WORD && wait_source_value(&source) == seen);
         if (frame->progress_bytes == 0)
             stamps->seen_ns = clock_now_ns();
+        status = loop->transport->acquire(loop->endpoint, frame, err);
     }
+    return status;
 }

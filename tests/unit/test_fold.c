@@ -202,6 +202,23 @@ static void test_warm_up_is_left_out_and_the_first_frame_apart(void **state)
     free_launch(&launch);
 }
 
+/* The frame was filled after the consumer took its first stamp and before its first look: it began to
+ * wait earlier, and yet did not wait. */
+static void test_a_frame_found_at_the_first_look_was_not_waited_for(void **state)
+{
+    struct launch launch = make_launch(usual);
+    for (uint32_t id = 30; id < 36; id++) {
+        uint64_t filled_ns = sent(&launch, id)->stamps_ns[STAMP_FILLED];
+        arrived(&launch, id)->stamps_ns[STAMP_WAITING] = filled_ns - 200;
+        arrived(&launch, id)->stamps_ns[STAMP_SEEN] = filled_ns - 200;
+    }
+    struct fold *fold = fold_fine(&launch);
+    assert_int_equal(fold->backlog_frames, 6);
+    assert_all(fold, INTERVAL_handoff, 94, 140);
+    fold_free(fold);
+    free_launch(&launch);
+}
+
 static void test_frames_the_consumer_did_not_wait_for_are_backlog(void **state)
 {
     struct launch launch = make_launch(usual);
@@ -491,6 +508,7 @@ int main(void)
         cmocka_unit_test(test_intervals_exist_only_where_they_mean_something),
         cmocka_unit_test(test_warm_up_is_left_out_and_the_first_frame_apart),
         cmocka_unit_test(test_frames_the_consumer_did_not_wait_for_are_backlog),
+        cmocka_unit_test(test_a_frame_found_at_the_first_look_was_not_waited_for),
         cmocka_unit_test(test_absent_stamps_add_nothing),
         cmocka_unit_test(test_late_frames_miss_their_deadline),
         cmocka_unit_test(test_latest_skips_and_counts_infinite_responses),

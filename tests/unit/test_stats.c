@@ -130,9 +130,12 @@ static void test_estimates_of_nothing_zero_and_infinity(void **state)
     assert_true(isnan(estimate.value) && isnan(estimate.low) && isnan(estimate.high));
     assert_int_equal(estimate.spread, STATS_SPREAD_NONE);
     assert_int_equal(stats_estimate_linear(NULL, 0).spread, STATS_SPREAD_NONE);
-    /* Zeros count as one nanosecond in logarithms and as zeros in means. */
-    double values[12] = {0.0, 0.0, 0.0};
-    assert_near(stats_estimate_log(values, 3).value, 1.0, 1e-12);
+    /* Zeros count as one nanosecond in logarithms and as zeros in means. Nothing but zeros is 0. */
+    double values[12] = {0.0, 0.0, 8.0};
+    assert_near(stats_estimate_log(values, 3).value, 2.0, 1e-12);
+    values[2] = 0.0;
+    assert_true(stats_estimate_log(values, 12).value == 0.0);
+    assert_true(stats_estimate_log(values, 12).high == 0.0);
     assert_near(stats_estimate_linear(values, 3).value, 0.0, 1e-12);
     /* A linear interval does not go below 0. */
     values[11] = 1000.0;
