@@ -143,7 +143,8 @@ def test_closed_and_full_output(t):
     not let progress run into a socket."""
     scenario = t.scenario(TWO_BLOCKS)
     for name, redirections, code in (("out", ">&-", 1), ("full", "> /dev/full", 1),
-                                     ("err", "2>&-", 0), ("all", "<&- >&- 2>&-", 1)):
+                                     ("err", "2>&-", 0), ("both", ">&- 2>&-", 1),
+                                     ("all", "<&- >&- 2>&-", 1)):
         out = t.file(name)
         done = shell(t, redirections, "run", scenario, "--out", out, code=code)
         check(done.code == code, "%s: exit code %d:\n%s" % (redirections, done.code,

@@ -3,6 +3,7 @@ import os
 import re
 import signal
 import sys
+import time
 
 
 import suite
@@ -83,6 +84,26 @@ def test_interrupt_of_the_group(t):
         interrupted_run(t, t.file("out%d" % number),
                         lambda run, number=number: os.killpg(run.pid, number),
                         start_new_session=True)
+
+
+def test_signals_to_roles(t):
+    """What a terminal or `timeout` sends is the runner's to decide: roles and guard do not die of it,
+    not even while they start."""
+    run = t.start("run", t.scenario(TWO_BLOCKS, launches=4, frames=60), "--out", t.file("out"))
+    sent = 0
+    while run.process.poll() is None:
+        for pid in program.family(run.marker):
+            if pid != run.pid and program.role_of(pid) not in ("", "runner"):
+                for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+                    try:
+                        os.kill(pid, number)
+                        sent += 1
+                    except OSError:
+                        pass
+        time.sleep(0.005)
+    check(run.wait() == 0, "a role died of a signal:\n" + run.stderr())
+    all_ok(t.result(t.file("out")))
+    check(sent > 20, "only %d signals were sent" % sent)
 
 
 def test_interrupt_in_the_pilot(t):
