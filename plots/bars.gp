@@ -4,15 +4,16 @@
 #
 # DATA, tab-separated: row, value, low, high, CPU %, colour (decimal RGB), name, value as text, CPU
 # as text. HEADINGS: row, text above a group of bars. Rows count down from -1.
-# LAYOUT holds five numbers: height in pixels, the share of the width that names need, the lowest row,
-# the end of the axis, and the end of the CPU axis.
+# LAYOUT holds five numbers: height in pixels, the share of the width that names need, the lowest
+# row, the end of the axis, and the end of the CPU axis.
 ink = "#1b2733"
 grid = "#d8dee4"
 height = int(word(ARG5, 1))
 if (ARG1 eq "svg") {
     set terminal svg size 560,height dynamic noenhanced font "Helvetica,13" background rgb "#ffffff"
 } else {
-    set terminal pngcairo size 1120,2 * height noenhanced fontscale 1.6 linewidth 2 font "sans,11" background rgb "#ffffff"
+    set terminal pngcairo size 1120,2 * height noenhanced fontscale 1.6 linewidth 2 \
+        font "sans,11" background rgb "#ffffff"
 }
 set encoding utf8
 set output ARG2

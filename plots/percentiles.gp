@@ -11,13 +11,14 @@ grid = "#d8dee4"
 if (ARG1 eq "svg") {
     set terminal svg size 560,390 dynamic noenhanced font "Helvetica,13" background rgb "#ffffff"
 } else {
-    set terminal pngcairo size 1120,780 noenhanced fontscale 1.6 linewidth 2 font "sans,11" background rgb "#ffffff"
+    set terminal pngcairo size 1120,780 noenhanced fontscale 1.6 linewidth 2 \
+        font "sans,11" background rgb "#ffffff"
 }
 set encoding utf8
 set output ARG2
 set datafile separator "\t"
 set key autotitle columnheader
-set key outside top left horizontal reverse Left samplen 2.6 width -2 textcolor rgb ink
+set key outside top left horizontal reverse Left samplen 2.4 width 1 textcolor rgb ink
 
 set border 3 linecolor rgb ink linewidth 0.8
 set tics nomirror scale 0.5 textcolor rgb ink

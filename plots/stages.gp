@@ -4,15 +4,16 @@
 #
 # DATA, tab-separated: row, then the ends of reserve, fill, transfer, access and kernel counted from
 # zero, the name, and the median of the whole as text. HEADINGS: row, text. Medians.
-# LAYOUT holds four numbers: height in pixels, the share of the width that names need, the lowest row
-# and the end of the axis.
+# LAYOUT holds four numbers: height in pixels, the share of the width that names need, the lowest
+# row and the end of the axis.
 ink = "#1b2733"
 grid = "#d8dee4"
 height = int(word(ARG5, 1))
 if (ARG1 eq "svg") {
     set terminal svg size 560,height dynamic noenhanced font "Helvetica,13" background rgb "#ffffff"
 } else {
-    set terminal pngcairo size 1120,2 * height noenhanced fontscale 1.6 linewidth 2 font "sans,11" background rgb "#ffffff"
+    set terminal pngcairo size 1120,2 * height noenhanced fontscale 1.6 linewidth 2 \
+        font "sans,11" background rgb "#ffffff"
 }
 set encoding utf8
 set output ARG2

@@ -2,9 +2,9 @@
  *
  * Rules. Transport: over the comparisons of transports at image sizes (100 kB and more) with a
  * pacing under which latency means something, the one whose latency was lowest or tied with the
- * lowest everywhere, among those without an integrity error. Wait: in the first comparison of waits,
- * the fastest; and the cheapest in CPU, which is the fastest of those within one percentage point of
- * the smallest share. Called by conclusions_make.
+ * lowest everywhere, among those without an integrity error. Wait: in the first comparison of
+ * waits, the fastest; and the cheapest in CPU, which is the fastest of those within one percentage
+ * point of the smallest share. Called by conclusions_make.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -166,12 +166,15 @@ static void transport_advice(const struct report *report, struct text *text)
         example_add(text, &contest, winner->name);
         text_add(text, ", and no frame arrived damaged.");
     } else if (winner && contest.undecided == 0) {
-        text_addf(text, "The transports are tied in the %zu comparison%s made here at image sizes: "
-                        "choose by what is easier to deploy.", contest.groups, plural);
-    } else if (contest.undecided > 0) {
-        text_addf(text, "Not enough data to recommend a transport: %zu of %zu comparison%s could "
-                        "not be decided. Run more launches (--launches 10).", contest.undecided,
+        text_addf(text,
+                  "The transports are tied in the %zu comparison%s made here at image sizes: "
+                  "choose by what is easier to deploy.",
                   contest.groups, plural);
+    } else if (contest.undecided > 0) {
+        text_addf(text,
+                  "Not enough data to recommend a transport: %zu of %zu comparison%s could "
+                  "not be decided. Run more launches (--launches 10).",
+                  contest.undecided, contest.groups, plural);
     } else {
         text_add(text, "No transport had the lowest latency everywhere:");
         for (size_t i = 0; i < contest.count; i++) {
@@ -185,8 +188,7 @@ static void transport_advice(const struct report *report, struct text *text)
 
 /* The cheapest in the consumer's CPU; of those that are as cheap, the fastest. */
 static const struct report_cell *wait_cheapest(const struct report_block *block,
-                                               const struct report_group *group,
-                                               enum metric metric)
+                                               const struct report_group *group, enum metric metric)
 {
     const struct report_cell *cheapest = NULL;
     double smallest = 1e300;
@@ -265,8 +267,8 @@ static void wait_advice(const struct report *report, struct text *text)
         text_add(text, " where the consumer can have a CPU to itself, and otherwise with ");
         wait_add(text, cheapest, metric);
         text_add(text, verdict == STATS_SLOWER ? ": the fastest and the cheapest measured here"
-                 : verdict == STATS_TIED ? ": in time the two are tied here"
-                                         : ": the data does not decide which is faster");
+                       : verdict == STATS_TIED ? ": in time the two are tied here"
+                                               : ": the data does not decide which is faster");
         context_add(text, " with ", group);
         text_add(text, ".");
         return;
@@ -276,7 +278,7 @@ static void wait_advice(const struct report *report, struct text *text)
 void advice_make(const struct report *report, struct conclusions *conclusions)
 {
     static void (*const rules[])(const struct report *, struct text *) = {transport_advice,
-                                                                         wait_advice};
+                                                                          wait_advice};
     conclusions->advice = calloc(sizeof rules / sizeof rules[0], sizeof *conclusions->advice);
     for (size_t i = 0; conclusions->advice && i < sizeof rules / sizeof rules[0]; i++) {
         struct text *text = &conclusions->advice[conclusions->advice_count];

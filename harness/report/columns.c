@@ -5,10 +5,10 @@
 
 #include "harness/base/json.h"
 
-#define QUANTILE_COLUMN(interval, quantile)                                                        \
-    static struct figure column_##interval##_##quantile(const struct report_cell *cell)            \
-    {                                                                                              \
-        return report_quantile(cell, #interval, #quantile);                                        \
+#define QUANTILE_COLUMN(interval, quantile)                                             \
+    static struct figure column_##interval##_##quantile(const struct report_cell *cell) \
+    {                                                                                   \
+        return report_quantile(cell, #interval, #quantile);                             \
     }
 QUANTILE_COLUMN(latency, p50)
 QUANTILE_COLUMN(latency, p99)
@@ -54,8 +54,7 @@ const struct column report_columns[COLUMN_COUNT] = {
 
 bool column_opens_group(size_t index)
 {
-    return index == 0 ||
-           strcmp(report_columns[index].group, report_columns[index - 1].group) != 0;
+    return index == 0 || strcmp(report_columns[index].group, report_columns[index - 1].group) != 0;
 }
 
 void columns_add_status(const struct report_cell *cell, struct text *text)

@@ -1,4 +1,4 @@
-/* columns.h: the columns of a report's table, the same on a terminal, in Markdown and on the page. */
+/* columns.h: the columns of a report's table: on a terminal, in Markdown and on the page. */
 #ifndef HANDOFF_REPORT_COLUMNS_H
 #define HANDOFF_REPORT_COLUMNS_H
 

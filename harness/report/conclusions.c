@@ -77,9 +77,11 @@ static void verdict_add(struct text *text, const struct report *report,
     struct stats_paired paired = verdict_compare(report, cell, base, metric);
     bool rate = metric == METRIC_FRAMES_PER_S;
     if (paired.pairs < VERDICT_PAIRS_MIN) {
-        text_addf(text, ", beside %s's %s; %zu launch%s of each %s too few for a verdict (%d are "
-                        "needed)", base->name, value, paired.pairs,
-                  paired.pairs == 1 ? "" : "es", paired.pairs == 1 ? "is" : "are", VERDICT_PAIRS_MIN);
+        text_addf(text,
+                  ", beside %s's %s; %zu launch%s of each %s too few for a verdict (%d are "
+                  "needed)",
+                  base->name, value, paired.pairs, paired.pairs == 1 ? "" : "es",
+                  paired.pairs == 1 ? "is" : "are", VERDICT_PAIRS_MIN);
     } else if (paired.verdict == STATS_TIED) {
         text_addf(text, ", tied with %s's %s (within 5 %%", base->name, value);
         detectable_add(text, &paired, "; ");
@@ -88,12 +90,13 @@ static void verdict_add(struct text *text, const struct report *report,
         format_ratio(paired.ratio, ratio);
         bool percent = strchr(ratio, '%') != NULL;
         if (rate)
-            text_addf(text, percent ? ", where %s's %s a thousand frames take %s less time"
-                                    : ", where %s's %s is %s as many",
+            text_addf(text,
+                      percent ? ", where %s's %s a thousand frames take %s less time"
+                              : ", where %s's %s is %s as many",
                       base->name, value, ratio);
         else
-            text_addf(text, percent ? ", %s more than %s's %s" : ", %s %s's %s", ratio,
-                      base->name, value);
+            text_addf(text, percent ? ", %s more than %s's %s" : ", %s %s's %s", ratio, base->name,
+                      value);
     } else {
         text_addf(text, ", beside %s's %s: not enough data to tell them apart (", base->name,
                   value);

@@ -29,8 +29,8 @@ enum status conclusions_make(const struct report *report, struct conclusions **c
 /* Safe on NULL. */
 void conclusions_free(struct conclusions *conclusions);
 
-/* Stages of a cell whose median is under 1 % of its median response (or latency, without one), such as
- * "reserve, access"; empty when there are none. */
+/* Stages of a cell whose median is under 1 % of its median response (or latency, without one), such
+ * as "reserve, access"; empty when there are none. */
 void conclusions_small_stages(const struct report_cell *cell, struct text *text);
 
 /* Makes the advice; called by conclusions_make. */

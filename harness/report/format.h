@@ -1,5 +1,5 @@
 /* format.h: numbers as people read them. Three significant digits, the unit that fits; "—" where
- * there is no number and "∞" where it is infinite. Called by every table and sentence of a report. */
+ * there is no number and "∞" where it is infinite. Called by every table and sentence. */
 #ifndef HANDOFF_REPORT_FORMAT_H
 #define HANDOFF_REPORT_FORMAT_H
 
@@ -17,10 +17,10 @@ struct figure {
 
 /* How a figure is written. */
 enum figure_unit {
-    UNIT_NS,               /* 12.3 µs */
-    UNIT_FRAMES_PER_S,     /* 1,234 */
-    UNIT_GB_PER_S,         /* bytes per second in, "1.23" out, in 10^9 bytes */
-    UNIT_PERCENT,          /* 98.7 */
+    UNIT_NS,           /* 12.3 µs */
+    UNIT_FRAMES_PER_S, /* 1,234 */
+    UNIT_GB_PER_S,     /* bytes per second in, "1.23" out, in 10^9 bytes */
+    UNIT_PERCENT,      /* 98.7 */
 };
 
 #define FIGURE_BYTES 48

@@ -85,8 +85,10 @@ enum status gnuplot_run(const char *dir, const char *script, const char *const a
     if (failed) {
         close(pipe_fds[0]);
         if (failed == ENOENT)
-            return err_set(err, ST_UNAVAILABLE, "apt-get install gnuplot-nox, then run `handoff "
-                           "report` again", "gnuplot is not installed, so there are no pictures");
+            return err_set(err, ST_UNAVAILABLE,
+                           "apt-get install gnuplot-nox, then run `handoff "
+                           "report` again",
+                           "gnuplot is not installed, so there are no pictures");
         return err_set_errno(err, failed, NULL, "cannot start gnuplot");
     }
     bool ended = gnuplot_listen(pipe_fds[0], pid, says);
@@ -96,8 +98,10 @@ enum status gnuplot_run(const char *dir, const char *script, const char *const a
     if (!ended)
         return err_set(err, ST_TIMEOUT, NULL, "gnuplot did not finish %s within a minute", script);
     if (WIFEXITED(state) && WEXITSTATUS(state) == 127 && !says[0])
-        return err_set(err, ST_UNAVAILABLE, "apt-get install gnuplot-nox, then run `handoff report` "
-                       "again", "gnuplot is not installed, so there are no pictures");
+        return err_set(err, ST_UNAVAILABLE,
+                       "apt-get install gnuplot-nox, then run `handoff report` "
+                       "again",
+                       "gnuplot is not installed, so there are no pictures");
     if (!WIFEXITED(state) || WEXITSTATUS(state) != 0) {
         struct text clean = {0};
         text_add_plain(&clean, says);

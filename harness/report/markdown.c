@@ -85,8 +85,7 @@ static void part_write(struct text *out, const struct page_part *part)
     text_add_markdown(out, part->report->scenario);
     text_add(out, "\n\n");
     conclusions_write(out, part);
-    cJSON_ArrayForEach(warning, json_get(part->report->json, "warnings"))
-    {
+    cJSON_ArrayForEach (warning, json_get(part->report->json, "warnings")) {
         if (!cJSON_IsString(warning))
             continue;
         text_add(out, "- ⚠️ ");

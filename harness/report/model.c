@@ -27,8 +27,7 @@ static void block_find_varying(struct report_block *block)
 {
     const cJSON *axis;
     const cJSON *axes = block->cell_count ? json_get(block->cells[0].json, "axes") : NULL;
-    cJSON_ArrayForEach(axis, axes)
-    {
+    cJSON_ArrayForEach (axis, axes) {
         if (!axis->string || block->varying_count == REPORT_AXES_MAX)
             continue;
         for (size_t i = 1; i < block->cell_count; i++) {
@@ -77,7 +76,7 @@ static void label_add(struct text *text, const struct report_cell *cell, const c
 /* Which of the axes that vary go into a label. */
 enum label_axes { LABEL_ALL, LABEL_COMPARED, LABEL_OTHERS, LABEL_NAME };
 
-/* They stand in the block's order, but for the compared one and what follows from it: those first. */
+/* They stand in the block's order, but the compared one and what follows from it come first. */
 static char *label_make(const struct report_block *block, const struct report_cell *cell,
                         enum label_axes axes)
 {
@@ -86,10 +85,10 @@ static char *label_make(const struct report_block *block, const struct report_ce
         if (strcmp(block->varying[i], block->compare) == 0)
             label_add(&text, cell, block->varying[i]);
     for (size_t i = 0; axes != LABEL_OTHERS && i < block->varying_count; i++)
-        if (axes != LABEL_NAME && block->bound[i] &&
-            strcmp(block->varying[i], block->compare) != 0)
+        if (axes != LABEL_NAME && block->bound[i] && strcmp(block->varying[i], block->compare) != 0)
             label_join(&text, cell, block->varying[i], " + ");
-    for (size_t i = 0; axes != LABEL_COMPARED && axes != LABEL_NAME && i < block->varying_count; i++)
+    for (size_t i = 0; axes != LABEL_COMPARED && axes != LABEL_NAME && i < block->varying_count;
+         i++)
         if (!block->bound[i])
             label_add(&text, cell, block->varying[i]);
     return text_take(&text);
@@ -166,7 +165,7 @@ static bool cells_share_group(const struct report_block *block, const struct rep
     return true;
 }
 
-/* Puts a cell into its group, a new one if need be. A block without a compared axis is one group. */
+/* Puts a cell into its group, a new one if need be. A block that compares nothing is one group. */
 static bool group_add(struct report_block *block, size_t index)
 {
     struct report_cell *cell = &block->cells[index];
@@ -226,8 +225,7 @@ static bool block_collect(struct report_block *block, const cJSON *cells, size_t
     block->cells = calloc((size_t)cJSON_GetArraySize(cells) + 1, sizeof *block->cells);
     if (!block->cells)
         return false;
-    cJSON_ArrayForEach(json, cells)
-    {
+    cJSON_ArrayForEach (json, cells) {
         int64_t of_block;
         if (!json_whole(json_get(json, "block"), 0, (int64_t)block_count - 1, &of_block) ||
             (size_t)of_block != index)
@@ -261,8 +259,7 @@ static enum status result_check(const cJSON *json, struct err *err)
         return err_set(err, ST_INVALID, hint, "%s: must be a list",
                        cJSON_IsArray(blocks) ? "cells" : "blocks");
     int index = 0;
-    cJSON_ArrayForEach(cell, cells)
-    {
+    cJSON_ArrayForEach (cell, cells) {
         if (!json_whole(json_get(cell, "block"), 0, cJSON_GetArraySize(blocks) - 1, &block))
             return err_set(err, ST_INVALID, hint, "cells[%d].block: must be the index of a block",
                            index);
@@ -290,8 +287,7 @@ enum status report_open(const cJSON *json, struct report **report, struct err *e
     if (!opened->blocks)
         goto undo_open;
     const cJSON *block_json;
-    cJSON_ArrayForEach(block_json, blocks)
-    {
+    cJSON_ArrayForEach (block_json, blocks) {
         struct report_block *block = &opened->blocks[opened->block_count++];
         block->name = json_get_string(block_json, "name", "");
         block->description = json_get_string(block_json, "description", "");

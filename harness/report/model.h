@@ -1,8 +1,8 @@
 /* model.h: a result, seen the way a report tells it: blocks, groups and cells.
  *
  * A view on the parsed JSON, which must outlive it. A result is input: every getter answers for
- * values that are absent or of another type, and nothing here is trusted to be consistent. Called by
- * everything in this room.
+ * values that are absent or of another type, and nothing here is trusted to be consistent. Called
+ * by everything in this room.
  */
 #ifndef HANDOFF_REPORT_MODEL_H
 #define HANDOFF_REPORT_MODEL_H
@@ -25,24 +25,26 @@ struct report_cell {
     const char *id;
     const char *status; /* "ok", "failed", … */
     bool ok;
-    size_t group;       /* index into the block's groups */
-    char *label;        /* the axes that vary in the block, "shm · 1920×1080×3 · ping-pong" */
-    char *short_label;  /* the same without what the group's context says: "shm + futex" */
-    char *name;         /* the compared value alone, for sentences: "shm" */
+    size_t group;      /* index into the block's groups */
+    char *label;       /* the axes that vary in the block, "shm · 1920×1080×3 · ping-pong" */
+    char *short_label; /* the same without what the group's context says: "shm + futex" */
+    char *name;        /* the compared value alone, for sentences: "shm" */
 };
 
 /* Cells that differ in nothing but the compared axis. */
 struct report_group {
-    char *context;  /* what the others have that varies in the block, "1920×1080×3 · ping-pong", or "" */
-    char *sentence; /* the same as the start of a sentence, "At 60 frames/s of 1920×1080×3 (6.2 MB)" */
-    size_t *cells;  /* indices into the block's cells */
+    /* What the others have that varies in the block, "1920×1080×3 · ping-pong", or "". */
+    char *context;
+    /* The same as the start of a sentence, "At 60 frames/s of 1920×1080×3 (6.2 MB)". */
+    char *sentence;
+    size_t *cells; /* indices into the block's cells */
     size_t cell_count;
 };
 
 struct report_block {
     const char *name;
     const char *description;
-    const char *compare;               /* axis, or "" */
+    const char *compare;                  /* axis, or "" */
     const char *varying[REPORT_AXES_MAX]; /* axes with more than one value, in order */
     bool bound[REPORT_AXES_MAX]; /* follows from the compared axis: each transport its own wait */
     size_t varying_count;

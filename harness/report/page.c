@@ -60,7 +60,8 @@ static void page_heading(struct text *out, const struct report *report)
     text_add(out, "<header>\n<p class=\"brand\">handoff</p>\n<h1>");
     text_add_html(out, report->scenario);
     text_add(out, "</h1>\n");
-    const char *description = json_get_string(json_get(report->json, "scenario"), "description", "");
+    const char *description =
+        json_get_string(json_get(report->json, "scenario"), "description", "");
     if (description[0]) {
         text_add(out, "<p class=\"lede\">");
         text_add_html(out, description);
@@ -89,8 +90,9 @@ static void page_notices(struct text *out, const struct page_part *part)
 {
     const cJSON *json = part->report->json, *run = json_get(json, "run"), *warning;
     const cJSON *warnings = json_get(json, "warnings");
-    bool partial = !json_get_bool(run, "complete", true) || json_get_bool(run, "interrupted", false);
-    size_t not_run = page_not_run_count(part->report);
+    bool partial =
+        !json_get_bool(run, "complete", true) || json_get_bool(run, "interrupted", false);
+    size_t not_run = page_not_run_count(part->report, true);
     bool pictures = !part->plots || part->plots->problem.status == ST_OK;
     if (!partial && !not_run && pictures && cJSON_GetArraySize(warnings) == 0)
         return;
@@ -98,8 +100,7 @@ static void page_notices(struct text *out, const struct page_part *part)
     if (partial)
         text_addf(out, "<li>The run was %s: what follows is what was complete by then.</li>\n",
                   json_get_bool(run, "interrupted", false) ? "interrupted" : "not finished");
-    cJSON_ArrayForEach(warning, warnings)
-    {
+    cJSON_ArrayForEach (warning, warnings) {
         if (!cJSON_IsString(warning))
             continue;
         text_add(out, "<li>");
@@ -107,8 +108,10 @@ static void page_notices(struct text *out, const struct page_part *part)
         text_add(out, "</li>\n");
     }
     if (not_run)
-        text_addf(out, "<li>%zu cell%s without a result: see <a href=\"#not-run\">what could not "
-                       "run</a>.</li>\n", not_run, not_run == 1 ? " is" : "s are");
+        text_addf(out,
+                  "<li>%zu cell%s without a result: see <a href=\"#not-run\">what could not "
+                  "run</a>.</li>\n",
+                  not_run, not_run == 1 ? " is" : "s are");
     if (!pictures) {
         text_add(out, "<li>Pictures are missing: ");
         text_add_html(out, part->plots->problem.what);

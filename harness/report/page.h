@@ -17,7 +17,7 @@ void page_write(struct text *out, const struct page_part *parts, size_t count);
 /* report.md: what fits the summary of a CI job. */
 void markdown_write(struct text *out, const struct page_part *parts, size_t count);
 
-/* ---- Within page*.c and markdown.c ------------------------------------------------------------ */
+/* ---- Within page*.c and markdown.c ---------------------------------------------------------- */
 
 /* Sections, in HTML. */
 void page_conclusions(struct text *out, const struct page_part *part);
@@ -38,7 +38,7 @@ double page_integrity_sentence(const struct report *report, struct text *text);
 void page_command(const struct report *report, struct text *text);
 /* CPU model, kernel and the like from the environment, joined by " · "; plain text. */
 void page_machine_line(const struct report *report, struct text *text);
-/* Cells that are not ok. */
-size_t page_not_run_count(const struct report *report);
+/* Cells that are not ok; `meaningful` leaves out those that apply nowhere. */
+size_t page_not_run_count(const struct report *report, bool meaningful);
 
 #endif

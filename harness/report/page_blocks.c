@@ -76,21 +76,21 @@ static void table_head(struct text *out, const struct report_block *block)
     text_add_html(out, block->compare);
     text_add(out, "</th>");
     for (size_t i = 0; i < COLUMN_COUNT; i++) {
-        text_addf(out, "<th scope=\"col\"%s>%s</th>", column_opens_group(i) ? " class=\"first\"" : "",
-                  report_columns[i].name);
+        text_addf(out, "<th scope=\"col\"%s>%s</th>",
+                  column_opens_group(i) ? " class=\"first\"" : "", report_columns[i].name);
     }
     text_add(out, "<th scope=\"col\" class=\"first\">bytes</th></tr>\n</thead>\n");
 }
 
 /* One figure: the value, its interval in small, and both in words on hover. */
-static void table_figure(struct text *out, const struct report_cell *cell, size_t column,
-                         bool best)
+static void table_figure(struct text *out, const struct report_cell *cell, size_t column, bool best)
 {
     const struct column *shown = &report_columns[column];
     struct figure figure = shown->get(cell);
     char value[FIGURE_BYTES], spread[4 * FIGURE_BYTES], range[3 * FIGURE_BYTES];
     format_spread(&figure, shown->unit, spread, sizeof spread);
-    text_addf(out, "<td class=\"%s%s\"", column_opens_group(column) ? "first" : "", best ? " best" : "");
+    text_addf(out, "<td class=\"%s%s\"", column_opens_group(column) ? "first" : "",
+              best ? " best" : "");
     if (spread[0])
         text_addf(out, " title=\"%s\"", spread);
     text_add(out, ">");
@@ -121,9 +121,8 @@ static bool cell_is_among_best(const struct report *report, const struct report_
     return paired.pairs >= VERDICT_PAIRS_MIN && paired.verdict != STATS_SLOWER;
 }
 
-static void table_row(struct text *out, const struct report *report,
-                      const struct report_cell *cell, const struct report_cell *best,
-                      enum metric metric)
+static void table_row(struct text *out, const struct report *report, const struct report_cell *cell,
+                      const struct report_cell *best, enum metric metric)
 {
     struct text words = {0};
     bool marked = cell_is_among_best(report, cell, best, metric);
@@ -141,8 +140,7 @@ static void table_row(struct text *out, const struct report *report,
         for (size_t i = 0; i < COLUMN_COUNT; i++)
             table_figure(out, cell, i, marked && column_is_metric(i, metric));
         report_integrity_text(cell, &words);
-        text_addf(out, "<td class=\"first%s\">",
-                  report_integrity_errors(cell) > 0 ? " wrong" : "");
+        text_addf(out, "<td class=\"first%s\">", report_integrity_errors(cell) > 0 ? " wrong" : "");
         text_add_html(out, text_get(&words));
         text_add(out, "</td>");
     } else {

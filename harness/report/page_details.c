@@ -23,8 +23,7 @@ static void first_frame_add(struct text *out, const struct report_cell *cell)
     double values[LAUNCHES_MAX];
     size_t count = 0;
     const cJSON *value;
-    cJSON_ArrayForEach(value, json_get(json_get(cell->json, "first_frame"), "latency_ns"))
-    {
+    cJSON_ArrayForEach (value, json_get(json_get(cell->json, "first_frame"), "latency_ns")) {
         if (cJSON_IsNumber(value) && isfinite(value->valuedouble) && value->valuedouble > 0 &&
             count < LAUNCHES_MAX)
             values[count++] = value->valuedouble;
@@ -35,8 +34,8 @@ static void first_frame_add(struct text *out, const struct report_cell *cell)
     }
     char middle[FIGURE_BYTES], range[3 * FIGURE_BYTES];
     qsort(values, count, sizeof *values, double_compare);
-    struct figure figure = {FIGURE_KNOWN, values[count / 2], values[0], values[count - 1],
-                            SPREAD_RANGE, (int)count};
+    struct figure figure = {FIGURE_KNOWN,      values[count / 2], values[0],
+                            values[count - 1], SPREAD_RANGE,      (int)count};
     text_add(out, format_figure(&figure, UNIT_NS, middle));
     if (format_range(&figure, UNIT_NS, range, sizeof range)[0])
         text_addf(out, "<small>%s</small>", range);
@@ -74,8 +73,7 @@ void page_flags(struct text *out, const struct report_cell *cell)
 {
     const cJSON *flag;
     const char *comma = "";
-    cJSON_ArrayForEach(flag, json_get(cell->json, "flags"))
-    {
+    cJSON_ArrayForEach (flag, json_get(cell->json, "flags")) {
         if (!cJSON_IsString(flag))
             continue;
         text_add(out, comma);
@@ -138,13 +136,14 @@ void page_block_details(struct text *out, const struct report_block *block)
         rows += block->cells[i].ok;
     if (rows == 0)
         return;
-    text_add(out, "<details>\n<summary>First frames, deadlines, switches and what does not matter "
-                  "here</summary>\n<div class=\"scroll\" tabindex=\"0\">\n<table class=\"details\">\n"
-                  "<thead><tr><td></td><th>launches</th><th>frames each</th><th>first frame</th>"
-                  "<th>late for deadline</th><th>backlog</th><th>copies per frame</th>"
-                  "<th>sleeps per frame<br>prod / cons</th><th>page faults<br>prod / cons</th>"
-                  "<th class=\"words\">stages under 1 %: do not matter here</th>"
-                  "<th class=\"words\">flags</th></tr></thead>\n<tbody>\n");
+    text_add(out,
+             "<details>\n<summary>First frames, deadlines, switches and what does not matter "
+             "here</summary>\n<div class=\"scroll\" tabindex=\"0\">\n<table class=\"details\">\n"
+             "<thead><tr><td></td><th>launches</th><th>frames each</th><th>first frame</th>"
+             "<th>late for deadline</th><th>backlog</th><th>copies per frame</th>"
+             "<th>sleeps per frame<br>prod / cons</th><th>page faults<br>prod / cons</th>"
+             "<th class=\"words\">stages under 1 %: do not matter here</th>"
+             "<th class=\"words\">flags</th></tr></thead>\n<tbody>\n");
     for (size_t i = 0; i < block->cell_count; i++)
         if (block->cells[i].ok)
             details_row(out, &block->cells[i]);
@@ -169,17 +168,24 @@ double page_integrity_sentence(const struct report *report, struct text *text)
     if (frames <= 0)
         text_add(text, "No frame was counted.");
     else if (errors > 0)
-        text_addf(text, "Of %s frames, %s arrived torn, out of order, twice or not at all: the "
-                        "cells concerned are no measurements.", total, format_count(errors, wrong));
+        text_addf(text,
+                  "Of %s frames, %s arrived torn, out of order, twice or not at all: the "
+                  "cells concerned are no measurements.",
+                  total, format_count(errors, wrong));
     else if (checked <= 0)
-        text_addf(text, "None of the %s frames was lost, repeated or out of order; their bytes were "
-                        "not looked at.", total);
+        text_addf(text,
+                  "None of the %s frames was lost, repeated or out of order; their bytes were "
+                  "not looked at.",
+                  total);
     else if (checked >= frames)
-        text_addf(text, "All %s frames were checked: none was torn, lost, repeated or out of order.",
+        text_addf(text,
+                  "All %s frames were checked: none was torn, lost, repeated or out of order.",
                   total);
     else
-        text_addf(text, "None of the %s frames was lost, repeated or out of order, and none of the "
-                        "%s whose bytes were checked was torn.", total, looked);
+        text_addf(text,
+                  "None of the %s frames was lost, repeated or out of order, and none of the "
+                  "%s whose bytes were checked was torn.",
+                  total, looked);
     return errors;
 }
 
@@ -205,18 +211,20 @@ void page_integrity(struct text *out, const struct report *report)
     text_add(out, "</section>\n");
 }
 
-size_t page_not_run_count(const struct report *report)
+size_t page_not_run_count(const struct report *report, bool meaningful)
 {
     size_t count = 0;
     for (size_t i = 0; i < report->block_count; i++)
         for (size_t j = 0; j < report->blocks[i].cell_count; j++)
-            count += !report->blocks[i].cells[j].ok;
+            count +=
+                !report->blocks[i].cells[j].ok &&
+                !(meaningful && strcmp(report->blocks[i].cells[j].status, "not_applicable") == 0);
     return count;
 }
 
 void page_not_run(struct text *out, const struct report *report)
 {
-    if (page_not_run_count(report) == 0)
+    if (page_not_run_count(report, false) == 0)
         return;
     text_add(out, "<section id=\"not-run\">\n<h2>What could not run, and why</h2>\n<ul>\n");
     for (size_t i = 0; i < report->block_count; i++) {

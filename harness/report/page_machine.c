@@ -56,8 +56,7 @@ static void value_add(struct text *text, const cJSON *json)
     } else if (json) {
         const cJSON *item;
         size_t shown = 0;
-        cJSON_ArrayForEach(item, json)
-        {
+        cJSON_ArrayForEach (item, json) {
             if (shown == 16) {
                 text_add(text, ", …");
                 return;
@@ -87,8 +86,7 @@ static void section_add(struct text *out, const cJSON *before, const cJSON *afte
     text_add(out, "<table class=\"machine\">\n<caption>");
     text_add_html(out, before->string);
     text_add(out, "</caption>\n");
-    cJSON_ArrayForEach(member, before)
-    {
+    cJSON_ArrayForEach (member, before) {
         struct text was = {0}, is = {0};
         const char *name = member->string ? member->string : "";
         const cJSON *later = json_get(after, name);
@@ -130,10 +128,10 @@ void page_machine(struct text *out, const struct report *report)
     text_add(out, ".</p>\n");
     text_free(&line);
     if (cJSON_GetArraySize(before) > 0) {
-        text_add(out, "<details>\n<summary>Everything recorded about it, before and after</summary>\n"
-                      "<div class=\"columns\">\n");
-        cJSON_ArrayForEach(section, before)
-        {
+        text_add(out,
+                 "<details>\n<summary>Everything recorded about it, before and after</summary>\n"
+                 "<div class=\"columns\">\n");
+        cJSON_ArrayForEach (section, before) {
             if (cJSON_IsObject(section) && section->string)
                 section_add(out, section, json_get(after, section->string));
         }
@@ -144,22 +142,24 @@ void page_machine(struct text *out, const struct report *report)
 
 void page_method(struct text *out)
 {
-    text_add(out,
-             "<section class=\"method\">\n<h2>How to read this</h2>\n"
-             "<p>A cell is one choice of everything that can be chosen. It runs in several "
-             "<em>launches</em>, each in fresh processes, interleaved with those of the other cells "
-             "in random order. The launch is the unit of statistics: a figure is the geometric mean "
-             "of the launches' quantiles, its interval is Student's t over ten launches or more. "
-             "With fewer, the smallest and the largest launch are shown and called a range.</p>\n"
-             "<p>Two cells are compared launch by launch. <em>Tied</em>: the 90 % interval of their "
-             "ratio lies within ±5 %. A cell is called slower when a one-sided paired test at 5 % "
-             "puts it beyond 2 % (or two clock ticks). Anything else is <em>not enough data</em>. "
-             "A stage under 1 % of the response does not matter here. In the tables the best figure of a "
-             "comparison is green, and so are those that the data does not tell apart from it.</p>\n"
-             "<p>— means that there are too few samples: a launch needs 368 frames for its p99 and "
-             "3,688 for its p99.9. ∞ stands among frames that never finished. GB/s counts payload "
-             "bytes once, in 10<sup>9</sup> bytes. CPU is in per cent of one CPU.</p>\n"
-             "<dl class=\"intervals\">\n");
+    text_add(
+        out,
+        "<section class=\"method\">\n<h2>How to read this</h2>\n"
+        "<p>A cell is one choice of everything that can be chosen. It runs in several "
+        "<em>launches</em>, each in fresh processes, interleaved with those of the other cells "
+        "in random order. The launch is the unit of statistics: a figure is the geometric mean "
+        "of the launches' quantiles, its interval is Student's t over ten launches or more. "
+        "With fewer, the smallest and the largest launch are shown and called a range.</p>\n"
+        "<p>Two cells are compared launch by launch. <em>Tied</em>: the 90 % interval of their "
+        "ratio lies within ±5 %. A cell is called slower when a one-sided paired test at 5 % "
+        "puts it beyond 2 % (or two clock ticks). Anything else is <em>not enough data</em>. "
+        "A stage under 1 % of the response does not matter here. In the tables the best figure of "
+        "a "
+        "comparison is green, and so are those that the data does not tell apart from it.</p>\n"
+        "<p>— means that there are too few samples: a launch needs 368 frames for its p99 and "
+        "3,688 for its p99.9. ∞ stands among frames that never finished. GB/s counts payload "
+        "bytes once, in 10<sup>9</sup> bytes. CPU is in per cent of one CPU.</p>\n"
+        "<dl class=\"intervals\">\n");
     for (size_t i = 0; i < INTERVAL_COUNT; i++) {
         text_addf(out, "<div><dt>%s</dt><dd>", interval_definitions[i].name);
         text_add_html(out, interval_definitions[i].definition);
@@ -194,8 +194,7 @@ void page_command(const struct report *report, struct text *text)
 {
     const cJSON *run = json_get(report->json, "run"), *word;
     bool seeded = false;
-    cJSON_ArrayForEach(word, json_get(run, "command"))
-    {
+    cJSON_ArrayForEach (word, json_get(run, "command")) {
         if (!cJSON_IsString(word))
             continue;
         if (!text->used_bytes && strcmp(word->valuestring, "run") == 0)

@@ -29,8 +29,7 @@ static void launches_open(struct launches *launches, const struct report_cell *c
     const cJSON *json;
     launches->count = 0;
     launches->samples_min = INFINITY;
-    cJSON_ArrayForEach(json, json_get(cell->json, "launches"))
-    {
+    cJSON_ArrayForEach (json, json_get(cell->json, "launches")) {
         double infinite;
         const char *text = report_histogram(json, interval, &infinite);
         struct hdr *hdr;
@@ -51,8 +50,7 @@ static void launches_close(struct launches *launches)
 /* The quantile at x = 1/(1-q); NAN among the frames that never finished. */
 static double quantile_at(const struct hdr *hdr, double infinite, double x)
 {
-    int64_t value =
-        hdr_quantile_with_infinite_ns(hdr, (uint64_t)fmin(infinite, 1e15), 1 - 1 / x);
+    int64_t value = hdr_quantile_with_infinite_ns(hdr, (uint64_t)fmin(infinite, 1e15), 1 - 1 / x);
     return value == INT64_MAX ? NAN : fmax(1, (double)value);
 }
 

@@ -154,17 +154,21 @@ bool plot_bars_fill(const struct report_block *block, enum metric metric, struct
     memset(&rows, 0, sizeof rows);
     bars_add(input, &rows, block, metric, divisor, ends);
     layout_write(input, &rows, ends[0] / divisor * 1.42, fmax(1, ends[1]) * 1.4);
-    const char *whose = strcmp(block->compare, "wait") == 0 ? "the consumer's CPU"
-                                                            : "both roles' CPU together";
+    const char *whose =
+        strcmp(block->compare, "wait") == 0 ? "the consumer's CPU" : "both roles' CPU together";
     if (rates) {
         text_add(&input->label, unit);
-        text_addf(caption, "Frames per second at maximum rate, and %s beside. Longer is better; "
-                           "latency means nothing here, it is the depth of the queue.", whose);
+        text_addf(caption,
+                  "Frames per second at maximum rate, and %s beside. Longer is better; "
+                  "latency means nothing here, it is the depth of the queue.",
+                  whose);
     } else {
         const char *interval = verdict_metric_interval(metric);
         text_addf(&input->label, "%s p50, %s", interval, unit);
-        text_addf(caption, "Median %s with its interval across launches, and %s beside. Shorter is "
-                           "better.", interval, whose);
+        text_addf(caption,
+                  "Median %s with its interval across launches, and %s beside. Shorter is "
+                  "better.",
+                  interval, whose);
     }
     return true;
 }
@@ -232,7 +236,8 @@ bool plot_stages_fill(const struct report_block *block, struct plot_input *input
     rows.row -= 1.2; /* room that the legend takes */
     layout_write(input, &rows, largest / divisor * 1.22, 0);
     text_addf(&input->label, "p50 of each stage, %s", unit);
-    text_add(caption, "Where the time of a frame goes, from whole in the producer's hands to a "
-                      "finished kernel: the median of each stage, and behind them that of the whole.");
+    text_add(caption,
+             "Where the time of a frame goes, from whole in the producer's hands to a "
+             "finished kernel: the median of each stage, and behind them that of the whole.");
     return true;
 }

@@ -31,8 +31,7 @@ static enum status scripts_write(const char *folder, struct err *err)
     if (mkdir(folder, 0777) != 0 && errno != EEXIST)
         return err_set_errno(err, errno, "choose a folder you may write to with --out",
                              "cannot make %s", folder);
-    enum status status =
-        script_write(folder, "percentiles.gp", report_asset_percentiles_gp, err);
+    enum status status = script_write(folder, "percentiles.gp", report_asset_percentiles_gp, err);
     if (status == ST_OK)
         status = script_write(folder, "bars.gp", report_asset_bars_gp, err);
     if (status == ST_OK)
@@ -65,7 +64,7 @@ static enum status plot_run(const char *folder, const struct plot *plot,
         snprintf(series, sizeof series, "%zu", input->series);
         if (sscanf(input->layout, "%31s %31s %31s", low, high, right) != 3)
             return err_set(err, ST_CORRUPT, NULL, "%s: no range to draw", plot->stem);
-        const char *args[] = {terminal, output, data, series, text_get(&input->colours),
+        const char *args[] = {terminal, output, data,  series, text_get(&input->colours),
                               low,      high,   label, right};
         return gnuplot_run(folder, "percentiles.gp", args, 9, err);
     }
@@ -138,8 +137,8 @@ enum status plots_make(const struct report *report, const char *dir, const char 
         return status;
     struct plots *made = calloc(1, sizeof *made);
     if (made)
-        made->items = calloc(report->block_count * (CURVES_PER_BLOCK_MAX + 4) + 1,
-                             sizeof *made->items);
+        made->items =
+            calloc(report->block_count * (CURVES_PER_BLOCK_MAX + 4) + 1, sizeof *made->items);
     if (!made || !made->items) {
         plots_free(made);
         return err_set(err, ST_NO_MEMORY, NULL, "out of memory drawing plots");

@@ -38,7 +38,7 @@ enum status plots_make(const struct report *report, const char *dir, const char 
 /* Safe on NULL. */
 void plots_free(struct plots *plots);
 
-/* ---- Within plots*.c -------------------------------------------------------------------------- */
+/* ---- Within plots*.c ------------------------------------------------------------------------ */
 
 /* What a script needs beside its data; the strings are arguments to it. */
 struct plot_input {

@@ -18,9 +18,8 @@ const unsigned palette[PALETTE_COUNT] = {0x0072b2, 0xe69f00, 0x009e73, 0xd55e00,
 /* The CSS variable of a colour that our scripts use, or NULL. */
 static const char *colour_variable(unsigned rgb)
 {
-    static const char *const series[PALETTE_COUNT] = {"var(--c1)", "var(--c2)", "var(--c3)",
-                                                      "var(--c4)", "var(--c5)", "var(--c6)",
-                                                      "var(--c7)"};
+    static const char *const series[PALETTE_COUNT] = {
+        "var(--c1)", "var(--c2)", "var(--c3)", "var(--c4)", "var(--c5)", "var(--c6)", "var(--c7)"};
     for (size_t i = 0; i < PALETTE_COUNT; i++)
         if (palette[i] == rgb)
             return series[i];

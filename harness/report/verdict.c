@@ -116,8 +116,7 @@ static double launch_value(const cJSON *launch, enum metric metric, bool means)
 static const cJSON *launch_find(const struct report_cell *cell, double number)
 {
     const cJSON *launch;
-    cJSON_ArrayForEach(launch, json_get(cell->json, "launches"))
-    {
+    cJSON_ArrayForEach (launch, json_get(cell->json, "launches")) {
         if (json_get_number(launch, "launch", -1) == number)
             return launch;
     }
@@ -128,7 +127,8 @@ struct stats_paired verdict_compare(const struct report *report, const struct re
                                     const struct report_cell *base, enum metric metric)
 {
     double new_values[LAUNCHES_MAX], base_values[LAUNCHES_MAX];
-    double new_ns = verdict_figure(cell, metric).value, base_ns = verdict_figure(base, metric).value;
+    double new_ns = verdict_figure(cell, metric).value,
+           base_ns = verdict_figure(base, metric).value;
     double margin = 1.02;
     bool means = false;
     if (metric != METRIC_FRAMES_PER_S) {
@@ -139,8 +139,7 @@ struct stats_paired verdict_compare(const struct report *report, const struct re
     }
     size_t count = 0;
     const cJSON *launch;
-    cJSON_ArrayForEach(launch, json_get(base->json, "launches"))
-    {
+    cJSON_ArrayForEach (launch, json_get(base->json, "launches")) {
         const cJSON *other = launch_find(cell, json_get_number(launch, "launch", -2));
         if (!other || count == LAUNCHES_MAX)
             continue;

@@ -42,7 +42,8 @@ def estimate(values, log=False):
     else:
         low, high, spread = min(work), max(work), "range"
     undo = math.exp if log else (lambda v: v)
-    return {"value": undo(mean), "low": undo(low), "high": undo(high), "spread": spread, "launches": n}
+    return {"value": undo(mean), "low": undo(low), "high": undo(high), "spread": spread,
+            "launches": n}
 
 
 def quantile_entry(values):
@@ -56,7 +57,8 @@ def quantile_entry(values):
 class Cell:
     """One cell: median stage costs in, a cell's JSON out."""
 
-    def __init__(self, rng, block, axes, payload, stages, handoff, cpu, frames, launches, response=0.0):
+    def __init__(self, rng, block, axes, payload, stages, handoff, cpu, frames, launches,
+                 response=0.0):
         self.rng, self.block, self.axes, self.payload = rng, block, axes, payload
         self.stages, self.handoff, self.cpu, self.response = stages, handoff, cpu, response
         self.frames, self.launch_count = frames, launches
@@ -115,8 +117,9 @@ class Cell:
             intervals[name] = {
                 "count": hist.get_total_count(), "infinite": 0, "min_ns": hist.get_min_value(),
                 "max_ns": hist.get_max_value(), "mean_ns": hist.get_mean_value(),
-                "quantiles": {key: quantile_entry([l["intervals"][name][key + "_ns"] for l in launches])
-                              for key, _, _ in QUANTILES},
+                "quantiles": {
+                    key: quantile_entry([l["intervals"][name][key + "_ns"] for l in launches])
+                    for key, _, _ in QUANTILES},
                 "histogram": encode(hist)}
         rates = [l["frames"] / l["window_ns"] * 1e9 for l in launches]
         total = self.frames * self.launch_count
@@ -127,8 +130,7 @@ class Cell:
         checked = total if self.axes["kernel"] == "checksum" else total // 16
         axes = self.axes
         return {
-            "id": "%s+%s/frame=%s/pacing=%s/kernel=%s" % (axes["transport"], axes["wait"], axes["frame"],
-                                                          axes["pacing"], axes["kernel"]),
+            "id": "%(transport)s+%(wait)s/frame=%(frame)s/pacing=%(pacing)s" % axes,
             "block": self.block, "axes": axes, "status": "ok", "reason": "", "hint": "",
             "payload_bytes": self.payload, "frames": self.frames, "warmup_frames": 20,
             "copies_per_frame": 1.0,
@@ -151,8 +153,9 @@ class Cell:
 
 
 def axes(transport, wait, kernel, frame, pacing):
-    return {"transport": transport, "access": "host", "wait": wait, "kernel": kernel, "fill": "copy",
-            "frame": frame, "pacing": pacing, "slots": 4, "policy": "block", "placement": "auto",
+    return {"transport": transport, "access": "host", "wait": wait, "kernel": kernel,
+            "fill": "copy", "frame": frame, "pacing": pacing, "slots": 4, "policy": "block",
+            "placement": "auto",
             "frame_state": "as_left"}
 
 
@@ -167,9 +170,11 @@ def make_cells(rng, launches, frames):
     waits = {"spin": (330, 100), "pause": (410, 100), "poll:50": (31000, 9), "futex": (38000, 4.2),
              "block": (52000, 5.1)}
     for wait, (handoff, cpu) in waits.items():
-        stages = {"reserve": 120, "fill": 900, "transfer": handoff + 60, "access": 30, "kernel": 2100}
-        cells.append(Cell(rng, 0, axes("shm", wait, "checksum", "64x64x3", "rate:500"), 12288, stages,
-                          handoff, (3.1, cpu), frames, launches, response=60000).make(drifts))
+        stages = {"reserve": 120, "fill": 900, "transfer": handoff + 60, "access": 30,
+                  "kernel": 2100}
+        cells.append(Cell(rng, 0, axes("shm", wait, "checksum", "64x64x3", "rate:500"), 12288,
+                          stages, handoff, (3.1, cpu), frames, launches,
+                          response=60000).make(drifts))
     for frame in ("1920x1080x3", "3840x2160x3"):
         size = size_of(frame)
         for pacing in ("rate:60", "pingpong", "max"):
@@ -184,9 +189,10 @@ def make_cells(rng, launches, frames):
                     cpu = tuple(v * 1.7 for v in cpu)
                 count = max(40, frames // 8)
                 late = 70000 if pacing.startswith("rate") else 0
-                cells.append(Cell(rng, 1, axes(transport, "futex" if transport == "shm" else "block",
-                                               "checksum", frame, pacing), size, stages, handoff, cpu,
-                                  count, launches, response=late).make(drifts))
+                wait = "futex" if transport == "shm" else "block"
+                cells.append(Cell(rng, 1, axes(transport, wait, "checksum", frame, pacing), size,
+                                  stages, handoff, cpu, count, launches,
+                                  response=late).make(drifts))
     cells.append(dict(cells[-1], id="tcp+block/frame=1920x1080x3", status="unavailable",
                       axes=axes("tcp", "block", "checksum", "1920x1080x3", "rate:60"),
                       reason="no loopback interface in this network namespace",
@@ -196,8 +202,8 @@ def make_cells(rng, launches, frames):
 
 
 def environment(rng):
-    return {"cpu": {"model": "Neoverse-N1 (synthetic)", "online": 2, "governor": ["performance"] * 2,
-                    "clusters": [[0, 1]]},
+    return {"cpu": {"model": "Neoverse-N1 (synthetic)", "online": 2,
+                    "governor": ["performance"] * 2, "clusters": [[0, 1]]},
             "kernel": {"release": "6.1.0-18", "version": "#1 SMP synthetic"},
             "memory": {"total_bytes": 8316502016, "available_bytes": 6e9 + rng.randrange(10**9)},
             "load": {"one_minute": round(rng.uniform(0, 1), 2)}, "clocksource": "tsc"}
@@ -213,18 +219,21 @@ def main():
     rng = random.Random(args.seed)
     result = {
         "schema": "handoff-result", "schema_version": 1,
-        "tool": {"version": "0.1.0", "commit": "abc1234", "compiler": "gcc 12.2.0", "build_type": "Release"},
+        "tool": {"version": "0.1.0", "commit": "abc1234",
+                 "compiler": "gcc 12.2.0", "build_type": "Release"},
         "scenario": {"name": "quick", "path": "scenarios/quick.json",
                      "description": "Waits on small frames, transports on images. Synthetic data."},
-        "run": {"started_utc": "2026-11-20T10:00:00Z", "ended_utc": "2026-11-20T10:01:48Z", "seed": args.seed,
-                "complete": True, "interrupted": False, "wall_ns": 108000000000,
+        "run": {"started_utc": "2026-11-20T10:00:00Z", "ended_utc": "2026-11-20T10:01:48Z",
+                "seed": args.seed, "complete": True, "interrupted": False, "wall_ns": 108000000000,
                 "command": ["handoff", "run", "scenarios/quick.json"],
                 "clock": {"name": "CLOCK_MONOTONIC", "read_ns": 21.0, "tick_ns": 1.0}},
         "environment": {"before": environment(rng), "after": environment(rng)},
         "warnings": ["2 CPUs: producer, consumer and the system share them",
                      "the frequency governor is not `performance` on CPU 1"],
-        "blocks": [{"name": "waits", "description": "How a consumer waits for a small frame.", "compare": "wait"},
-                   {"name": "transports", "description": "How image-sized frames cross.", "compare": "transport"}],
+        "blocks": [{"name": "waits", "description": "How a consumer waits for a small frame.",
+                    "compare": "wait"},
+                   {"name": "transports", "description": "How image-sized frames cross.",
+                    "compare": "transport"}],
         "cells": make_cells(rng, args.launches, args.frames)}
     with open(args.out, "w", encoding="utf-8") as out:
         json.dump(result, out, indent=1)

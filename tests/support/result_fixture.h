@@ -1,7 +1,7 @@
 /* result_fixture.h: small results with chosen figures, for the tests of the report.
  *
- * Every cell gets one set of per-launch medians; its quantiles, CPU, throughput and integrity follow
- * from them. The caller deletes the result with cJSON_Delete.
+ * Every cell gets one set of per-launch medians; its quantiles, CPU, throughput and integrity
+ * follow from them. The caller deletes the result with cJSON_Delete.
  */
 #ifndef HANDOFF_TESTS_RESULT_FIXTURE_H
 #define HANDOFF_TESTS_RESULT_FIXTURE_H
@@ -21,9 +21,10 @@ struct fixture_cell {
     const char *transport, *wait, *frame, *pacing;
     int block;
     int launches;
-    double p50_ns[FIXTURE_LAUNCHES_MAX]; /* of handoff and of latency, or the time of a frame at max */
-    double response_ns;                  /* 0: none */
-    double cpu_percent;                  /* of the consumer; the producer takes 3 */
+    double
+        p50_ns[FIXTURE_LAUNCHES_MAX]; /* of handoff and of latency, or the time of a frame at max */
+    double response_ns;               /* 0: none */
+    double cpu_percent;               /* of the consumer; the producer takes 3 */
     double torn;
     bool no_handoff;
 };
@@ -187,7 +188,7 @@ static inline cJSON *fixture_result(const struct fixture_cell *cells, size_t cel
     return result;
 }
 
-/* Per-launch medians around `center`, alternating by `wobble` (0.01 is 1 %), starting with `sign`. */
+/* Per-launch medians around `center`, alternating by `wobble` (0.01: 1 %), starting with `sign`. */
 static inline void fixture_spread(struct fixture_cell *cell, int launches, double center,
                                   double wobble, int sign)
 {

@@ -60,9 +60,9 @@ static void times_have_three_digits_and_their_unit(void **state)
     static const struct {
         double ns;
         const char *text;
-    } cases[] = {{0, "0 ns"},          {1, "1 ns"},         {999.4, "999 ns"},   {999.6, "1.00 µs"},
-                 {1234, "1.23 µs"},    {38000, "38.0 µs"},  {99960, "100 µs"},   {999600, "1.00 ms"},
-                 {1.5e9, "1.50 s"},    {3.6e12, "3600 s"},  {INFINITY, "∞"},     {NAN, "—"}};
+    } cases[] = {{0, "0 ns"},       {1, "1 ns"},        {999.4, "999 ns"}, {999.6, "1.00 µs"},
+                 {1234, "1.23 µs"}, {38000, "38.0 µs"}, {99960, "100 µs"}, {999600, "1.00 ms"},
+                 {1.5e9, "1.50 s"}, {3.6e12, "3600 s"}, {INFINITY, "∞"},   {NAN, "—"}};
     char text[FIGURE_BYTES];
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++)
         assert_string_equal(format_ns(cases[i].ns, text), cases[i].text);
@@ -77,17 +77,23 @@ static void times_have_three_digits_and_their_unit(void **state)
 
 static void a_clear_difference_is_told_with_its_cpu_cost(void **state)
 {
-    struct fixture_cell cells[] = {
-        {.transport = "shm", .wait = "spin", .frame = "64x64x3", .pacing = "rate:500",
-         .cpu_percent = 100},
-        {.transport = "shm", .wait = "futex", .frame = "64x64x3", .pacing = "rate:500",
-         .cpu_percent = 4}};
+    struct fixture_cell cells[] = {{.transport = "shm",
+                                    .wait = "spin",
+                                    .frame = "64x64x3",
+                                    .pacing = "rate:500",
+                                    .cpu_percent = 100},
+                                   {.transport = "shm",
+                                    .wait = "futex",
+                                    .frame = "64x64x3",
+                                    .pacing = "rate:500",
+                                    .cpu_percent = 4}};
     fixture_spread(&cells[0], 10, 350, 0.01, 1);
     fixture_spread(&cells[1], 10, 38500, 0.01, -1);
     char *text = say_cells(cells, 2, "wait");
     expect(text, "At 500 frames/s of 64×64×3 (12.3 kB), futex hands a frame over in 38.");
     expect(text, "95 % interval");
-    expect(text, "over 10 launches), 110 times spin's 350 ns, for 4.0 % of a CPU instead of 100 %.");
+    expect(text,
+           "over 10 launches), 110 times spin's 350 ns, for 4.0 % of a CPU instead of 100 %.");
     expect(text, "=> Wait with spin (350 ns, 100 % of a CPU) where the consumer can have a CPU to "
                  "itself, and otherwise with futex");
     free(text);
@@ -137,7 +143,10 @@ static void equal_cells_are_tied_and_noisy_ones_are_not_decided(void **state)
 static void damaged_frames_are_never_recommended(void **state)
 {
     struct fixture_cell cells[] = {
-        {.transport = "fast", .wait = "futex", .frame = "640x480x3", .pacing = "pingpong",
+        {.transport = "fast",
+         .wait = "futex",
+         .frame = "640x480x3",
+         .pacing = "pingpong",
          .torn = 3},
         {.transport = "shm", .wait = "futex", .frame = "640x480x3", .pacing = "pingpong"},
         {.transport = "unix", .wait = "futex", .frame = "640x480x3", .pacing = "pingpong"}};
@@ -168,11 +177,16 @@ static void at_maximum_rate_only_throughput_counts(void **state)
 
 static void a_stage_under_one_percent_does_not_matter(void **state)
 {
-    struct fixture_cell cells[] = {
-        {.transport = "shm", .wait = "spin", .frame = "64x64x3", .pacing = "rate:500",
-         .response_ns = 5e6},
-        {.transport = "shm", .wait = "futex", .frame = "64x64x3", .pacing = "rate:500",
-         .response_ns = 5e6}};
+    struct fixture_cell cells[] = {{.transport = "shm",
+                                    .wait = "spin",
+                                    .frame = "64x64x3",
+                                    .pacing = "rate:500",
+                                    .response_ns = 5e6},
+                                   {.transport = "shm",
+                                    .wait = "futex",
+                                    .frame = "64x64x3",
+                                    .pacing = "rate:500",
+                                    .response_ns = 5e6}};
     fixture_spread(&cells[0], 10, 350, 0.01, 1);
     fixture_spread(&cells[1], 10, 38500, 0.01, -1);
     char *text = say_cells(cells, 2, "wait");
@@ -207,17 +221,24 @@ static void an_axis_that_follows_from_the_compared_one_parts_no_group(void **sta
 
 static void the_table_is_aligned_and_fits_the_terminal(void **state)
 {
-    struct fixture_cell cells[] = {
-        {.transport = "a-transport-with-a-very-long-name-indeed", .wait = "µµµ",
-         .frame = "640x480x3", .pacing = "pingpong", .no_handoff = true},
-        {.transport = "shm", .wait = "futex", .frame = "640x480x3", .pacing = "rate:30",
-         .response_ns = 1e6}};
+    struct fixture_cell cells[] = {{.transport = "a-transport-with-a-very-long-name-indeed",
+                                    .wait = "µµµ",
+                                    .frame = "640x480x3",
+                                    .pacing = "pingpong",
+                                    .no_handoff = true},
+                                   {.transport = "shm",
+                                    .wait = "futex",
+                                    .frame = "640x480x3",
+                                    .pacing = "rate:30",
+                                    .response_ns = 1e6}};
     const char *compare = "";
     for (size_t i = 0; i < 2; i++)
         fixture_spread(&cells[i], 5, 1000 + 3e7 * (double)i, 0.01, 1);
     cJSON *result = fixture_result(cells, 2, &compare, 1);
-    cJSON *response = json_get(json_get(json_get(cJSON_GetArrayItem(json_get(result, "cells"), 1),
-                                                 "intervals"), "response"), "quantiles");
+    cJSON *response =
+        json_get(json_get(json_get(cJSON_GetArrayItem(json_get(result, "cells"), 1), "intervals"),
+                          "response"),
+                 "quantiles");
     cJSON_AddItemToObject(response, "p99", cJSON_Parse("{\"value_ns\": \"inf\"}"));
     char *text = NULL;
     size_t bytes = 0, lines = 0, end = 0;

@@ -20,15 +20,29 @@ static const char *const compares[] = {"wait", "transport"};
 /* Two blocks of two cells each. */
 static cJSON *result_make(void)
 {
-    struct fixture_cell cells[] = {
-        {.transport = "shm", .wait = "spin", .frame = "64x64x3", .pacing = "rate:500",
-         .response_ns = 1e5, .cpu_percent = 99},
-        {.transport = "shm", .wait = "futex", .frame = "64x64x3", .pacing = "rate:500",
-         .response_ns = 2e5, .cpu_percent = 4},
-        {.transport = "shm", .wait = "futex", .frame = "640x480x3", .pacing = "pingpong",
-         .block = 1},
-        {.transport = "unix", .wait = "block", .frame = "640x480x3", .pacing = "pingpong",
-         .block = 1, .no_handoff = true}};
+    struct fixture_cell cells[] = {{.transport = "shm",
+                                    .wait = "spin",
+                                    .frame = "64x64x3",
+                                    .pacing = "rate:500",
+                                    .response_ns = 1e5,
+                                    .cpu_percent = 99},
+                                   {.transport = "shm",
+                                    .wait = "futex",
+                                    .frame = "64x64x3",
+                                    .pacing = "rate:500",
+                                    .response_ns = 2e5,
+                                    .cpu_percent = 4},
+                                   {.transport = "shm",
+                                    .wait = "futex",
+                                    .frame = "640x480x3",
+                                    .pacing = "pingpong",
+                                    .block = 1},
+                                   {.transport = "unix",
+                                    .wait = "block",
+                                    .frame = "640x480x3",
+                                    .pacing = "pingpong",
+                                    .block = 1,
+                                    .no_handoff = true}};
     for (size_t i = 0; i < 4; i++)
         fixture_spread(&cells[i], 10, 350 * pow(9, (double)i), 0.02, i % 2 ? 1 : -1);
     return fixture_result(cells, 4, compares, 2);
@@ -117,10 +131,18 @@ static void random_bytes_come_out_escaped(void **state)
 /* Another value in place of `node`: a wrong type, a hostile string, an absurd number. */
 static cJSON *hostile_value(void)
 {
-    static const char *const texts[] = {
-        "<script>alert(1)</script>", "\"><img src=x onerror=alert(1)>", "inf", "",
-        "\033[2J\033]0;x\007", "rate:1e400", "99999999999x1x1", "HISTFAAAAA==",
-        "`; system(\"touch /tmp/owned\") #", "\xff\xfe", "%n%s%s%s", "{{body}}"};
+    static const char *const texts[] = {"<script>alert(1)</script>",
+                                        "\"><img src=x onerror=alert(1)>",
+                                        "inf",
+                                        "",
+                                        "\033[2J\033]0;x\007",
+                                        "rate:1e400",
+                                        "99999999999x1x1",
+                                        "HISTFAAAAA==",
+                                        "`; system(\"touch /tmp/owned\") #",
+                                        "\xff\xfe",
+                                        "%n%s%s%s",
+                                        "{{body}}"};
     static const double numbers[] = {-1, 0, 1e308, -1e308, 1e-300, 4503599627370497.0, 0.5};
     switch (random_below(6)) {
     case 0:
@@ -195,7 +217,10 @@ static void hostile_results_give_an_error_or_escaped_text(void **state)
 static void what_is_no_result_is_told_so(void **state)
 {
     static const char *const texts[] = {
-        "null", "[]", "{}", "{\"schema\": \"handoff-result\"}",
+        "null",
+        "[]",
+        "{}",
+        "{\"schema\": \"handoff-result\"}",
         "{\"schema\": \"handoff-result\", \"schema_version\": 99, \"blocks\": [], \"cells\": []}",
         "{\"schema\": \"handoff-result\", \"schema_version\": 1, \"blocks\": {}, \"cells\": []}",
         "{\"schema\": \"handoff-result\", \"schema_version\": 1, \"blocks\": [], \"cells\": [{}]}"};
@@ -216,8 +241,8 @@ static void a_curve_ends_where_its_samples_do(void **state)
     struct plot_input input = {.series = 0};
     struct text caption = {0};
     assert_int_equal(report_open(result, &report, NULL), ST_OK);
-    assert_true(plot_curves_fill(&report->blocks[0], &report->blocks[0].groups[0], &input,
-                                 &caption));
+    assert_true(
+        plot_curves_fill(&report->blocks[0], &report->blocks[0].groups[0], &input, &caption));
     assert_int_equal(input.series, 2);
     double x = 0, last_x = 0, last_banded = 0, y, low, high;
     char *rest = input.data.data;
