@@ -3,6 +3,7 @@
 
 #include <assert.h>
 #include <inttypes.h>
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -57,6 +58,8 @@ struct fold_work {
     uint32_t arrived_count;
     uint32_t *arrival; /* by frame id: 1 + index of its first arrival, 0 for none */
     uint32_t highest;  /* 1 + the highest id that arrived, 0 for none */
+    uint64_t first_due_ns; /* of counted frames; pacing rate */
+    uint64_t last_due_ns;
     uint64_t first_ready_ns;
     uint64_t first_done_ns; /* of counted frames */
     uint64_t last_done_ns;
@@ -268,8 +271,11 @@ static enum status fold_frames(struct fold_work *work, struct err *err)
             continue;
         work->fold->sent_frames++;
         work->fold->backlog_frames += fold_is_backlog(work->config, &work->sent[id], arrived);
-        if (id == work->config->warmup)
+        if (id == work->config->warmup) {
             work->first_ready_ns = work->sent[id].stamps_ns[STAMP_READY];
+            work->first_due_ns = work->sent[id].stamps_ns[STAMP_DUE];
+        }
+        work->last_due_ns = work->sent[id].stamps_ns[STAMP_DUE];
         if (done_ns != 0)
             fold_frame_finished(work, done_ns);
     }
@@ -277,6 +283,29 @@ static enum status fold_frames(struct fold_work *work, struct err *err)
 }
 
 /* ---- The whole ------------------------------------------------------------------------------- */
+
+/* Without a schedule: from the first done to the last, so that filling the pipeline is not in it. */
+static double fold_rate_free(const struct fold_work *work)
+{
+    if (work->last_done_ns <= work->first_done_ns)
+        return 0.0;
+    return (double)(work->fold->finished_frames - 1) * 1e9 /
+           (double)(work->last_done_ns - work->first_done_ns);
+}
+
+/* At a rate: the finished frames over the time the schedule gave them, or over what they took if that
+ * is longer. Never above the rate, however late the first frame was. */
+static double fold_rate_paced(const struct fold_work *work)
+{
+    if (work->fold->sent_frames < 2 || work->last_due_ns <= work->first_due_ns)
+        return 0.0;
+    double scheduled_ns = (double)(work->last_due_ns - work->first_due_ns) *
+                          (double)work->fold->sent_frames / (double)(work->fold->sent_frames - 1);
+    double taken_ns = work->last_done_ns > work->first_due_ns
+                          ? (double)(work->last_done_ns - work->first_due_ns)
+                          : 0.0;
+    return (double)work->fold->finished_frames * 1e9 / fmax(scheduled_ns, taken_ns);
+}
 
 static void fold_finish(struct fold_work *work)
 {
@@ -286,9 +315,7 @@ static void fold_finish(struct fold_work *work)
     fold->latency_count = work->sent_count;
     if (work->first_ready_ns != 0 && work->last_done_ns > work->first_ready_ns)
         fold->window_ns = work->last_done_ns - work->first_ready_ns;
-    if (work->last_done_ns > work->first_done_ns)
-        fold->frames_per_s = (double)(fold->finished_frames - 1) * 1e9 /
-                             (double)(work->last_done_ns - work->first_done_ns);
+    fold->frames_per_s = work->config->rate ? fold_rate_paced(work) : fold_rate_free(work);
     fold->steady = work->sent_count <= warmup ||
                    stats_steady(fold->latencies_ns + warmup, work->sent_count - warmup);
 }

@@ -157,6 +157,26 @@ static void test_every_interval_is_its_definition(void **state)
     free_launch(&launch);
 }
 
+/* A first frame that is late does not make the rate look higher than it was; a launch that falls behind
+ * its schedule has a lower one. */
+static void test_a_rate_is_never_above_the_schedule(void **state)
+{
+    struct launch launch = make_launch(usual);
+    arrived(&launch, 8)->stamps_ns[STAMP_DONE] += PERIOD_NS / 2;
+    arrived(&launch, 8)->stamps_ns[STAMP_RELEASED] += PERIOD_NS / 2;
+    struct fold *fold = fold_fine(&launch);
+    assert_true(fold->frames_per_s > 999.999 && fold->frames_per_s < 1000.001);
+    fold_free(fold);
+    free_launch(&launch);
+    launch = make_launch(usual);
+    arrived(&launch, 107)->stamps_ns[STAMP_DONE] += 100 * (uint64_t)PERIOD_NS;
+    arrived(&launch, 107)->stamps_ns[STAMP_RELEASED] += 100 * (uint64_t)PERIOD_NS;
+    fold = fold_fine(&launch);
+    assert_true(fold->frames_per_s > 500.0 && fold->frames_per_s < 503.0);
+    fold_free(fold);
+    free_launch(&launch);
+}
+
 static void test_intervals_exist_only_where_they_mean_something(void **state)
 {
     struct fold_config config = usual;
@@ -505,6 +525,7 @@ int main(void)
     random_seed();
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_every_interval_is_its_definition),
+        cmocka_unit_test(test_a_rate_is_never_above_the_schedule),
         cmocka_unit_test(test_intervals_exist_only_where_they_mean_something),
         cmocka_unit_test(test_warm_up_is_left_out_and_the_first_frame_apart),
         cmocka_unit_test(test_frames_the_consumer_did_not_wait_for_are_backlog),
