@@ -45,6 +45,7 @@ static enum status pilot_launch(const struct pilot_context *context, const struc
     if (status != ST_OK)
         return status;
     if (outcome.status != ST_OK) {
+        *context->role_died |= outcome.status == ST_ROLE_DIED;
         snprintf(cell->result.failure, sizeof cell->result.failure, "in the pilot: %.*s",
                  (int)sizeof cell->result.failure - 16, outcome.reason);
         snprintf(cell->result.failure_hint, sizeof cell->result.failure_hint, "%s", outcome.hint);

@@ -182,8 +182,9 @@ static enum status cell_add_launch(struct cell_totals *totals, struct launch_fil
             cell_add_figures(totals, file);
         }
     } else {
+        /* People count from 1, as the progress line does. */
         snprintf(reason, sizeof reason, "launch %" PRIu64 ": %s",
-                 result_get_u64(file->row, "launch"), json_get_string(file->row, "reason", ""));
+                 result_get_u64(file->row, "launch") + 1, json_get_string(file->row, "reason", ""));
         cell_note_failure(totals, order, reason, json_get_string(file->json, "hint", ""));
     }
     if (status != ST_OK)

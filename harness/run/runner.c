@@ -129,6 +129,7 @@ static enum status runner_prepare_plan(struct runner *runner, struct err *err)
         .signal_fd = runner->signal_fd,
         .tolerance_ns = runner_tolerance_ns(runner),
         .progress = &runner->progress,
+        .role_died = &runner->role_died,
     };
     progress_begin(&runner->progress, options->quiet, 0);
     status = pilot_run(&context, &runner->plan, err);
@@ -245,20 +246,6 @@ static enum status runner_look_around(struct runner *runner, struct err *err)
     return ST_OK;
 }
 
-static void runner_warn_shared_cpu(struct runner *runner)
-{
-    for (size_t i = 0; i < runner->plan.cell_count; i++) {
-        const struct plan_cell *cell = &runner->plan.cells[i];
-        if (cell->cell.placement != PLACEMENT_AUTO || cell->result.launches_planned == 0 ||
-            cell->cpus.producer != cell->cpus.consumer)
-            continue;
-        json_append(runner->warnings,
-                    cJSON_CreateString("Only one CPU may be used: producer and consumer take turns "
-                                       "on it, and waits that never sleep are slowed down most."));
-        return;
-    }
-}
-
 static enum status runner_write_result(struct runner *runner, struct runner_outcome *outcome,
                                        struct err *err)
 {
@@ -314,14 +301,16 @@ static enum status runner_work(struct runner *runner, struct runner_outcome *out
     enum status status = runner_prepare_plan(runner, err);
     if (status == ST_OK)
         status = plan_order(&runner->plan, err);
-    if (status == ST_OK) {
-        runner_warn_shared_cpu(runner);
+    if (status == ST_OK)
         status = runner_launch_all(runner, err);
-    }
     progress_clear(&runner->progress);
     runner->interrupted = status == ST_INTERRUPTED;
-    if (status != ST_OK && status != ST_INTERRUPTED)
+    if (status != ST_OK && status != ST_INTERRUPTED) {
+        /* What was measured before the failure is not lost, if it can be written at all. */
+        struct err ignored;
+        (void)runner_write_result(runner, outcome, &ignored);
         return status;
+    }
     status = env_collect("", &runner->environment_after, err);
     if (status != ST_OK)
         return status;
@@ -354,8 +343,10 @@ enum status runner_run(const struct runner_options *options, struct runner_outco
     cJSON_Delete(runner.environment_before);
     cJSON_Delete(runner.environment_after);
     cJSON_Delete(runner.warnings);
-    if (status != ST_OK)
+    if (status != ST_OK) {
+        cJSON_Delete(made.result);
         return status;
+    }
     made.interrupted = runner.interrupted;
     made.role_died = runner.role_died;
     *outcome = made;

@@ -259,7 +259,7 @@ static void test_one_torn_frame_fails_the_cell(void **state)
     assert_int_equal(summary.cells_failed, 1);
     assert_string_equal(json_get_string(json, "status", ""), "failed");
     assert_non_null(
-        strstr(json_get_string(json, "reason", ""), "launch 1: of 44 frames 1 were torn"));
+        strstr(json_get_string(json, "reason", ""), "launch 2: of 44 frames 1 were torn"));
     assert_true(number(json, "launches_ok") == 2 && number(json, "launches_failed") == 1);
     assert_true(number(json, "integrity.torn") == 1);
     assert_true(number(json, "intervals.latency.count") == 2 * FRAMES);
@@ -283,7 +283,7 @@ static void test_the_first_failure_in_time_is_the_reason(void **state)
     cJSON *result = assemble(&planned, NULL);
     const cJSON *json = first_cell(result);
     assert_string_equal(json_get_string(json, "reason", ""),
-                        "launch 1: the consumer was killed, part 1");
+                        "launch 2: the consumer was killed, part 1");
     assert_string_equal(json_get_string(json, "hint", ""), "look at it 1");
     assert_int_equal(cJSON_GetArraySize(json_get(json, "intervals")), 0);
     assert_true(cJSON_IsNull(find(json, "throughput.frames_per_s.value")));
