@@ -5,6 +5,8 @@
 
 void clock_sleep_until_ns(uint64_t when_ns)
 {
+    if (clock_now_ns() >= when_ns)
+        return;
     struct timespec when = {
         .tv_sec = (time_t)(when_ns / 1000000000u),
         .tv_nsec = (long)(when_ns % 1000000000u),

@@ -123,6 +123,8 @@ static bool fold_applies(const struct fold_config *config, enum interval interva
         return !config->commit_moves_bytes;
     case INTERVAL_reserve:
         return !config->fills_in_place;
+    case INTERVAL_access:
+        return !config->zero_copy;
     case INTERVAL_response:
     case INTERVAL_pacing:
         return config->rate;

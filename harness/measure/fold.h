@@ -27,6 +27,7 @@ struct fold_config {
     bool rate;    /* pacing rate: `response`, `pacing` and deadlines exist */
     bool commit_moves_bytes; /* TRANSPORT_MOVES_BYTES: `handoff` and backlog do not exist */
     bool fills_in_place;     /* ready = filled: `reserve` (ready to reserved) does not exist */
+    bool zero_copy;          /* accessed = acquired: `access` does not exist */
     uint64_t deadline_ns;    /* pacing rate: a response above it is a miss; usually the period */
     int64_t tolerance_ns; /* the clock's error: intervals down to -tolerance_ns count as 0 and are
                            * noted in `clamped`; anything below fails the launch */

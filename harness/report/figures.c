@@ -173,7 +173,8 @@ void report_integrity_text(const struct report_cell *cell, struct text *text)
     char count[FIGURE_BYTES];
     double errors = report_integrity_errors(cell);
     double checked = json_get_number(json, "checked", 0);
-    if (errors < 0) {
+    bool none = strcmp(json_get_string(json, "method", ""), "none") == 0;
+    if (errors < 0 || (none && errors <= 0)) {
         text_add(text, "—");
     } else if (errors > 0) {
         const char *comma = "";

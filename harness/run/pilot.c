@@ -9,6 +9,8 @@
 /* A pilot at a fixed rate lasts about this long, within the bounds below. */
 #define PILOT_SECONDS 0.3
 #define PILOT_RATE_FRAMES_MAX 400
+#define PILOT_SLOW_HZ 10.0
+#define PILOT_SLOW_FRAMES 3
 /* The others try few frames first, then as many as fill this time. */
 #define PILOT_FIRST_FRAMES 16
 #define PILOT_TARGET_NS 60000000.0
@@ -39,6 +41,7 @@ static enum status pilot_launch(const struct pilot_context *context, const struc
         .tolerance_ns = context->tolerance_ns,
         .guard = context->guard,
         .signal_fd = context->signal_fd,
+        .expected_ns = (uint64_t)(frames + 1) * cell->frame_ns, /* 0 where there is no rate */
     };
     struct launch_outcome outcome;
     enum status status = session_run(&request, fold, &outcome, err);
@@ -65,9 +68,11 @@ static enum status pilot_cell(const struct pilot_context *context, const struct 
 {
     if (cell->cell.pacing == PACING_RATE) {
         double frames = PILOT_SECONDS * cell->cell.rate_hz;
+        /* A pilot of a slow rate is short: twelve frames of one in ten seconds are two minutes. */
+        uint32_t frames_min =
+            cell->cell.rate_hz < PILOT_SLOW_HZ ? PILOT_SLOW_FRAMES : PILOT_FRAMES_MIN;
         return pilot_launch(context, plan, cell,
-                            pilot_clamp(frames, PILOT_FRAMES_MIN, PILOT_RATE_FRAMES_MAX), fold,
-                            err);
+                            pilot_clamp(frames, frames_min, PILOT_RATE_FRAMES_MAX), fold, err);
     }
     enum status status = pilot_launch(context, plan, cell, PILOT_FIRST_FRAMES, fold, err);
     if (status != ST_OK || cell->result.failure[0])

@@ -4,11 +4,15 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "harness/base/json.h"
+#include "harness/run/build_info.h"
 
 #define PLAN_SCHEMA_VERSION 1
 #define PLAN_BYTES_MAX ((size_t)16 << 20)
+/* What a scenario or a pilot may ask for at most. */
+#define PLAN_FRAMES_MAX 1000000
 /* Starting and ending two processes, and filling their source frames, as seen on a slow board. */
 #define PLAN_LAUNCH_OVERHEAD_NS 40000000u
 #define PLAN_LAUNCH_OVERHEAD_PER_BYTE_NS 6u
@@ -108,6 +112,28 @@ enum status plan_order(struct plan *plan, struct err *err)
     return ST_OK;
 }
 
+/* Launches of two builds, or of two machines, are not launches of one cell. */
+static void plan_build(char *text, size_t size)
+{
+    const struct build_info info = build_info();
+    snprintf(text, size, "%s %s %s %s", info.version, info.commit, info.compiler, info.build_type);
+}
+
+/* A number that tells this machine from others and nothing else of it (FNV-1a of its id or name). */
+static uint64_t plan_machine(void)
+{
+    char id[256] = "";
+    FILE *file = fopen("/etc/machine-id", "re");
+    if ((!file || !fgets(id, sizeof id, file)) && gethostname(id, sizeof id - 1) != 0)
+        id[0] = 0;
+    if (file)
+        fclose(file);
+    uint64_t hash = UINT64_C(0xcbf29ce484222325);
+    for (const char *at = id; *at; at++)
+        hash = (hash ^ (unsigned char)*at) * UINT64_C(0x100000001b3);
+    return hash;
+}
+
 static void plan_path(const char *dir, char *path, size_t size)
 {
     snprintf(path, size, "%s/plan.json", dir);
@@ -116,13 +142,15 @@ static void plan_path(const char *dir, char *path, size_t size)
 enum status plan_write(const struct plan *plan, const struct scenario *scenario, const char *dir,
                        struct err *err)
 {
-    char path[4096];
+    char path[4096], build[128];
     plan_path(dir, path, sizeof path);
+    plan_build(build, sizeof build);
     cJSON *json = cJSON_CreateObject();
     cJSON *cells = cJSON_CreateArray();
     bool ok = json_add_string(json, "schema", "handoff-plan") &&
               json_add_u64(json, "schema_version", PLAN_SCHEMA_VERSION) &&
               json_add_string(json, "scenario", scenario->name) &&
+              json_add_string(json, "build", build) && json_add_u64_text(json, "machine", plan_machine()) &&
               json_add_u64_text(json, "seed", plan->seed) && json_add(json, "cells", cells);
     for (size_t i = 0; ok && i < plan->cell_count; i++) {
         const struct plan_cell *cell = &plan->cells[i];
@@ -156,9 +184,10 @@ static enum status plan_resume_cell(struct plan_cell *cell, const cJSON *item, c
     int64_t launches, frames, warmup, frame_ns;
     if (strcmp(json_get_string(item, "id", ""), cell->cell.id) != 0)
         return plan_differs(path, "its cells are others", err);
-    if (!json_whole(json_get(item, "launches"), 0, 1000000, &launches) ||
-        !json_whole(json_get(item, "frames"), 0, UINT32_MAX, &frames) ||
-        !json_whole(json_get(item, "warmup_frames"), 0, UINT32_MAX, &warmup) ||
+    if (!json_whole(json_get(item, "launches"), 0, 1000, &launches) ||
+        !json_whole(json_get(item, "frames"), launches > 0, PLAN_FRAMES_MAX, &frames) ||
+        !json_whole(json_get(item, "warmup_frames"), 0,
+                    launches > 0 ? PLAN_FRAMES_MAX : UINT32_MAX, &warmup) ||
         !json_whole(json_get(item, "frame_ns"), 0, INT64_C(1) << 53, &frame_ns))
         return err_set(err, ST_CORRUPT, "start a new run", "%s: not a plan", path);
     if ((cell->cell.frames != 0 && cell->cell.frames != frames) ||
@@ -188,14 +217,21 @@ enum status plan_resume(struct plan *plan, const struct scenario *scenario, cons
     if (status != ST_OK)
         return err_context(err, "nothing to resume");
     const cJSON *cells = json_get(json, "cells");
-    uint64_t seed;
+    uint64_t seed, machine;
+    char build[128];
+    plan_build(build, sizeof build);
     if (strcmp(json_get_string(json, "schema", ""), "handoff-plan") != 0 ||
         json_get_number(json, "schema_version", 0) != PLAN_SCHEMA_VERSION ||
-        !json_get_u64_text(json, "seed", &seed) || !cJSON_IsArray(cells))
+        !json_get_u64_text(json, "seed", &seed) || !json_get_u64_text(json, "machine", &machine) ||
+        !cJSON_IsArray(cells))
         status = err_set(err, ST_CORRUPT, "start a new run", "%s: not a plan", path);
     else if (strcmp(json_get_string(json, "scenario", ""), scenario->name) != 0 ||
              (size_t)cJSON_GetArraySize(cells) != plan->cell_count)
         status = plan_differs(path, "it is another scenario, or another choice of cells", err);
+    else if (strcmp(json_get_string(json, "build", ""), build) != 0)
+        status = plan_differs(path, "another build of handoff began it", err);
+    else if (machine != plan_machine())
+        status = plan_differs(path, "it was begun on another machine", err);
     size_t index = 0;
     for (const cJSON *item = cells ? cells->child : NULL; item && status == ST_OK;
          item = item->next)

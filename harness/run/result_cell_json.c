@@ -94,7 +94,8 @@ static void cell_verdict(const struct result_cell *planned, const struct cell_to
 /* ---- figures --------------------------------------------------------------------------------- */
 
 static enum status cell_add_interval_json(cJSON *intervals, enum interval interval,
-                                          const struct cell_interval *from, struct err *err)
+                                          const struct cell_interval *from, size_t launches,
+                                          bool is_representative, struct err *err)
 {
     if (!from->merged)
         return ST_OK;
@@ -104,9 +105,11 @@ static enum status cell_add_interval_json(cJSON *intervals, enum interval interv
     bool ok = json_add(intervals, interval_name(interval), json);
     cJSON *quantiles = ok ? result_add_object(json, "quantiles") : NULL;
     for (int q = 0; q < STATS_QUANTILE_COUNT; q++) {
+        /* Only if every launch had frames enough: those that happen to qualify are a selection. */
         const struct cell_series *series = &from->quantiles[q];
+        size_t count = is_representative && series->count == launches ? series->count : 0;
         ok = ok && result_add_estimate(quantiles, stats_quantiles[q].key,
-                                       stats_estimate_log(series->values, series->count), true);
+                                       stats_estimate_log(series->values, count), true);
     }
     return ok ? ST_OK : err_set(err, ST_NO_MEMORY, NULL, "writing a result: out of memory");
 }
@@ -118,8 +121,11 @@ static enum status cell_add_intervals_json(cJSON *json, const struct cell_totals
     if (!intervals)
         return err_set(err, ST_NO_MEMORY, NULL, "writing a result: out of memory");
     for (int i = 0; i < INTERVAL_COUNT; i++) {
-        enum status status =
-            cell_add_interval_json(intervals, (enum interval)i, &totals->intervals[i], err);
+        /* The few frames that were waited for do not speak for many that were not. */
+        bool is_representative =
+            i != INTERVAL_handoff || 2 * totals->backlog_frames <= totals->frames;
+        enum status status = cell_add_interval_json(
+            intervals, (enum interval)i, &totals->intervals[i], totals->ok, is_representative, err);
         if (status != ST_OK)
             return status;
     }

@@ -117,7 +117,7 @@ static enum status session_handle(struct session *session, struct session_role *
     const char *type = json_get_string(message->json, "type", "");
     if (strcmp(type, "address") == 0 && role == &session->roles[PRODUCER])
         return session_relay_address(session, message, err);
-    if (strcmp(type, "ready") == 0) {
+    if (strcmp(type, "ready") == 0 && role->phase == SESSION_STARTED) {
         role->phase = SESSION_READY;
         return ST_OK;
     }
@@ -125,12 +125,13 @@ static enum status session_handle(struct session *session, struct session_role *
         session_note_complaint(session, role, message->json);
         return ST_OK;
     }
-    if (strcmp(type, "finished") == 0) {
-        role->phase = SESSION_FINISHED;
-        return role_report_from_json(message->json, &role->report, err);
+    if (strcmp(type, "finished") == 0 && role->phase == SESSION_READY) {
+        enum status status = role_report_from_json(message->json, &role->report, err);
+        role->phase = status == ST_OK ? SESSION_FINISHED : role->phase;
+        return status;
     }
     return err_set(err, ST_CORRUPT, "do both ends run the same version of handoff?",
-                   "the %s sent an unknown message \"%s\"", role->name, type);
+                   "the %s sent \"%s\" where that has no place", role->name, type);
 }
 
 /* Reads one message, or finds that the role is gone. A broken message counts as a complaint. */
@@ -205,7 +206,8 @@ static enum status session_await(struct session *session, enum session_phase pha
             return ST_INTERRUPTED;
         if (session_broken(session, now_ns))
             return ST_ROLE_DIED;
-        if (session->roles[PRODUCER].phase >= phase && session->roles[CONSUMER].phase >= phase)
+        if (session->complained_ns == 0 && session->roles[PRODUCER].phase >= phase &&
+            session->roles[CONSUMER].phase >= phase)
             return ST_OK;
         if (now_ns >= deadline_ns)
             return ST_TIMEOUT;
@@ -279,6 +281,16 @@ static uint32_t session_trace_count(const struct session_role *role)
     return trace ? atomic_load_explicit(&trace->count, memory_order_acquire) : 0;
 }
 
+/* Makes the outcome a failure with what an error says. */
+static void session_fail(struct launch_outcome *outcome, const struct err *failure,
+                         enum status status)
+{
+    outcome->status = status;
+    snprintf(outcome->reason, sizeof outcome->reason, "%.*s", (int)sizeof outcome->reason - 1,
+             failure->what);
+    snprintf(outcome->hint, sizeof outcome->hint, "%s", failure->hint);
+}
+
 /* Puts the reason of a failed launch into the outcome. */
 static void session_explain(struct session *session, enum status status,
                             struct launch_outcome *outcome)
@@ -294,10 +306,7 @@ static void session_explain(struct session *session, enum status status,
                  session_trace_count(&session->roles[CONSUMER]));
         snprintf(outcome->hint, sizeof outcome->hint, "lower the rate or the frame size");
     } else if (culprit && culprit->complained) {
-        outcome->status = culprit->failure.status;
-        snprintf(outcome->reason, sizeof outcome->reason, "%.*s",
-                 (int)sizeof outcome->reason - 1, culprit->failure.what);
-        snprintf(outcome->hint, sizeof outcome->hint, "%s", culprit->failure.hint);
+        session_fail(outcome, &culprit->failure, culprit->failure.status);
     } else if (culprit) {
         snprintf(outcome->reason, sizeof outcome->reason,
                  "the %s %s after %u of its %u frames", culprit->name,
@@ -360,6 +369,7 @@ static enum status session_fold(const struct session *session, bool partial, str
         .rate = cell->pacing == PACING_RATE,
         .commit_moves_bytes = (cell->transport->flags & TRANSPORT_MOVES_BYTES) != 0,
         .fills_in_place = cell->fill == FILL_IN_PLACE,
+        .zero_copy = cell->access->enqueue == NULL,
         .deadline_ns = outcome->deadline_ns,
         .tolerance_ns = request->tolerance_ns,
     };
@@ -386,6 +396,11 @@ static enum status session_measure(struct session *session, struct launch_outcom
     enum status status = ST_OK;
     for (int i = 0; i < ROLES && status == ST_OK; i++)
         status = session_start_role(session, i, err);
+    if (status == ST_NO_MEMORY || status == ST_SYSTEM) {
+        /* This launch needs more than there is; the next, of a smaller cell, may not. */
+        session_fail(outcome, err, status);
+        return ST_OK;
+    }
     if (status != ST_OK)
         return status;
     status = session_await(session, SESSION_READY, clock_now_ns() + SESSION_SETUP_NS);
@@ -437,15 +452,14 @@ enum status session_run(const struct session_request *request, struct fold *fold
     if (orderly)
         session_check_ends(&session, &result);
     session_fill_outcome(&session, &result);
-    struct err failure;
-    enum status folded = session_fold(&session, result.status != ST_OK, fold, &result, &failure);
-    if (result.status == ST_OK && folded != ST_OK) {
-        result.status = folded;
-        snprintf(result.reason, sizeof result.reason, "%.*s", (int)sizeof result.reason - 1,
-                 failure.what);
-        snprintf(result.hint, sizeof result.hint, "%s", failure.hint);
+    if (session.roles[PRODUCER].trace.bytes && session.roles[CONSUMER].trace.bytes) {
+        struct err failure;
+        status = session_fold(&session, result.status != ST_OK, fold, &result, &failure);
+        if (result.status == ST_OK && status != ST_OK)
+            session_fail(&result, &failure, status);
+        result.fold = fold;
+        status = ST_OK;
     }
-    result.fold = fold;
     *outcome = result;
 undo_traces:
     for (int i = 0; i < ROLES; i++)

@@ -2,11 +2,13 @@
 #include "harness/run/source_frames.h"
 
 #include <errno.h>
+#include <stdbool.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
 #if defined(__x86_64__)
-#include <emmintrin.h>
+#include <cpuid.h>
+#include <immintrin.h>
 #endif
 
 #define CACHE_LINE_BYTES 64
@@ -57,21 +59,41 @@ uint8_t *source_frames_payload(const struct source_frames *frames, int32_t frame
     return source_frames_header(frames, frame_id) + frames->payload_offset;
 }
 
+#if defined(__x86_64__)
+/* clflush waits for each line before the next: 50 ms for a 4K frame, where clflushopt takes one. */
+__attribute__((target("clflushopt"))) static void source_frames_flush_unordered(
+    const uint8_t *bytes, size_t count)
+{
+    for (size_t at = 0; at < count; at += CACHE_LINE_BYTES)
+        _mm_clflushopt((void *)(uintptr_t)(bytes + at));
+    _mm_mfence();
+}
+
+static bool source_frames_has_clflushopt(void)
+{
+    unsigned a, b, c, d;
+    return __get_cpuid_count(7, 0, &a, &b, &c, &d) && (b & bit_CLFLUSHOPT);
+}
+#endif
+
 static void source_frames_flush(const uint8_t *bytes, size_t count)
 {
-    for (size_t at = 0; at < count; at += CACHE_LINE_BYTES) {
 #if defined(__x86_64__)
-        _mm_clflush(bytes + at);
-#elif defined(__aarch64__)
-        __asm__ volatile("dc civac, %0" ::"r"(bytes + at) : "memory");
-#else
-        (void)bytes;
-#endif
+    if (source_frames_has_clflushopt()) {
+        source_frames_flush_unordered(bytes, count);
+        return;
     }
-#if defined(__x86_64__)
+    for (size_t at = 0; at < count; at += CACHE_LINE_BYTES)
+        _mm_clflush(bytes + at);
     _mm_mfence();
 #elif defined(__aarch64__)
+    for (size_t at = 0; at < count; at += CACHE_LINE_BYTES)
+        __asm__ volatile("dc civac, %0" ::"r"(bytes + at) : "memory");
     __asm__ volatile("dsb sy" ::: "memory");
+#else
+    /* Not reached: frame_state evicted is unavailable on other processors. */
+    (void)bytes;
+    (void)count;
 #endif
 }
 

@@ -41,9 +41,9 @@ static inline enum status wait_loop_idle(struct wait_loop *loop, const struct wa
 {
     enum status status =
         loop->strategy->idle(&loop->state, source, seen, loop->deadline_ns);
-    /* A strategy that returns without looking at the clock (spin on a descriptor) leaves the
-     * deadline to us; the others have just looked, and the extra reading is in their wait. */
-    if (status == ST_OK && source->kind != SOURCE_WORD && clock_now_ns() > loop->deadline_ns)
+    /* A strategy that never sleeps returns at once on a descriptor and leaves the deadline to us. */
+    if (status == ST_OK && source->kind != SOURCE_WORD && !loop->strategy->sleeps &&
+        clock_now_ns() > loop->deadline_ns)
         return ST_TIMEOUT;
     return status;
 }

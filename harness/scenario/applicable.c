@@ -102,9 +102,10 @@ static bool values_refuse(struct cell *cell)
         refuse(cell, "use fill copy, or frame_state as_left",
                "frame_state %s is about the source frame, and fill %s has none.",
                frame_state_name(cell->frame_state), fill_name(cell->fill));
-    } else if (cell->frame_state != FRAME_STATE_AS_LEFT && cell->pacing == PACING_MAX) {
-        refuse(cell, "use pacing rate or pingpong, or frame_state as_left",
-               "frame_state %s takes time before each frame, so pacing max would measure that.",
+    } else if (cell->frame_state != FRAME_STATE_AS_LEFT && cell->pacing != PACING_RATE) {
+        refuse(cell, "use pacing rate, or frame_state as_left",
+               "frame_state %s takes time before each frame, and without a rate that would be part "
+               "of the pace.",
                frame_state_name(cell->frame_state));
     } else {
         return false;

@@ -301,7 +301,7 @@ static void test_what_does_not_apply(void **state)
         {"\"transport\":\"shm\",\"wait\":\"spin\",\"frame_state\":\"cached\",\"fill\":\"in_place\"",
          "about the source frame"},
         {"\"transport\":\"shm\",\"wait\":\"spin\",\"frame_state\":\"evicted\",\"pacing\":\"max\"",
-         "pacing max would measure that"},
+         "without a rate that would be part"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         char members[400];
