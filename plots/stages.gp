@@ -4,8 +4,8 @@
 #
 # DATA, tab-separated: row, then the ends of reserve, fill, transfer, access and kernel counted from
 # zero, the name, and the median of the whole as text. HEADINGS: row, text. Medians.
-# LAYOUT holds four numbers: height in pixels, the share of the width that names need, the lowest
-# row and the end of the axis.
+# LAYOUT holds five numbers: height in pixels, the share of the width that names need, the lowest
+# row, the end of the axis and one not used here; then a 1 or 0 for each stage, whether there is any.
 ink = "#1b2733"
 grid = "#d8dee4"
 height = int(word(ARG5, 1))
@@ -27,11 +27,18 @@ unset key
 names = "reserve fill transfer access kernel"
 colours = "5682409 15113984 29362 13400487 40563" # Okabe and Ito: sky, orange, blue, purple, green
 top = 1.0 - 14.0 / height
+present = word(ARG5, 6)
+shown = 0
+do for [i = 1:5] { shown = shown + int(substr(present, i, i)) }
 do for [i = 1:5] {
-    at = 0.985 - 0.157 * (6 - i)
-    set object i rectangle center screen at, screen top size screen 0.024, screen 11.0 / height \
-        fillcolor rgb int(word(colours, i)) fillstyle solid 1.0 noborder
-    set label i word(names, i) at screen at + 0.02, screen top left textcolor rgb ink
+    if (substr(present, i, i) eq "1") {
+        at = 0.985 - 0.157 * shown
+        shown = shown - 1
+        set object i rectangle center screen at, screen top \
+            size screen 0.024, screen 11.0 / height \
+            fillcolor rgb int(word(colours, i)) fillstyle solid 1.0 noborder
+        set label i word(names, i) at screen at + 0.02, screen top left textcolor rgb ink
+    }
 }
 set yrange [word(ARG5, 3) + 0.0:0]
 set xrange [0:word(ARG5, 4) + 0.0]

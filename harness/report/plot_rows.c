@@ -173,8 +173,10 @@ bool plot_bars_fill(const struct report_block *block, enum metric metric, struct
     return true;
 }
 
-/* The ends of a cell's stages, stacked from 0. False without any. */
-static bool stages_stack(const struct report_cell *cell, double ends[STAGE_COUNT])
+/* The ends of a cell's stages, stacked from 0, and a '1' in `present` for each it has. False without
+ * any. */
+static bool stages_stack(const struct report_cell *cell, double ends[STAGE_COUNT],
+                         char present[STAGE_COUNT + 1])
 {
     bool any = false;
     double at = 0;
@@ -183,6 +185,7 @@ static bool stages_stack(const struct report_cell *cell, double ends[STAGE_COUNT
         if (median.state == FIGURE_KNOWN) {
             at += fmax(0, median.value);
             any = true;
+            present[i] = '1';
         }
         ends[i] = at;
     }
@@ -190,7 +193,8 @@ static bool stages_stack(const struct report_cell *cell, double ends[STAGE_COUNT
 }
 
 static double stages_add(struct plot_input *input, struct rows *rows,
-                         const struct report_block *block, double divisor)
+                         const struct report_block *block, double divisor,
+                         char present[STAGE_COUNT + 1])
 {
     double largest = 0;
     for (size_t i = 0; i < block->group_count; i++) {
@@ -203,7 +207,7 @@ static double stages_add(struct plot_input *input, struct rows *rows,
             double ends[STAGE_COUNT];
             char whole[FIGURE_BYTES];
             struct figure latency = report_quantile(cell, "latency", "p50");
-            if (!cell->ok || !stages_stack(cell, ends))
+            if (!cell->ok || !stages_stack(cell, ends, present))
                 continue;
             if (!headed)
                 heading_add(input, rows, group);
@@ -226,15 +230,18 @@ bool plot_stages_fill(const struct report_block *block, struct plot_input *input
 {
     double divisor = 1;
     struct rows rows = {0};
-    double largest = stages_add(input, &rows, block, 1);
+    char present[STAGE_COUNT + 1] = "00000";
+    double largest = stages_add(input, &rows, block, 1, present);
     if (largest <= 0)
         return false;
     const char *unit = plot_unit(largest, &divisor);
     plot_input_free(input);
     memset(&rows, 0, sizeof rows);
-    stages_add(input, &rows, block, divisor);
+    stages_add(input, &rows, block, divisor, present);
     rows.row -= 1.2; /* room that the legend takes */
     layout_write(input, &rows, largest / divisor * 1.22, 0);
+    size_t used = strlen(input->layout);
+    snprintf(input->layout + used, sizeof input->layout - used, " %s", present);
     text_addf(&input->label, "p50 of each stage, %s", unit);
     text_add(caption,
              "Where the time of a frame goes, from whole in the producer's hands to a "
