@@ -5,18 +5,18 @@ enum status transport_config_check(const struct transport *transport,
                                    const struct transport_config *config, struct err *err)
 {
     if (config->payload_bytes > FRAME_PAYLOAD_MAX)
-        return err_set(err, ST_INVALID, "Choose a smaller frame.",
+        return err_set(err, ST_INVALID, "choose a smaller frame",
                        "transport %s: a payload of %zu bytes is above the limit of %zu",
                        transport->name, config->payload_bytes, FRAME_PAYLOAD_MAX);
     if ((transport->flags & TRANSPORT_NO_PAYLOAD) && config->payload_bytes)
-        return err_set(err, ST_INVALID, "Use fill \"header\" with this transport.",
+        return err_set(err, ST_INVALID, "use fill \"header\" with this transport",
                        "transport %s carries no payload, but frames have %zu bytes",
                        transport->name, config->payload_bytes);
     if (config->policy != POLICY_BLOCK && config->policy != POLICY_LATEST)
         return err_set(err, ST_INVALID, NULL, "transport %s: unknown policy %d", transport->name,
                        (int)config->policy);
     if (!(transport->policies & config->policy))
-        return err_set(err, ST_NOT_APPLICABLE, "`handoff list transports` shows who has which.",
+        return err_set(err, ST_NOT_APPLICABLE, "`handoff list transports` shows who has which",
                        "transport %s does not have policy %s", transport->name,
                        config->policy == POLICY_LATEST ? "latest" : "block");
     if (config->max_held < 1 || config->max_held > TRANSPORT_SLOTS_MAX)
@@ -26,7 +26,7 @@ enum status transport_config_check(const struct transport *transport,
         return err_set(err, ST_INVALID, NULL, "transport %s has %u to %u slots, not %u",
                        transport->name, transport->slots_min, transport->slots_max, config->slots);
     if (config->policy == POLICY_LATEST && config->slots < config->max_held + 2)
-        return err_set(err, ST_INVALID, "Give the cell more slots.",
+        return err_set(err, ST_INVALID, "give the cell more slots",
                        "policy latest needs two slots more than the %u held at once, not %u",
                        config->max_held, config->slots);
     return ST_OK;

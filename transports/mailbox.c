@@ -55,7 +55,7 @@ __attribute__((cold)) static enum status mailbox_corrupt(const char *who, uint32
                                                          struct err *err)
 {
     return err_set(err, ST_CORRUPT,
-                   "The other side, or something else, overwrote the control page.",
+                   "look for what overwrote the control page: the other side, or something else",
                    "the mailbox offers the %s slot %" PRIu32 ", which cannot be in it", who,
                    detail & ~MAILBOX_FRESH);
 }
@@ -121,7 +121,7 @@ enum status mailbox_acquire(struct mailbox_consumer *box, uint32_t *slot, uint64
                             struct err *err)
 {
     if (!RING_LIKELY(box->held < box->max_held))
-        return err_set(err, ST_INVALID, "Release a frame first.",
+        return err_set(err, ST_INVALID, "release a frame first",
                        "the consumer already holds %" PRIu32 " frames, the most it may", box->held);
     _Atomic uint64_t *both = &box->control->head.word_and_detail;
     uint32_t mine = mailbox_wrap(box->first + box->held, box->max_held);

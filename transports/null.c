@@ -104,7 +104,7 @@ static enum status null_create(const struct transport_config *config, struct end
         goto undo_endpoint;
     int fd = fcntl(made->map.fd, F_DUPFD_CLOEXEC, 0);
     if (fd < 0) {
-        status = err_set_errno(err, errno, "Raise the limit of open files (ulimit -n).",
+        status = err_set_errno(err, errno, "raise the limit of open files (ulimit -n)",
                                "transport null: duplicating the segment's descriptor");
         goto undo_endpoint;
     }
@@ -132,7 +132,7 @@ static enum status null_attach(const struct transport_config *config,
     if (status != ST_OK)
         goto undo_address;
     if (address->fd_count != 1 || address->byte_count != 0 || address->fds[0] < 0) {
-        status = err_set(err, ST_CORRUPT, "The address does not come from transport null.",
+        status = err_set(err, ST_CORRUPT, "give it an address that transport null made",
                          "transport null: an address of %u bytes and %u descriptors, not 0 and 1",
                          address->byte_count, address->fd_count);
         goto undo_address;
@@ -148,7 +148,7 @@ static enum status null_attach(const struct transport_config *config,
         goto undo_endpoint;
     struct null_layout wanted = null_layout_of(config);
     if (memcmp(made->map.bytes, &wanted, sizeof wanted) != 0) {
-        status = err_set(err, ST_CORRUPT, "Both sides must be given the same configuration.",
+        status = err_set(err, ST_CORRUPT, "give both sides the same configuration",
                          "transport null: the segment is not one of %u slots of transport null",
                          config->slots);
         goto undo_endpoint;

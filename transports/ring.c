@@ -46,7 +46,7 @@ enum status ring_reserve_failed(const struct ring_producer *ring, uint32_t word,
         return err_set(err, ST_INVALID, NULL, "reserve after hang_up");
     if (ring_count(ring->released, word) > ring->committed)
         return err_set(err, ST_CORRUPT,
-                       "The consumer, or something else, overwrote the control page.",
+                       "look for what overwrote the control page: the consumer, or something else",
                        "the word of released frames is 0x%08" PRIx32
                        ", which is more than the %" PRIu64 " committed",
                        word, ring->committed);
@@ -62,12 +62,12 @@ enum status ring_commit_failed(struct err *err)
 enum status ring_acquire_failed(const struct ring_consumer *ring, uint32_t word, struct err *err)
 {
     if (ring->acquired - ring->released >= ring->max_held)
-        return err_set(err, ST_INVALID, "Release a frame first.",
+        return err_set(err, ST_INVALID, "release a frame first",
                        "the consumer already holds %" PRIu32 " frames, the most it may",
                        ring->max_held);
     if (ring_count(ring->committed, word) != ring->acquired)
         return err_set(err, ST_CORRUPT,
-                       "The producer, or something else, overwrote the control page.",
+                       "look for what overwrote the control page: the producer, or something else",
                        "the word of committed frames is 0x%08" PRIx32 ", but after %" PRIu64
                        " released at most %" PRIu32 " more can be",
                        word, ring->released, ring->slots);
@@ -77,7 +77,7 @@ enum status ring_acquire_failed(const struct ring_consumer *ring, uint32_t word,
 
 enum status ring_release_failed(uint64_t sequence, struct err *err)
 {
-    return err_set(err, ST_INVALID, "Release each frame once, in the order of acquiring.",
+    return err_set(err, ST_INVALID, "release each frame once, in the order of acquiring",
                    "frame number %" PRIu64 " is not the oldest one held", sequence);
 }
 

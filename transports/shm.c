@@ -114,7 +114,7 @@ static enum status shm_transport_create(const struct transport_config *config,
         goto undo_endpoint;
     int fd = fcntl(made->map.fd, F_DUPFD_CLOEXEC, 0);
     if (fd < 0) {
-        status = err_set_errno(err, errno, "Raise the limit of open files (ulimit -n).",
+        status = err_set_errno(err, errno, "raise the limit of open files (ulimit -n)",
                                "transport shm: duplicating the segment's descriptor");
         goto undo_endpoint;
     }
@@ -146,14 +146,14 @@ static enum status shm_layout_check(const struct shm_map *map,
     struct shm_layout found, wanted = shm_layout_of(config);
     memcpy(&found, map->bytes, sizeof found);
     if (found.magic != wanted.magic)
-        return err_set(err, ST_CORRUPT, "The address does not come from transport shm.",
+        return err_set(err, ST_CORRUPT, "give it an address that transport shm made",
                        "transport shm: the segment does not begin with the layout's magic number");
     if (found.version != wanted.version)
-        return err_set(err, ST_CORRUPT, "Both roles must be of the same version of handoff.",
+        return err_set(err, ST_CORRUPT, "run both roles from the same version of handoff",
                        "transport shm: layout version %u, not %u", found.version, wanted.version);
     if (memcmp(&found, &wanted, sizeof found) != 0)
         return err_set(
-            err, ST_CORRUPT, "Both sides must be given the same configuration.",
+            err, ST_CORRUPT, "give both sides the same configuration",
             "transport shm: the segment has %u slots of %llu bytes for payloads of %llu, "
             "policy %u and %u held; asked for were %u of %llu for %llu, %u and %u",
             found.slots, (unsigned long long)found.slot_bytes,
@@ -171,7 +171,7 @@ static enum status shm_transport_attach(const struct transport_config *config,
     if (status != ST_OK)
         goto undo_address;
     if (address->fd_count != 1 || address->byte_count != 0 || address->fds[0] < 0) {
-        status = err_set(err, ST_CORRUPT, "The address does not come from transport shm.",
+        status = err_set(err, ST_CORRUPT, "give it an address that transport shm made",
                          "transport shm: an address of %u bytes and %u descriptors, not 0 and 1",
                          address->byte_count, address->fd_count);
         goto undo_address;

@@ -27,7 +27,7 @@ extern const struct transport transport_skeleton;
  * version, and undo it. Name the cause and the remedy. */
 static enum status skeleton_probe(struct err *err)
 {
-    return err_set(err, ST_UNAVAILABLE, "Write it: this is only the start of one.",
+    return err_set(err, ST_UNAVAILABLE, "write it: this is only the start of one",
                    "transport skeleton moves no frames");
 }
 

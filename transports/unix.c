@@ -70,7 +70,7 @@ static enum status unix_probe(struct err *err)
 {
     int fds[2];
     if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds) != 0) {
-        err_set_errno(err, errno, "Raise the limit of open files (ulimit -n).",
+        err_set_errno(err, errno, "raise the limit of open files (ulimit -n)",
                       "transport unix: no socket pair");
         if (err)
             err->status = ST_UNAVAILABLE;
@@ -112,7 +112,7 @@ static enum status unix_endpoint_new(const struct transport_config *config, bool
     void *slots = mmap(NULL, made->slot_count * made->slot_bytes, PROT_READ | PROT_WRITE,
                        MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
     if (slots == MAP_FAILED) {
-        enum status status = err_set_errno(err, errno, "Choose a smaller frame, or hold fewer.",
+        enum status status = err_set_errno(err, errno, "choose a smaller frame, or hold fewer",
                                            "transport unix: no memory for %u slots of %zu bytes",
                                            made->slot_count, made->slot_bytes);
         free(made);
@@ -135,7 +135,7 @@ static enum status unix_create(const struct transport_config *config, struct end
         return status;
     int fds[2];
     if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds) != 0) {
-        status = err_set_errno(err, errno, "Raise the limit of open files (ulimit -n).",
+        status = err_set_errno(err, errno, "raise the limit of open files (ulimit -n)",
                                "transport unix: no socket pair");
         transport_unix.destroy(made);
         return status;
@@ -179,7 +179,7 @@ static enum status unix_attach(const struct transport_config *config,
     if (address->fd_count != 1 || address->byte_count != sizeof wanted ||
         memcmp(address->bytes, &wanted, sizeof wanted) != 0) {
         status =
-            err_set(err, ST_CORRUPT, "Both sides must be given the same configuration.",
+            err_set(err, ST_CORRUPT, "give both sides the same configuration",
                     "transport unix: the address is not one of a stream of frames of %zu bytes "
                     "with %u slots",
                     config->payload_bytes, config->slots);
@@ -187,7 +187,7 @@ static enum status unix_attach(const struct transport_config *config,
     }
     if (!unix_socket_usable(address->fds[0])) {
         status =
-            err_set(err, ST_CORRUPT, "The address does not come from transport unix.",
+            err_set(err, ST_CORRUPT, "give it an address that transport unix made",
                     "transport unix: the address's descriptor is not a connected stream socket");
         goto done;
     }
@@ -342,7 +342,7 @@ static enum status unix_credits_send(struct endpoint *endpoint)
 static enum status unix_acquire(struct endpoint *endpoint, struct frame *frame, struct err *err)
 {
     if (endpoint->begun - endpoint->ended >= endpoint->max_held)
-        return err_set(err, ST_INVALID, "Release a frame first.",
+        return err_set(err, ST_INVALID, "release a frame first",
                        "the consumer already holds %u frames, the most it may", endpoint->max_held);
     if (endpoint->peer_gone)
         return unix_peer_gone(endpoint, err);
@@ -380,7 +380,7 @@ static enum status unix_acquire(struct endpoint *endpoint, struct frame *frame, 
 static enum status unix_release(struct endpoint *endpoint, struct frame *frame, struct err *err)
 {
     if (endpoint->ended == endpoint->begun || frame->sequence != endpoint->ended)
-        return err_set(err, ST_INVALID, "Release each frame once, in the order of acquiring.",
+        return err_set(err, ST_INVALID, "release each frame once, in the order of acquiring",
                        "frame number %llu is not the oldest one held",
                        (unsigned long long)frame->sequence);
     endpoint->ended++;

@@ -1,4 +1,4 @@
-/* applicable.c: see applicable.h. Each rule says in a sentence what does not fit and what would. */
+/* applicable.c: see applicable.h. Each rule says what does not fit, and in its hint what would. */
 #include "harness/scenario/applicable.h"
 
 #include <inttypes.h>
@@ -65,19 +65,19 @@ static bool transport_refuses(struct cell *cell)
     char hint[sizeof cell->hint];
     if (!cell_wait_fits(cell->wait, transport)) {
         list_fitting_waits(transport, hint, sizeof hint);
-        refuse(cell, hint, "Transport %s is waited for on %s, and wait %s cannot do that.",
+        refuse(cell, hint, "transport %s is waited for on %s, and wait %s cannot do that",
                transport->name, sources_name(transport->sources), cell->wait->name);
     } else if (!(transport->policies & cell->policy)) {
         refuse(cell, "`handoff list transports` shows which policies each has",
-               "Transport %s has no policy %s.", transport->name, policy_name(cell->policy));
+               "transport %s has no policy %s", transport->name, policy_name(cell->policy));
     } else if (cell->slots < transport->slots_min || cell->slots > transport->slots_max) {
         refuse(cell, "choose another number of slots",
-               "Transport %s has from %" PRIu32 " to %" PRIu32 " slots, not %" PRIu32 ".",
+               "transport %s has from %" PRIu32 " to %" PRIu32 " slots, not %" PRIu32,
                transport->name, transport->slots_min, transport->slots_max, cell->slots);
     } else if ((transport->flags & TRANSPORT_NO_PAYLOAD) &&
                (cell->fill != FILL_HEADER || strcmp(cell->kernel->name, "none") != 0)) {
         refuse(cell, "give it fill header and kernel none",
-               "Transport %s carries no payload, so fill %s with kernel %s has nothing to work on.",
+               "transport %s carries no payload, so fill %s with kernel %s has nothing to work on",
                transport->name, fill_name(cell->fill), cell->kernel->name);
     } else {
         return false;
@@ -90,22 +90,22 @@ static bool values_refuse(struct cell *cell)
     unsigned needs = KERNEL_READS_PAYLOAD | KERNEL_WRITES_PAYLOAD;
     if (cell->fill == FILL_HEADER && (cell->kernel->flags & needs)) {
         refuse(cell, "use kernel none, or a fill that makes a payload",
-               "Kernel %s works on the payload, and fill header has none.", cell->kernel->name);
+               "kernel %s works on the payload, and fill header has none", cell->kernel->name);
     } else if (cell->policy == POLICY_LATEST && cell->slots < LATEST_SLOTS_MIN) {
         refuse(cell, "use 3 slots or more",
-               "Policy latest needs 3 slots: one held, one with the newest frame, one to write the "
-               "next into.");
+               "policy latest needs 3 slots: one held, one with the newest frame, one to write the "
+               "next into");
     } else if (cell->policy == POLICY_LATEST && cell->pacing == PACING_PINGPONG) {
         refuse(cell, "use pacing rate or max, or policy block",
-               "Policy latest replaces frames not yet taken, and pingpong has only one in flight.");
+               "policy latest replaces frames not yet taken, and pingpong has only one in flight");
     } else if (cell->frame_state != FRAME_STATE_AS_LEFT && cell->fill != FILL_COPY) {
         refuse(cell, "use fill copy, or frame_state as_left",
-               "frame_state %s is about the source frame, and fill %s has none.",
+               "frame_state %s is about the source frame, and fill %s has none",
                frame_state_name(cell->frame_state), fill_name(cell->fill));
     } else if (cell->frame_state != FRAME_STATE_AS_LEFT && cell->pacing != PACING_RATE) {
         refuse(cell, "use pacing rate, or frame_state as_left",
                "frame_state %s takes time before each frame, and without a rate that would be part "
-               "of the pace.",
+               "of the pace",
                frame_state_name(cell->frame_state));
     } else {
         return false;

@@ -44,10 +44,10 @@ static enum status fail_unknown(const struct axis *axis, const char *name, name_
     }
     char hint[300];
     if (suggest.nearest)
-        snprintf(hint, sizeof hint, "did you mean \"%s\"? `handoff list %s` shows all.",
+        snprintf(hint, sizeof hint, "did you mean \"%s\"? `handoff list %s` shows all",
                  suggest.nearest, list);
     else
-        snprintf(hint, sizeof hint, "known are %s; `handoff list %s` says more.", known, list);
+        snprintf(hint, sizeof hint, "known are %s; `handoff list %s` says more", known, list);
     char shown[SUGGEST_SHOWN_BYTES];
     return err_set(err, ST_INVALID, hint, "unknown %s \"%s\"", axis->name,
                    suggest_show(name, shown, sizeof shown));

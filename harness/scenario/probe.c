@@ -103,7 +103,7 @@ static void ask_frame_state(struct cell *cell)
 #if !defined(__x86_64__) && !defined(__aarch64__)
     if (cell->frame_state == FRAME_STATE_EVICTED && cell->runnable == ST_OK)
         applicable_refuse(cell, ST_UNAVAILABLE,
-                          "frame_state evicted needs a processor whose caches a program may flush.",
+                          "frame_state evicted needs a processor whose caches a program may flush",
                           "use frame_state as_left or cached");
 #else
     (void)cell;

@@ -17,7 +17,7 @@ static enum status poll_probe(struct err *err)
 static enum status poll_open(uint32_t parameter_us, struct wait_state *state, struct err *err)
 {
     if (parameter_us < 1 || parameter_us > 1000000)
-        return err_set(err, ST_INVALID, "Write, for example, \"poll:100\".",
+        return err_set(err, ST_INVALID, "write, for example, \"poll:100\"",
                        "wait poll: a period of %u us, not 1 to 1000000", parameter_us);
     *state = (struct wait_state){.parameter_us = parameter_us};
     return ST_OK;
