@@ -21,11 +21,21 @@ static const char *const status_names[] = {
     [ST_INTERRUPTED] = "interrupted",
 };
 
-/* Appends two texts to what[], cut where it ends. */
+/* Appends a text to what[], cut where it ends. */
+static void err_append_text(char *what, size_t size, const char *text)
+{
+    size_t used = strlen(what);
+    size_t bytes = strlen(text);
+    size_t room = size - used - 1;
+    bytes = bytes < room ? bytes : room;
+    memcpy(what + used, text, bytes);
+    what[used + bytes] = 0;
+}
+
 static void err_append(char *what, size_t size, const char *separator, const char *text)
 {
-    strncat(what, separator, size - strlen(what) - 1);
-    strncat(what, text, size - strlen(what) - 1);
+    err_append_text(what, size, separator);
+    err_append_text(what, size, text);
 }
 
 static void err_write_hint(struct err *err, const char *hint)

@@ -10,16 +10,16 @@
 
 enum status {
     ST_OK = 0,
-    ST_AGAIN,          /* nothing yet: wait on the wait source, then call again for the same frame */
-    ST_TIMEOUT,        /* the deadline passed */
-    ST_PEER_GONE,      /* the other side closed or died; no more frames will come or be taken */
-    ST_INVALID,        /* bad input: a scenario, an argument, a file */
-    ST_UNAVAILABLE,    /* this machine cannot do it (now); the hint says what would make it able */
+    ST_AGAIN,       /* nothing yet: wait on the wait source, then call again for the same frame */
+    ST_TIMEOUT,     /* the deadline passed */
+    ST_PEER_GONE,   /* the other side closed or died; no more frames will come or be taken */
+    ST_INVALID,     /* bad input: a scenario, an argument, a file */
+    ST_UNAVAILABLE, /* this machine cannot do it (now); the hint says what would make it able */
     ST_NOT_APPLICABLE, /* the combination has no meaning, on any machine */
     ST_SYSTEM,         /* a system call failed; sys_errno says how */
     ST_NO_MEMORY,
-    ST_CORRUPT,     /* bytes are not what they must be: a torn frame, a broken file, a bad message */
-    ST_ROLE_DIED,   /* a role process ended before it was told to */
+    ST_CORRUPT,   /* bytes are not what they must be: a torn frame, a broken file, a bad message */
+    ST_ROLE_DIED, /* a role process ended before it was told to */
     ST_INTERRUPTED, /* the user asked to stop */
 };
 

@@ -57,8 +57,8 @@ struct fence {
 /* A frame as a transport lends it to a role: views into memory that the transport (or, for the
  * source buffer, the producer) owns. Valid from reserve to commit, or from acquire to release. */
 struct frame {
-    uint8_t *header;      /* FRAME_HEADER_BYTES bytes */
-    uint8_t *payload;     /* payload_bytes bytes, page-aligned in slots; NULL when payload_bytes is 0 */
+    uint8_t *header;  /* FRAME_HEADER_BYTES bytes */
+    uint8_t *payload; /* payload_bytes bytes, page-aligned in slots; NULL when payload_bytes is 0 */
     size_t payload_bytes; /* 0 with fill `header` */
     uint32_t slot;        /* which slot of the transport, for registering memory once per slot */
     uint64_t sequence;    /* counts frames on this side of the edge, from 0 */
@@ -76,7 +76,8 @@ uint64_t frame_tag(int32_t frame_id);
 void frame_tags_write(uint8_t *payload, size_t payload_bytes, int32_t frame_id);
 /* True when all tags, or `samples` of them (the first, the last, and others chosen by the frame
  * id), are those of frame_id; with `inverted`, their bitwise complement (after `invert`). */
-bool frame_tags_check(const uint8_t *payload, size_t payload_bytes, int32_t frame_id, bool inverted);
+bool frame_tags_check(const uint8_t *payload, size_t payload_bytes, int32_t frame_id,
+                      bool inverted);
 bool frame_tags_check_sample(const uint8_t *payload, size_t payload_bytes, int32_t frame_id,
                              bool inverted, unsigned samples);
 

@@ -15,8 +15,12 @@
 static size_t json_utf8_sequence_bytes(const unsigned char *text)
 {
     static const unsigned char low[5] = {0, 0, 0xC2, 0xE0, 0xF0};
-    size_t bytes = text[0] < 0x80 ? 1 : text[0] < 0xC2 ? 0 : text[0] < 0xE0 ? 2
-                   : text[0] < 0xF0 ? 3 : text[0] < 0xF5 ? 4 : 0;
+    size_t bytes = text[0] < 0x80   ? 1
+                   : text[0] < 0xC2 ? 0
+                   : text[0] < 0xE0 ? 2
+                   : text[0] < 0xF0 ? 3
+                   : text[0] < 0xF5 ? 4
+                                    : 0;
     if (bytes < 2)
         return bytes;
     for (size_t i = 1; i < bytes; i++)
@@ -97,10 +101,11 @@ enum status json_parse(const char *path, const char *text, size_t bytes, cJSON *
         unsigned line, column;
         size_t offset = end && end >= text ? (size_t)(end - text) : 0;
         json_locate(text, offset < bytes ? offset : bytes, &line, &column);
-        return err_set(err, ST_INVALID,
-                       "look for a missing comma, quote or bracket just before that place; JSON has "
-                       "no comments and no comma after a last element",
-                       "%s:%u:%u: not valid JSON from here on", path, line, column);
+        return err_set(
+            err, ST_INVALID,
+            "look for a missing comma, quote or bracket just before that place; JSON has "
+            "no comments and no comma after a last element",
+            "%s:%u:%u: not valid JSON from here on", path, line, column);
     }
     *json = parsed;
     return ST_OK;

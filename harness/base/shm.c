@@ -68,8 +68,8 @@ enum status shm_create(const char *label, size_t size_bytes, struct shm_map *map
     /* ftruncate beyond free space succeeds and the touch is a SIGBUS; this fails up front. */
     int failure = posix_fallocate(fd, 0, (off_t)size_bytes);
     if (failure != 0) {
-        status = err_set_errno(err, failure, shm_space_hint, "no room for the %zu bytes of segment %s",
-                               size_bytes, label);
+        status = err_set_errno(err, failure, shm_space_hint,
+                               "no room for the %zu bytes of segment %s", size_bytes, label);
         goto undo_fd;
     }
     if (fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) != 0) {
@@ -90,7 +90,8 @@ enum status shm_attach(int fd, size_t min_bytes, struct shm_map *map, struct err
     enum status status;
     struct stat stat;
     if (fstat(fd, &stat) != 0) {
-        status = err_set_errno(err, errno, NULL, "the descriptor of a shared segment is not usable");
+        status =
+            err_set_errno(err, errno, NULL, "the descriptor of a shared segment is not usable");
         goto undo_fd;
     }
     int seals = fcntl(fd, F_GET_SEALS);

@@ -41,7 +41,8 @@ struct doorbell {
     char padding[SHARED_LINE_BYTES - 3 * sizeof(uint32_t)];
 };
 _Static_assert(sizeof(struct doorbell) == SHARED_LINE_BYTES, "a doorbell fills its line");
-_Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "word is the low half of word_and_detail");
+_Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__,
+               "word is the low half of word_and_detail");
 _Static_assert(sizeof(_Atomic uint64_t) == 8 && ATOMIC_LLONG_LOCK_FREE == 2,
                "processes share 64-bit atomics");
 

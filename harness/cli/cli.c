@@ -30,8 +30,8 @@ enum status cli_parse_u64(const char *option, const char *text, uint64_t low, ui
     if (errno != 0 || end == text || *end != 0 || strchr(text, '-') || number < low ||
         number > high)
         return err_set(err, ST_INVALID, "`--help` shows what it takes",
-                       "%s takes a whole number from %llu to %llu, not \"%s\"",
-                       option, (unsigned long long)low, (unsigned long long)high, text);
+                       "%s takes a whole number from %llu to %llu, not \"%s\"", option,
+                       (unsigned long long)low, (unsigned long long)high, text);
     *value = number;
     return ST_OK;
 }

@@ -32,9 +32,9 @@ enum status cli_parse_u64(const char *option, const char *text, uint64_t low, ui
 /* Exit codes of the program. */
 enum {
     EXIT_CODE_OK = 0,
-    EXIT_CODE_FAILED = 1,      /* a regression or a failed cell */
-    EXIT_CODE_USAGE = 2,       /* usage or a bad scenario */
-    EXIT_CODE_ROLE_DIED = 3,   /* a role process died */
+    EXIT_CODE_FAILED = 1,    /* a regression or a failed cell */
+    EXIT_CODE_USAGE = 2,     /* usage or a bad scenario */
+    EXIT_CODE_ROLE_DIED = 3, /* a role process died */
     EXIT_CODE_UNAVAILABLE = 77,
     EXIT_CODE_INTERRUPTED = 130,
 };

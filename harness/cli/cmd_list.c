@@ -53,8 +53,7 @@ static void append(char *text, size_t size, const char *word)
 /* A wait as a scenario writes it: "poll:<us>". */
 static const char *wait_spelling(const struct wait_strategy *wait, char *text, size_t size)
 {
-    snprintf(text, size, "%s%s", wait->name,
-             wait->parameter == WAIT_PARAMETER_US ? ":<us>" : "");
+    snprintf(text, size, "%s%s", wait->name, wait->parameter == WAIT_PARAMETER_US ? ":<us>" : "");
     return text;
 }
 

@@ -81,10 +81,14 @@ static enum status run_parse(int argc, char **argv, struct run_arguments *argume
                              struct err *err)
 {
     static const struct option options[] = {
-        {"out", required_argument, NULL, 'o'},   {"only", required_argument, NULL, 'n'},
-        {"launches", required_argument, NULL, 'l'}, {"seed", required_argument, NULL, 's'},
-        {"dry-run", no_argument, NULL, 'd'},     {"resume", no_argument, NULL, 'r'},
-        {"quiet", no_argument, NULL, 'q'},       {"help", no_argument, NULL, 'h'},
+        {"out", required_argument, NULL, 'o'},
+        {"only", required_argument, NULL, 'n'},
+        {"launches", required_argument, NULL, 'l'},
+        {"seed", required_argument, NULL, 's'},
+        {"dry-run", no_argument, NULL, 'd'},
+        {"resume", no_argument, NULL, 'r'},
+        {"quiet", no_argument, NULL, 'q'},
+        {"help", no_argument, NULL, 'h'},
         {NULL, 0, NULL, 0},
     };
     enum status status = ST_OK;
@@ -102,8 +106,8 @@ static enum status run_parse(int argc, char **argv, struct run_arguments *argume
             status = cli_parse_u64("--launches", optarg, 1, 1000, &arguments->launches, err);
             break;
         case 's':
-            status = cli_parse_u64("--seed", optarg, 0, (UINT64_C(1) << 53) - 1, &arguments->seed,
-                                   err);
+            status =
+                cli_parse_u64("--seed", optarg, 0, (UINT64_C(1) << 53) - 1, &arguments->seed, err);
             break;
         case 'd':
             arguments->dry_run = true;
@@ -125,7 +129,8 @@ static enum status run_parse(int argc, char **argv, struct run_arguments *argume
     }
     if (optind != argc - 1)
         return err_set(err, ST_INVALID, "for a first look: handoff run scenarios/quick.json",
-                       optind == argc ? "run: which scenario?" : "run: takes one scenario at a time");
+                       optind == argc ? "run: which scenario?"
+                                      : "run: takes one scenario at a time");
     arguments->scenario = argv[optind];
     if (arguments->resume && !arguments->out)
         return err_set(err, ST_INVALID, "name the folder of the interrupted run with --out",

@@ -58,9 +58,8 @@ static enum status consumer_open_kernel(struct consumer *consumer, const struct 
     if (status != ST_OK)
         return err_context(err, "kernel %s", cell->kernel->name);
     consumer->kernel = cell->kernel;
-    const struct access_config access_config = {.geometry = cell->geometry,
-                                                .payload_bytes = consumer->payload_bytes,
-                                                .slots = cell->slots};
+    const struct access_config access_config = {
+        .geometry = cell->geometry, .payload_bytes = consumer->payload_bytes, .slots = cell->slots};
     status = cell->access->open(&access_config, &consumer->access_state, err);
     if (status != ST_OK)
         return err_context(err, "access %s", cell->access->name);

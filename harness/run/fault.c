@@ -26,9 +26,9 @@ static bool fault_is_first(const char *path)
     int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
     if (fd < 0)
         return false;
-    int length = snprintf(note, sizeof note, "%" PRIu64 " %" PRIu64 " %d\n",
-                          fault_clock_ns(CLOCK_MONOTONIC), fault_clock_ns(CLOCK_REALTIME),
-                          (int)getpid());
+    int length =
+        snprintf(note, sizeof note, "%" PRIu64 " %" PRIu64 " %d\n", fault_clock_ns(CLOCK_MONOTONIC),
+                 fault_clock_ns(CLOCK_REALTIME), (int)getpid());
     bool written = write(fd, note, (size_t)length) == length;
     close(fd);
     return written;

@@ -32,7 +32,8 @@ static bool placement_pair_in_cluster(const struct topology *topology, bool spar
     uint32_t capacity_best = 0;
     bool found = false;
     for (uint32_t cluster = 0; cluster < topology->cluster_count; cluster++) {
-        const struct topology_cpu *first = placement_next(topology, cluster, UINT32_MAX, spare_cpu0);
+        const struct topology_cpu *first =
+            placement_next(topology, cluster, UINT32_MAX, spare_cpu0);
         if (!first)
             continue;
         const struct topology_cpu *second =

@@ -26,8 +26,8 @@ enum status plan_make(const struct scenario *scenario, uint64_t seed, struct pla
         return err_set(err, ST_NO_MEMORY, NULL, "out of memory for %zu cells",
                        scenario->cell_count);
     struct topology *topology = calloc(1, sizeof *topology);
-    enum status status = topology ? topology_read(topology, err)
-                                  : err_set(err, ST_NO_MEMORY, NULL, "out of memory");
+    enum status status =
+        topology ? topology_read(topology, err) : err_set(err, ST_NO_MEMORY, NULL, "out of memory");
     for (size_t i = 0; i < made.cell_count && status == ST_OK; i++) {
         struct plan_cell *cell = &made.cells[i];
         struct err no_cpus;
@@ -150,7 +150,8 @@ enum status plan_write(const struct plan *plan, const struct scenario *scenario,
     bool ok = json_add_string(json, "schema", "handoff-plan") &&
               json_add_u64(json, "schema_version", PLAN_SCHEMA_VERSION) &&
               json_add_string(json, "scenario", scenario->name) &&
-              json_add_string(json, "build", build) && json_add_u64_text(json, "machine", plan_machine()) &&
+              json_add_string(json, "build", build) &&
+              json_add_u64_text(json, "machine", plan_machine()) &&
               json_add_u64_text(json, "seed", plan->seed) && json_add(json, "cells", cells);
     for (size_t i = 0; ok && i < plan->cell_count; i++) {
         const struct plan_cell *cell = &plan->cells[i];
@@ -186,8 +187,8 @@ static enum status plan_resume_cell(struct plan_cell *cell, const cJSON *item, c
         return plan_differs(path, "its cells are others", err);
     if (!json_whole(json_get(item, "launches"), 0, 1000, &launches) ||
         !json_whole(json_get(item, "frames"), launches > 0, PLAN_FRAMES_MAX, &frames) ||
-        !json_whole(json_get(item, "warmup_frames"), 0,
-                    launches > 0 ? PLAN_FRAMES_MAX : UINT32_MAX, &warmup) ||
+        !json_whole(json_get(item, "warmup_frames"), 0, launches > 0 ? PLAN_FRAMES_MAX : UINT32_MAX,
+                    &warmup) ||
         !json_whole(json_get(item, "frame_ns"), 0, INT64_C(1) << 53, &frame_ns))
         return err_set(err, ST_CORRUPT, "start a new run", "%s: not a plan", path);
     if ((cell->cell.frames != 0 && cell->cell.frames != frames) ||
@@ -245,9 +246,8 @@ enum status plan_resume(struct plan *plan, const struct scenario *scenario, cons
 uint64_t plan_launch_expected_ns(const struct plan_cell *cell, const struct scenario *scenario)
 {
     const struct block *block = &scenario->blocks[cell->cell.block_index];
-    uint64_t overhead_ns =
-        PLAN_LAUNCH_OVERHEAD_NS +
-        (uint64_t)cell_payload_bytes(&cell->cell) * PLAN_LAUNCH_OVERHEAD_PER_BYTE_NS;
+    uint64_t overhead_ns = PLAN_LAUNCH_OVERHEAD_NS + (uint64_t)cell_payload_bytes(&cell->cell) *
+                                                         PLAN_LAUNCH_OVERHEAD_PER_BYTE_NS;
     uint32_t warmup = cell->result.warmup == UINT32_MAX ? 0 : cell->result.warmup;
     if (cell->result.frames == 0 || cell->frame_ns == 0)
         return overhead_ns + (uint64_t)(block->launch_seconds * 1e9);

@@ -19,9 +19,9 @@ enum process_lifetime {
 };
 
 struct process {
-    pid_t pid;      /* 0: none, or reaped */
-    int pidfd;      /* readable when it has ended; -1 where the kernel has none */
-    int control_fd; /* our end of its control socket; end-of-file when it is gone */
+    pid_t pid;       /* 0: none, or reaped */
+    int pidfd;       /* readable when it has ended; -1 where the kernel has none */
+    int control_fd;  /* our end of its control socket; end-of-file when it is gone */
     int wait_status; /* of waitpid, once reaped */
 };
 

@@ -19,9 +19,9 @@ struct producer {
     struct endpoint *endpoint;
     const struct transport *transport;
     struct wait_loop loop;
-    double period_ns;         /* pacing rate */
-    bool sends_source;        /* commit takes the frame from the source buffer */
-    bool counts_fill;         /* the fill is a copy, not the source's own writing */
+    double period_ns;  /* pacing rate */
+    bool sends_source; /* commit takes the frame from the source buffer */
+    bool counts_fill;  /* the fill is a copy, not the source's own writing */
     uint64_t filled_bytes;
     uint32_t late_frames; /* the tool itself made them late, bringing their cache state about */
 };
@@ -205,8 +205,7 @@ static enum status producer_run(struct role *role, void *state, struct role_repo
         if (!record)
             return err_set(err, ST_CORRUPT, NULL, "the producer's trace is full at frame %u", id);
         record->frame_id = (int32_t)id;
-        enum status status =
-            producer_frame(producer, role, (int32_t)id, record->stamps_ns, err);
+        enum status status = producer_frame(producer, role, (int32_t)id, record->stamps_ns, err);
         if (status != ST_OK)
             return err_context(err, "producer, frame %u", id);
         role_record_publish(role->trace);

@@ -9,11 +9,11 @@
 
 struct progress {
     bool quiet;
-    bool terminal;      /* stderr is one: rewrite the line */
-    bool colour;        /* a terminal and NO_COLOR is not set */
+    bool terminal; /* stderr is one: rewrite the line */
+    bool colour;   /* a terminal and NO_COLOR is not set */
     uint64_t begun_ns;
-    uint64_t total_ns;  /* expected for everything */
-    uint64_t done_ns;   /* expected for what is done: remaining time is scaled by how it went */
+    uint64_t total_ns; /* expected for everything */
+    uint64_t done_ns;  /* expected for what is done: remaining time is scaled by how it went */
     uint64_t shown_ns;
     uint32_t shown_permille;
 };

@@ -77,8 +77,7 @@ struct role_kind {
     /* Allocates and touches everything and exchanges the edge's address. */
     enum status (*prepare)(struct role *role, void **state, struct err *err);
     /* The hot path, from go to the last frame. */
-    enum status (*run)(struct role *role, void *state, struct role_report *report,
-                       struct err *err);
+    enum status (*run)(struct role *role, void *state, struct role_report *report, struct err *err);
     /* Safe on NULL and on what prepare left half-built. */
     void (*clean_up)(void *state);
 };

@@ -88,8 +88,7 @@ enum status role_setup_from_json(const cJSON *json, struct role_setup *setup, st
         {"seed", 0, INT64_C(1) << 53, &seed},
         {"cpu", -1, INT32_MAX, &cpu},
     };
-    enum status status =
-        message_read_fields(json, fields, sizeof fields / sizeof fields[0], err);
+    enum status status = message_read_fields(json, fields, sizeof fields / sizeof fields[0], err);
     if (status != ST_OK)
         return status;
     *setup = (struct role_setup){
@@ -169,10 +168,17 @@ cJSON *role_report_to_json(const struct role_report *report)
 enum status role_report_from_json(const cJSON *json, struct role_report *report, struct err *err)
 {
     enum { FIELDS = 11 };
-    static const char *const names[FIELDS] = {
-        "user_ns",        "system_ns",    "wall_ns",      "voluntary_switches",
-        "involuntary_switches", "minor_faults", "major_faults", "skipped_frames",
-        "copied_bytes",   "filled_bytes", "frames"};
+    static const char *const names[FIELDS] = {"user_ns",
+                                              "system_ns",
+                                              "wall_ns",
+                                              "voluntary_switches",
+                                              "involuntary_switches",
+                                              "minor_faults",
+                                              "major_faults",
+                                              "skipped_frames",
+                                              "copied_bytes",
+                                              "filled_bytes",
+                                              "frames"};
     int64_t values[FIELDS];
     for (int i = 0; i < FIELDS; i++) {
         struct message_field field = {names[i], 0, INT64_C(1) << 53, &values[i]};

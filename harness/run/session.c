@@ -105,7 +105,8 @@ static void session_note_complaint(struct session *session, struct session_role 
     role->failure.status = status_from_name(json_get_string(json, "status", ""));
     snprintf(role->failure.what, sizeof role->failure.what, "%s",
              json_get_string(json, "what", "failed without saying why"));
-    snprintf(role->failure.hint, sizeof role->failure.hint, "%s", json_get_string(json, "hint", ""));
+    snprintf(role->failure.hint, sizeof role->failure.hint, "%s",
+             json_get_string(json, "hint", ""));
     if (session->complained_ns == 0)
         session->complained_ns = clock_now_ns();
 }
@@ -166,10 +167,10 @@ static void session_poll(struct session *session, uint64_t deadline_ns)
                             .tv_nsec = (long)(left_ns % 1000000000u)};
     for (int i = 0; i < ROLES; i++) {
         const struct session_role *role = &session->roles[i];
-        fds[2 * i] = (struct pollfd){.fd = role->ended ? -1 : role->process.control_fd,
-                                     .events = POLLIN};
-        fds[2 * i + 1] = (struct pollfd){.fd = role->ended ? -1 : role->process.pidfd,
-                                         .events = POLLIN};
+        fds[2 * i] =
+            (struct pollfd){.fd = role->ended ? -1 : role->process.control_fd, .events = POLLIN};
+        fds[2 * i + 1] =
+            (struct pollfd){.fd = role->ended ? -1 : role->process.pidfd, .events = POLLIN};
     }
     fds[2 * ROLES] = (struct pollfd){.fd = session->request->signal_fd, .events = POLLIN};
     if (ppoll(fds, 2 * ROLES + 1, &left, NULL) <= 0)
@@ -212,8 +213,8 @@ static enum status session_await(struct session *session, enum session_phase pha
         if (now_ns >= deadline_ns)
             return ST_TIMEOUT;
         uint64_t blame_ns = session->complained_ns + SESSION_BLAME_NS + 1;
-        session_poll(session, session->complained_ns && blame_ns < deadline_ns ? blame_ns
-                                                                               : deadline_ns);
+        session_poll(session,
+                     session->complained_ns && blame_ns < deadline_ns ? blame_ns : deadline_ns);
     }
 }
 
@@ -308,11 +309,9 @@ static void session_explain(struct session *session, enum status status,
     } else if (culprit && culprit->complained) {
         session_fail(outcome, &culprit->failure, culprit->failure.status);
     } else if (culprit) {
-        snprintf(outcome->reason, sizeof outcome->reason,
-                 "the %s %s after %u of its %u frames", culprit->name,
-                 process_end_format(&culprit->process, end, sizeof end),
-                 session_trace_count(culprit),
-                 session->request->warmup + session->request->frames);
+        snprintf(outcome->reason, sizeof outcome->reason, "the %s %s after %u of its %u frames",
+                 culprit->name, process_end_format(&culprit->process, end, sizeof end),
+                 session_trace_count(culprit), session->request->warmup + session->request->frames);
         snprintf(outcome->hint, sizeof outcome->hint,
                  "the kernel's log (dmesg) tells of crashes and of memory running out");
     }
@@ -437,9 +436,8 @@ enum status session_run(const struct session_request *request, struct fold *fold
         .status = ST_OK,
         .frames = request->frames,
         .warmup = request->warmup,
-        .deadline_ns = request->cell->pacing == PACING_RATE
-                           ? (uint64_t)(1e9 / request->cell->rate_hz)
-                           : 0,
+        .deadline_ns =
+            request->cell->pacing == PACING_RATE ? (uint64_t)(1e9 / request->cell->rate_hz) : 0,
         .producer_cpu = request->cpus.producer,
         .consumer_cpu = request->cpus.consumer,
     };

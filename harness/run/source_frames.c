@@ -18,8 +18,7 @@ enum status source_frames_open(struct source_frames *frames, struct geometry geo
 {
     size_t page_bytes = (size_t)sysconf(_SC_PAGESIZE);
     size_t header_bytes = page_bytes > FRAME_PAYLOAD_OFFSET ? page_bytes : FRAME_PAYLOAD_OFFSET;
-    size_t stride_bytes =
-        header_bytes + (payload_bytes + page_bytes - 1) / page_bytes * page_bytes;
+    size_t stride_bytes = header_bytes + (payload_bytes + page_bytes - 1) / page_bytes * page_bytes;
     size_t size_bytes = stride_bytes * CELL_SOURCE_FRAMES;
     void *bytes = mmap(NULL, size_bytes, PROT_READ | PROT_WRITE,
                        MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);

@@ -7,8 +7,8 @@ enum status wait_loop_open(struct wait_loop *loop, const struct transport *trans
                            struct endpoint *endpoint, const struct wait_strategy *strategy,
                            uint32_t wait_us, enum direction announces, struct err *err)
 {
-    *loop = (struct wait_loop){
-        .transport = transport, .endpoint = endpoint, .deadline_ns = UINT64_MAX};
+    *loop =
+        (struct wait_loop){.transport = transport, .endpoint = endpoint, .deadline_ns = UINT64_MAX};
     enum status status = strategy->open(wait_us, &loop->state, err);
     if (status != ST_OK)
         return status;
@@ -39,8 +39,7 @@ wait_loop_idle_failed(enum status status, const char *awaited, struct err *err)
 static inline enum status wait_loop_idle(struct wait_loop *loop, const struct wait_source *source,
                                          uint32_t seen)
 {
-    enum status status =
-        loop->strategy->idle(&loop->state, source, seen, loop->deadline_ns);
+    enum status status = loop->strategy->idle(&loop->state, source, seen, loop->deadline_ns);
     /* A strategy that never sleeps returns at once on a descriptor and leaves the deadline to us. */
     if (status == ST_OK && source->kind != SOURCE_WORD && !loop->strategy->sleeps &&
         clock_now_ns() > loop->deadline_ns)

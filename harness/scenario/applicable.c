@@ -48,8 +48,8 @@ static void list_fitting_waits(const struct transport *transport, char *text, si
     for (size_t i = 0; i < wait_registry_count && used < size; i++) {
         if (!cell_wait_fits(wait_registry[i], transport))
             continue;
-        used += (size_t)snprintf(text + used, size - used, "%s%s", separator,
-                                 wait_registry[i]->name);
+        used +=
+            (size_t)snprintf(text + used, size - used, "%s%s", separator, wait_registry[i]->name);
         separator = ", ";
     }
 }

@@ -9,7 +9,6 @@
 void applicable_judge(struct cell *cell);
 
 /* The same verdict, from a caller who knows more. */
-void applicable_refuse(struct cell *cell, enum status status, const char *reason,
-                       const char *hint);
+void applicable_refuse(struct cell *cell, enum status status, const char *reason, const char *hint);
 
 #endif

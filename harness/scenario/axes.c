@@ -9,12 +9,12 @@
 #include "harness/scenario/suggest.h"
 
 const struct axis axis_table[AXIS_COUNT] = {
-#define AXIS(key, text, shown, looks)                                                              \
-    {.name = #key,                                                                                 \
-     .otherwise = (text),                                                                          \
-     .in_id = (shown),                                                                             \
-     .expected = (looks),                                                                          \
-     .parse = axis_parse_##key,                                                                    \
+#define AXIS(key, text, shown, looks) \
+    {.name = #key,                    \
+     .otherwise = (text),             \
+     .in_id = (shown),                \
+     .expected = (looks),             \
+     .parse = axis_parse_##key,       \
      .format = axis_format_##key},
 #include "harness/scenario/axes.def"
 #undef AXIS
@@ -35,8 +35,8 @@ enum status axis_unknown(const char *name, struct err *err)
     size_t used = 0;
     for (size_t i = 0; i < AXIS_COUNT; i++) {
         suggest_offer(&suggest, axis_table[i].name);
-        int more = snprintf(names + used, sizeof names - used, "%s%s", i ? ", " : "",
-                            axis_table[i].name);
+        int more =
+            snprintf(names + used, sizeof names - used, "%s%s", i ? ", " : "", axis_table[i].name);
         used += more > 0 && (size_t)more < sizeof names - used ? (size_t)more : 0;
     }
     char hint[320];
@@ -94,8 +94,7 @@ enum status axis_fail_expected(const struct axis *axis, const cJSON *value, stru
         return err_set(err, ST_INVALID, hint, "%s cannot be \"%s\"", axis->name,
                        suggest_show(value->valuestring, shown, sizeof shown));
     if (cJSON_IsNumber(value))
-        return err_set(err, ST_INVALID, hint, "%s cannot be %.15g", axis->name,
-                       value->valuedouble);
+        return err_set(err, ST_INVALID, hint, "%s cannot be %.15g", axis->name, value->valuedouble);
     return err_set(err, ST_INVALID, hint, "%s cannot be %s", axis->name, axis_kind_of(value));
 }
 

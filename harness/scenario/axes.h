@@ -66,9 +66,9 @@ bool axis_take_u32(const char **text, uint32_t most, uint32_t *value);
 /* "a number", "a list", "text", …: what a JSON value is, for messages. */
 const char *axis_kind_of(const cJSON *value);
 
-#define AXIS(key, otherwise, in_id, expected)                                                      \
-    enum status axis_parse_##key(const struct axis *axis, const cJSON *value, struct cell *cell,   \
-                                 struct err *err);                                                 \
+#define AXIS(key, otherwise, in_id, expected)                                                    \
+    enum status axis_parse_##key(const struct axis *axis, const cJSON *value, struct cell *cell, \
+                                 struct err *err);                                               \
     void axis_format_##key(const struct cell *cell, char *text, size_t size);
 #include "harness/scenario/axes.def"
 #undef AXIS

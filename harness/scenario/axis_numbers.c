@@ -114,11 +114,9 @@ enum status axis_parse_frame(const struct axis *axis, const cJSON *value, struct
     uint64_t bytes = (uint64_t)sides[0] * sides[1] * sides[2];
     if (bytes > FRAME_PAYLOAD_MAX)
         return err_set(err, ST_INVALID, "the largest is 8192x8192x4",
-                       "a frame of %" PRIu64 " bytes is larger than %zu", bytes,
-                       FRAME_PAYLOAD_MAX);
-    cell->geometry = (struct geometry){.width = (int32_t)sides[0],
-                                       .height = (int32_t)sides[1],
-                                       .channels = (int32_t)sides[2]};
+                       "a frame of %" PRIu64 " bytes is larger than %zu", bytes, FRAME_PAYLOAD_MAX);
+    cell->geometry = (struct geometry){
+        .width = (int32_t)sides[0], .height = (int32_t)sides[1], .channels = (int32_t)sides[2]};
     return ST_OK;
 }
 

@@ -101,9 +101,9 @@ static enum status apply(const struct scenario *scenario, const struct scenario_
             char hint[sizeof values + 40];
             list_values(scenario, axis, values, sizeof values);
             snprintf(hint, sizeof hint, "its cells have: %s", values);
-            status = err_set(err, ST_INVALID, hint, "--only %s: no cell of %s has \"%s\"",
-                             filter->axis, scenario->name,
-                             suggest_show(wanted, shown, sizeof shown));
+            status =
+                err_set(err, ST_INVALID, hint, "--only %s: no cell of %s has \"%s\"", filter->axis,
+                        scenario->name, suggest_show(wanted, shown, sizeof shown));
         }
         next += length;
     } while (status == ST_OK && *next++ == ',');

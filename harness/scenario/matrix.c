@@ -44,7 +44,7 @@ enum status matrix_check_values(const struct axis *axis, const cJSON *values,
     struct cell scratch = {.id = ""};
     if (!cJSON_IsArray(values))
         return axis->parse(axis, values, &scratch, err) == ST_OK ? ST_OK
-                                                                  : place_context(place, err);
+                                                                 : place_context(place, err);
     size_t count = count_values(values);
     if (count == 0)
         return place_fail(place, err, "give at least one value, or leave the axis out",
@@ -92,10 +92,9 @@ static enum status list_reserve(struct cell_list *list, size_t more, const struc
                                 struct err *err)
 {
     if (more > SCENARIO_CELLS_MAX - list->count)
-        return place_fail(draft->place, err,
-                          "split it, vary fewer axes at once, or leave values out",
-                          "the axes multiply to more than the %d cells a scenario may have",
-                          SCENARIO_CELLS_MAX);
+        return place_fail(
+            draft->place, err, "split it, vary fewer axes at once, or leave values out",
+            "the axes multiply to more than the %d cells a scenario may have", SCENARIO_CELLS_MAX);
     if (list->count + more <= list->capacity)
         return ST_OK;
     struct cell *cells = realloc(list->cells, (list->count + more) * sizeof *cells);
@@ -117,8 +116,7 @@ static void write_id(struct expansion *expansion)
         const struct axis *axis = &axis_table[i];
         if (!axis->otherwise || !axis->in_id || strcmp(expansion->texts[i], axis->otherwise) == 0)
             continue;
-        used += snprintf(id + used, size - (size_t)used, "/%s=%s", axis->name,
-                         expansion->texts[i]);
+        used += snprintf(id + used, size - (size_t)used, "/%s=%s", axis->name, expansion->texts[i]);
     }
     for (char *c = id; *c; c++)
         if (*c == ',')

@@ -87,8 +87,7 @@ static enum status copy_text(const cJSON *json, const struct place *place, size_
     return ST_OK;
 }
 
-enum status members_text(const cJSON *json, const struct place *place, char **text,
-                         struct err *err)
+enum status members_text(const cJSON *json, const struct place *place, char **text, struct err *err)
 {
     return copy_text(json, place, MEMBERS_TEXT_BYTES_MAX, text, err);
 }
@@ -104,8 +103,7 @@ static bool name_is_plain(const char *name)
     return true;
 }
 
-enum status members_name(const cJSON *json, const struct place *place, char **text,
-                         struct err *err)
+enum status members_name(const cJSON *json, const struct place *place, char **text, struct err *err)
 {
     char *copy = NULL;
     enum status status = copy_text(json, place, MEMBERS_NAME_BYTES_MAX, &copy, err);

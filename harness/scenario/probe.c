@@ -14,7 +14,7 @@ typedef enum status (*probe_function)(struct err *err);
 
 /* An answer already had. */
 struct answer {
-    const void *asked; /* the registry entry */
+    const void *asked;        /* the registry entry */
     struct geometry geometry; /* of a kernel's frames; zeros where that does not matter */
     enum status status;
     struct err err;

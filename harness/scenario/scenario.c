@@ -138,8 +138,8 @@ static enum status read_block(const cJSON *json, const struct place *place, uint
     if (status == ST_OK)
         status = read_description(members[BLOCK_DESCRIPTION], place, &block->description, err);
     if (status == ST_OK)
-        status = read_launch_seconds(members[BLOCK_LAUNCH_SECONDS], place, &block->launch_seconds,
-                                     err);
+        status =
+            read_launch_seconds(members[BLOCK_LAUNCH_SECONDS], place, &block->launch_seconds, err);
     if (status == ST_OK)
         status = read_axes(members, file_base, &draft, err);
     if (status == ST_OK)

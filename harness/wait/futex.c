@@ -36,7 +36,8 @@ static enum status futex_probe(struct err *err)
     /* Returns at once with EAGAIN, since the word is not the value compared with. */
     _Atomic uint32_t word = 1;
     if (futex_call(&word, FUTEX_WAIT_BITSET, 0, NULL) != 0 && errno != EAGAIN) {
-        err_set_errno(err, errno, "allow it: a system-call filter (seccomp, a container) may forbid it",
+        err_set_errno(err, errno,
+                      "allow it: a system-call filter (seccomp, a container) may forbid it",
                       "wait futex: FUTEX_WAIT_BITSET");
         if (err)
             err->status = ST_UNAVAILABLE;

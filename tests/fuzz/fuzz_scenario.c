@@ -8,10 +8,10 @@
 
 #include "harness/scenario/scenario.h"
 
-#define REQUIRE(condition)                                                                         \
-    do {                                                                                           \
-        if (!(condition))                                                                          \
-            abort();                                                                               \
+#define REQUIRE(condition) \
+    do {                   \
+        if (!(condition))  \
+            abort();       \
     } while (0)
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size);

@@ -90,8 +90,9 @@ static void json_names_line_and_column(void **state)
 
 static void json_refuses_what_is_not_utf8(void **state)
 {
-    static const char *const bad[] = {"\"\xff\"", "\"\xc0\x80\"", "\"\xed\xa0\x80\"",
-                                      "\"\xf5\x80\x80\x80\"", "\"\xe2\x82\"", "\"\x80\""};
+    static const char *const bad[] = {"\"\xff\"",         "\"\xc0\x80\"",
+                                      "\"\xed\xa0\x80\"", "\"\xf5\x80\x80\x80\"",
+                                      "\"\xe2\x82\"",     "\"\x80\""};
     struct err err;
     for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
         assert_int_equal(base_parse(bad[i], &err), ST_INVALID);
@@ -124,8 +125,9 @@ static void json_reads_only_what_is_there(void **state)
 {
     struct err err;
     cJSON *json = NULL;
-    const char text[] = "{\"n\": 5, \"N\": 6, \"s\": \"x\", \"b\": true, \"f\": 1.5, \"big\": 1e300,"
-                        " \"t\": \"-1\", \"o\": \"99999999999999999999\"}";
+    const char text[] =
+        "{\"n\": 5, \"N\": 6, \"s\": \"x\", \"b\": true, \"f\": 1.5, \"big\": 1e300,"
+        " \"t\": \"-1\", \"o\": \"99999999999999999999\"}";
     int64_t whole = -1;
     uint64_t number = 0;
     assert_int_equal(json_parse("t", text, strlen(text), &json, &err), ST_OK);

@@ -27,8 +27,7 @@ static struct topology *plan_topology(const uint32_t (*cpus)[4], uint32_t count)
     assert_non_null(topology);
     topology->count = count;
     for (uint32_t i = 0; i < count; i++) {
-        topology->cpus[i] =
-            (struct topology_cpu){cpus[i][0], cpus[i][1], cpus[i][2], cpus[i][3]};
+        topology->cpus[i] = (struct topology_cpu){cpus[i][0], cpus[i][1], cpus[i][2], cpus[i][3]};
         if (cpus[i][1] + 1 > topology->cluster_count)
             topology->cluster_count = cpus[i][1] + 1;
     }
@@ -194,6 +193,85 @@ static void resume_takes_only_its_own_plan(void **state)
     scenario_free(scenario);
 }
 
+/* Replaces a member of plan.json, or of its only cell, by another text. */
+static void plan_tamper(const char *path, bool in_cell, const char *name, const char *value)
+{
+    struct err err;
+    cJSON *json = NULL, *other = cJSON_Parse(value);
+    assert_non_null(other);
+    assert_int_equal(json_read_file(path, 65536, &json, &err), ST_OK);
+    cJSON *cells = cJSON_GetObjectItemCaseSensitive(json, "cells");
+    cJSON *holder = in_cell ? cJSON_GetArrayItem(cells, 0) : json;
+    assert_true(cJSON_HasObjectItem(holder, name));
+    cJSON_ReplaceItemInObjectCaseSensitive(holder, name, other);
+    assert_int_equal(json_write_file(path, json, true, &err), ST_OK);
+    cJSON_Delete(json);
+}
+
+/* What a plan may say is bounded, and it is bound to the build and the machine that began it. */
+static void resume_believes_no_strange_plan(void **state)
+{
+    static const struct {
+        bool in_cell;
+        const char *name;
+        const char *value;
+        enum status status;
+        const char *cause;
+    } cases[] = {
+        {true, "frames", "4294967295", ST_CORRUPT, "not a plan"},
+        {true, "frames", "1000001", ST_CORRUPT, "not a plan"},
+        {true, "frames", "0", ST_CORRUPT, "not a plan"},
+        {true, "frames", "-5", ST_CORRUPT, "not a plan"},
+        {true, "frames", "2.5", ST_CORRUPT, "not a plan"},
+        {true, "frames", "1e300", ST_CORRUPT, "not a plan"},
+        {true, "frames", "\"20\"", ST_CORRUPT, "not a plan"},
+        {true, "warmup_frames", "4294967295", ST_CORRUPT, "not a plan"},
+        {true, "warmup_frames", "1000001", ST_CORRUPT, "not a plan"},
+        {true, "warmup_frames", "-1", ST_CORRUPT, "not a plan"},
+        {true, "launches", "1001", ST_CORRUPT, "not a plan"},
+        {true, "launches", "-1", ST_CORRUPT, "not a plan"},
+        {true, "frame_ns", "-1", ST_CORRUPT, "not a plan"},
+        {true, "frame_ns", "1e18", ST_CORRUPT, "not a plan"},
+        {false, "machine", "null", ST_CORRUPT, "not a plan"},
+        {false, "machine", "\"12345\"", ST_INVALID, "another machine"},
+        {false, "build", "\"0.0.0 0000000 cc 1.0 Release\"", ST_INVALID, "another build"},
+        {false, "build", "null", ST_INVALID, "another build"},
+        {false, "seed", "-1", ST_CORRUPT, "not a plan"},
+    };
+    /* Counts are a pilot's, so that nothing but the bounds can refuse them. */
+    static const char own[] =
+        "{\"name\":\"p\",\"blocks\":[{\"name\":\"b\",\"base\":{\"transport\":\"shm\",\"wait\":"
+        "\"spin\",\"launches\":7}}]}";
+    char folder[] = "/tmp/handoff-test-XXXXXX", path[64];
+    struct err err;
+    struct plan plan;
+    struct scenario *scenario = plan_scenario(own);
+    assert_non_null(mkdtemp(folder));
+    snprintf(path, sizeof path, "%s/plan.json", folder);
+    assert_int_equal(plan_make(scenario, random_u64(), &plan, &err), ST_OK);
+    plan.cells[0].result.frames = 1000000;
+    plan.cells[0].result.warmup = 1000000;
+    assert_int_equal(plan_write(&plan, scenario, folder, &err), ST_OK);
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct plan resumed;
+        assert_int_equal(plan_make(scenario, 1, &resumed, &err), ST_OK);
+        assert_int_equal(plan_write(&plan, scenario, folder, &err), ST_OK);
+        assert_int_equal(plan_resume(&resumed, scenario, folder, &err), ST_OK);
+        assert_int_equal(resumed.cells[0].result.frames, 1000000);
+        plan_tamper(path, cases[i].in_cell, cases[i].name, cases[i].value);
+        err = (struct err){.what = ""};
+        enum status status = plan_resume(&resumed, scenario, folder, &err);
+        if (status != cases[i].status || !strstr(err.what, cases[i].cause) || !err.hint[0])
+            fail_msg("%s %s: %s, \"%s\", hint \"%s\"", cases[i].name, cases[i].value,
+                     status_name(status), err.what, err.hint);
+        plan_free(&resumed);
+    }
+    unlink(path);
+    rmdir(folder);
+    plan_free(&plan);
+    scenario_free(scenario);
+}
+
 /* ---- messages ---- */
 
 static void setup_survives_the_wire(void **state)
@@ -266,7 +344,8 @@ static void addresses_survive_the_wire(void **state)
     assert_int_equal(message.fds[0], -1);
     transport_address_close(&back);
     channel_message_clear(&message);
-    static const char *const bad[] = {"{\"bytes\":\"0\"}", "{\"bytes\":\"zz\"}", "{\"bytes\":\"AB\"}"};
+    static const char *const bad[] = {"{\"bytes\":\"0\"}", "{\"bytes\":\"zz\"}",
+                                      "{\"bytes\":\"AB\"}"};
     for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
         message.json = cJSON_Parse(bad[i]);
         assert_int_equal(role_address_from_message(&message, &back, &err), ST_CORRUPT);
@@ -281,6 +360,7 @@ int main(void)
         cmocka_unit_test(one_cpu_runs_and_the_rest_says_what_is_missing),
         cmocka_unit_test(launches_are_interleaved_in_seeded_rounds),
         cmocka_unit_test(resume_takes_only_its_own_plan),
+        cmocka_unit_test(resume_believes_no_strange_plan),
         cmocka_unit_test(setup_survives_the_wire),
         cmocka_unit_test(addresses_survive_the_wire),
     };

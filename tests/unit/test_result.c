@@ -72,6 +72,18 @@ static struct fold *make_fold(int64_t latency_ns, uint64_t infinite)
     return fold;
 }
 
+/* Another number of frames, of which `finished` arrived. */
+static void fold_reset_counts(struct fold *fold, uint64_t frames, uint64_t finished)
+{
+    hdr_reset(fold->intervals[INTERVAL_latency]);
+    hdr_record_count(fold->intervals[INTERVAL_latency], 1000, finished);
+    fold->integrity = (struct fold_integrity){.frames = frames + WARMUP,
+                                              .checked = finished + WARMUP,
+                                              .skipped = frames - finished};
+    fold->sent_frames = frames;
+    fold->finished_frames = finished;
+}
+
 static struct launch_outcome make_outcome(uint32_t launch, const struct fold *fold)
 {
     struct launch_outcome outcome = {
@@ -234,6 +246,69 @@ static void test_infinite_responses_show(void **state)
     assert_string_equal(find(launch, "intervals.response.p50_ns")->valuestring, "inf");
     assert_true(number(launch, "frames") == FRAMES / 4);
     cJSON_Delete(result);
+}
+
+/* Three launches of `planned` frames; in the last one only `last` of them arrived. */
+static cJSON *assemble_uneven(uint64_t planned_frames, uint64_t last)
+{
+    struct cell cell = make_cell("uneven");
+    struct result_cell planned = {
+        .cell = &cell, .launches_planned = 3, .frames = (uint32_t)planned_frames, .warmup = WARMUP};
+    for (uint32_t i = 0; i < 3; i++) {
+        uint64_t count = i == 2 ? last : planned_frames;
+        struct fold *fold = make_fold(1000, 0);
+        fold_reset_counts(fold, planned_frames, count);
+        struct launch_outcome outcome = make_outcome(i, fold);
+        outcome.frames = (uint32_t)planned_frames;
+        write_launch(&cell, &outcome);
+        fold_free(fold);
+    }
+    return assemble(&planned, NULL);
+}
+
+/* The launches that happen to have frames enough for a quantile are a selection. */
+static void test_a_quantile_is_of_every_launch_or_none(void **state)
+{
+    const int least = 368; /* p99's */
+    cJSON *result = assemble_uneven(least, least);
+    assert_true(number(first_cell(result), "intervals.latency.quantiles.p99.value_ns") > 0);
+    cJSON_Delete(result);
+    result = assemble_uneven(least, least - 1);
+    const cJSON *json = first_cell(result);
+    assert_string_equal(json_get_string(json, "status", ""), "ok");
+    assert_true(cJSON_IsNull(find(json, "intervals.latency.quantiles.p99.value_ns")));
+    assert_true(number(json, "intervals.latency.quantiles.p50.value_ns") > 0);
+    /* What each launch saw is still there. */
+    assert_true(number(json, "intervals.latency.count") == 3 * least - 1);
+    cJSON_Delete(result);
+}
+
+/* The few frames that were waited for do not speak for the many that were not. */
+static void test_handoff_wants_half_of_the_frames(void **state)
+{
+    for (uint64_t more = 0; more < 2; more++) {
+        struct cell cell = make_cell(more ? "backlog" : "waited");
+        struct result_cell planned = {
+            .cell = &cell, .launches_planned = 3, .frames = FRAMES, .warmup = WARMUP};
+        for (uint32_t i = 0; i < 3; i++) {
+            /* Half of all frames over the launches together; then one more. */
+            uint64_t backlog = FRAMES / 2 + i - 1 + (i == 2 ? more : 0);
+            struct fold *fold = make_fold(1000, 0);
+            hdr_record_count(fold->intervals[INTERVAL_handoff], 300, FRAMES - backlog);
+            fold->backlog_frames = backlog;
+            struct launch_outcome outcome = make_outcome(i, fold);
+            write_launch(&cell, &outcome);
+            fold_free(fold);
+        }
+        cJSON *result = assemble(&planned, NULL);
+        const cJSON *json = first_cell(result);
+        assert_string_equal(json_get_string(json, "status", ""), "ok");
+        assert_true(number(json, "intervals.handoff.count") == 3 * FRAMES / 2 - (int)more);
+        const cJSON *p50 = find(json, "intervals.handoff.quantiles.p50.value_ns");
+        assert_true(more ? cJSON_IsNull(p50) : p50->valuedouble > 0);
+        assert_true(number(json, "intervals.latency.quantiles.p50.value_ns") > 0);
+        cJSON_Delete(result);
+    }
 }
 
 /* ---- What went wrong ------------------------------------------------------------------------- */
@@ -439,6 +514,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         RESULT_TEST(test_good_launches_add_up),
         RESULT_TEST(test_infinite_responses_show),
+        RESULT_TEST(test_a_quantile_is_of_every_launch_or_none),
+        RESULT_TEST(test_handoff_wants_half_of_the_frames),
         RESULT_TEST(test_one_torn_frame_fails_the_cell),
         RESULT_TEST(test_the_first_failure_in_time_is_the_reason),
         RESULT_TEST(test_cells_that_did_not_run_say_why),

@@ -401,7 +401,10 @@ static void test_filters(void **state)
         {{{"block", "b"}}, 1, 1, "", ""},
         {{{"transport", "shm"}, {"block", "b"}}, 2, 0, "no cell of only passes", "--dry-run"},
         {{{"wiat", "spin"}}, 1, 0, "--only: unknown axis \"wiat\"", "did you mean \"wait\"?"},
-        {{{"wait", "futex"}}, 1, 0, "no cell of only has \"futex\"",
+        {{{"wait", "futex"}},
+         1,
+         0,
+         "no cell of only has \"futex\"",
          "its cells have: spin, poll:50, poll:100, block"},
         {{{"wait", "spin,"}}, 1, 0, "no cell of only has \"\"", "its cells have"},
         {{{"wait", "spi"}}, 1, 0, "no cell of only has \"spi\"", "its cells have"},
@@ -412,9 +415,8 @@ static void test_filters(void **state)
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         struct scenario *scenario = NULL;
         struct err err = {.what = "", .hint = ""};
-        assert_int_equal(scenario_parse("only.json", filter_text, strlen(filter_text), &scenario,
-                                        &err),
-                         ST_OK);
+        assert_int_equal(
+            scenario_parse("only.json", filter_text, strlen(filter_text), &scenario, &err), ST_OK);
         assert_int_equal(scenario->cell_count, 13);
         enum status status = scenario_filter(scenario, cases[i].filters, cases[i].count, &err);
         assert_int_equal(status, cases[i].left ? ST_OK : ST_INVALID);

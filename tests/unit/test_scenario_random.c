@@ -55,8 +55,8 @@ static size_t write_axes(char *text, size_t size, const unsigned *masks)
     for (size_t a = 0; a < RANDOM_AXES; a++) {
         if (masks[a] == 0)
             continue;
-        used += (size_t)snprintf(text + used, size - used, "%s\"%s\":[", comma,
-                                 random_axes[a].name);
+        used +=
+            (size_t)snprintf(text + used, size - used, "%s\"%s\":[", comma, random_axes[a].name);
         const char *between = "";
         for (size_t v = 0; v < random_axes[a].known; v++) {
             if (!(masks[a] >> v & 1))
@@ -143,8 +143,8 @@ static void test_random_products(void **state)
         random_masks(masks, SCENARIO_CELLS_MAX);
         size_t rule_count = random_rules(rules, masks);
         size_t left = count_left(masks, rules, rule_count);
-        size_t used = (size_t)snprintf(text, sizeof text,
-                                       "{\"blocks\":[{\"name\":\"r\",\"axes\":{");
+        size_t used =
+            (size_t)snprintf(text, sizeof text, "{\"blocks\":[{\"name\":\"r\",\"axes\":{");
         used += write_axes(text + used, sizeof text - used, masks);
         used += (size_t)snprintf(text + used, sizeof text - used, "}");
         for (size_t r = 0; r < rule_count; r++) {
@@ -195,12 +195,11 @@ static void test_product_that_wraps(void **state)
     used += write_list(text + used, "frame", "\"%dx1x1\"", 4096);
     used += write_list(text + used, "placement", "\"cpus:%d,0\"", 4096);
     used += write_list(text + used, "slots", "%d", 1024);
-    used += (size_t)sprintf(
-        text + used,
-        "\"kernel\":[\"none\",\"checksum\",\"invert\",\"preprocess\"],"
-        "\"transport\":[\"shm\",\"unix\"],"
-        "\"fill\":[\"copy\",\"header\"],\"policy\":[\"block\",\"latest\"],"
-        "\"frame_state\":[\"as_left\",\"cached\"]}}]}");
+    used += (size_t)sprintf(text + used,
+                            "\"kernel\":[\"none\",\"checksum\",\"invert\",\"preprocess\"],"
+                            "\"transport\":[\"shm\",\"unix\"],"
+                            "\"fill\":[\"copy\",\"header\"],\"policy\":[\"block\",\"latest\"],"
+                            "\"frame_state\":[\"as_left\",\"cached\"]}}]}");
     struct scenario *scenario = NULL;
     struct err err;
     assert_int_equal(scenario_parse("wraps.json", text, used, &scenario, &err), ST_INVALID);
