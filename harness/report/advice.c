@@ -32,6 +32,7 @@ struct contest {
     /* The first group, to be told as the example. */
     const struct report_block *block;
     const struct report_group *group;
+    bool decided_example; /* whether that group is decided */
 };
 
 /* The group's context as words, "at 1920×1080×3, 60 frames/s". */
@@ -101,7 +102,9 @@ static void contest_add_group(struct contest *contest, const struct report *repo
         winner->alone += slower + 1 == others;
     }
     contest->undecided += undecided > 0;
-    if (contest->groups++ == 0) {
+    /* The example is the first comparison that is decided. */
+    if (contest->groups++ == 0 || (!contest->decided_example && undecided == 0)) {
+        contest->decided_example = undecided == 0;
         contest->block = block;
         contest->group = group;
     }
@@ -170,10 +173,21 @@ static void transport_advice(const struct report *report, struct text *text)
                   "The transports are tied in the %zu comparison%s made here at image sizes: "
                   "choose by what is easier to deploy.",
                   contest.groups, plural);
+    } else if (winner && level_everywhere == 1 && winner->alone > 0 &&
+               winner->alone + contest.undecided == contest.groups) {
+        text_add(text, "Move image-sized frames with ");
+        text_add_plain(text, winner->name);
+        text_addf(text, ": its latency was the lowest in %zu of %zu comparisons made here",
+                  winner->alone, contest.groups);
+        example_add(text, &contest, winner->name);
+        text_addf(text,
+                  ", and no frame arrived damaged; the data does not decide the other%s. More "
+                  "launches (--launches) would.",
+                  contest.undecided == 1 ? "" : "s");
     } else if (contest.undecided > 0) {
         text_addf(text,
                   "Not enough data to recommend a transport: %zu of %zu comparison%s could "
-                  "not be decided. Run more launches (--launches 10).",
+                  "not be decided. Run more launches (--launches).",
                   contest.undecided, contest.groups, plural);
     } else {
         text_add(text, "No transport had the lowest latency everywhere:");
