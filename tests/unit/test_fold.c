@@ -184,12 +184,14 @@ static void test_intervals_exist_only_where_they_mean_something(void **state)
     config.latest = true;
     config.commit_moves_bytes = true;
     config.fills_in_place = true;
+    config.zero_copy = true;
     struct launch launch = make_launch(config);
     struct fold *fold = fold_fine(&launch);
     assert_all(fold, INTERVAL_latency, 100, 1000);
     assert_all(fold, INTERVAL_age, 100, 570);
     assert_int_equal(hdr_count(fold->intervals[INTERVAL_handoff]), 0);
     assert_int_equal(hdr_count(fold->intervals[INTERVAL_reserve]), 0);
+    assert_int_equal(hdr_count(fold->intervals[INTERVAL_access]), 0);
     assert_int_equal(hdr_count(fold->intervals[INTERVAL_response]), 0);
     assert_int_equal(hdr_count(fold->intervals[INTERVAL_pacing]), 0);
     assert_int_equal(fold->backlog_frames, 0);
