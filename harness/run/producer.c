@@ -138,7 +138,10 @@ static inline void producer_prepare_source(struct producer *producer, const stru
     uint64_t due_ns = producer_due_ns(producer, role, id);
     uint64_t begin_ns = clock_now_ns();
     source_frames_prepare(&producer->source, id, state);
-    producer->late_frames += begin_ns <= due_ns && clock_now_ns() > due_ns;
+    uint64_t end_ns = clock_now_ns();
+    /* Once late, every frame begins after its time, so what it took has to tell as well. */
+    producer->late_frames += (begin_ns <= due_ns && end_ns > due_ns) ||
+                             (double)(end_ns - begin_ns) > producer->period_ns;
 }
 
 /* One frame. `copy` and `header`: the frame is whole in the source buffer (ready), a slot is waited
