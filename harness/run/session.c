@@ -150,10 +150,12 @@ static void session_read(struct session *session, struct session_role *role)
     if (status == ST_OK)
         status = session_handle(session, role, &message, &failure);
     channel_message_clear(&message);
-    if (status != ST_OK) {
+    /* The first one counts: a role that goes on and on must not put off the end. */
+    if (status != ST_OK && !role->complained) {
         role->complained = true;
         role->failure = failure;
-        session->complained_ns = clock_now_ns();
+        if (session->complained_ns == 0)
+            session->complained_ns = clock_now_ns();
     }
 }
 
