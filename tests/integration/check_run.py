@@ -202,6 +202,56 @@ def test_dry_run(t):
           "no process can be started:\n" + failed.stderr())
 
 
+def test_only_steps_that_exist_are_told(t):
+    """A socket wakes its reader by itself, and what lies in host memory needs no access."""
+    out = t.file("out")
+    t.run("run", t.scenario(TWO_BLOCKS), "--out", out)
+    result = t.result(out)
+    all_ok(result)
+    for cell in result["cells"]:
+        there = set(cell["intervals"])
+        check("latency" in there and "access" not in there, "%s has %s" %
+              (cell["id"], sorted(there)))
+        check(("notify" in there) == cell["id"].startswith("shm+"), "%s has %s" %
+              (cell["id"], sorted(there)))
+
+
+def test_a_slow_rate_has_the_time_it_needs(t):
+    """Whoever asks for 2 Hz and leaves the counts to handoff gets them, without a long pilot."""
+    out = t.file("out")
+    begun = time.monotonic()
+    t.run("run", t.scenario(TWO_BLOCKS[:1], frames="auto", warmup="auto", launches=1,
+                            pacing="rate:2"), "--only", "wait=futex", "--out", out)
+    took = time.monotonic() - begun
+    result = t.result(out)
+    all_ok(result)
+    cell, = result["cells"]
+    say("2 Hz: %d frames after %d of warm-up, %.1f s" % (cell["frames"], cell["warmup_frames"], took))
+    # The launch keeps to its schedule; the pilot before it has four frames at most, not twelve.
+    launch_s = (cell["frames"] + cell["warmup_frames"]) / 2
+    check(cell["frames"] >= 1 and took < launch_s + 4.5, "%.1f s for a launch of %.1f s" %
+          (took, launch_s))
+
+
+def test_a_frame_state_that_takes_too_long(t):
+    """What would measure the tool is refused, in that cell only."""
+    for state in ("evicted", "cached"):
+        out = t.file(state)
+        large = {"name": "large", "base": {
+            "transport": "shm", "wait": "futex", "frame": "3840x2160x4", "frame_state": state,
+            "pacing": "rate:20000", "frames": 60, "launches": 1}}
+        small = {"name": "small", "base": {
+            "transport": "shm", "wait": "futex", "frame": "16x16x1", "frame_state": state,
+            "pacing": "rate:20", "launches": 1}}
+        done = t.run("run", t.scenario([large, small]), "--out", out, code=1)
+        large, small = t.result(out)["cells"]
+        check(large["status"] == "failed" and "frame_state took longer than the period" in
+              large["reason"] and "lower the rate" in large["hint"], "%s: %s: %s" %
+              (large["id"], large["status"], large["reason"]))
+        check(small["status"] == "ok", "%s: %s" % (small["id"], small["reason"]))
+        check("failed: " + large["id"] in done.stderr(), done.stderr())
+
+
 def test_two_at_once(t):
     """Two runs side by side share the machine and nothing else."""
     runs = [(t.start("run", t.smoke(), "--out", t.file(name)), name) for name in ("a", "b")]
