@@ -16,7 +16,7 @@
 #include "harness/scenario/suggest.h"
 
 static const char export_usage[] =
-    "usage: handoff export RESULT --to hgrm|csv [--cell ID] [--interval NAME] [--out PATH]\n"
+    "Usage: handoff export RESULT --to hgrm|csv [--cell ID] [--interval NAME] [--out PATH]\n"
     "\n"
     "Writes the histograms of a result for other tools. RESULT is a result.json or its folder.\n"
     "\n"
@@ -31,7 +31,9 @@ static const char export_usage[] =
     "  --out PATH       write to a file instead of standard output; for hgrm also a folder (that\n"
     "                   exists, or with a \"/\" at the end), which gets one file per cell and\n"
     "                   interval\n"
-    "  --help           show this text\n";
+    "  -h, --help       show this text\n"
+    "\n"
+    "Exit status: 0 fine, 1 a file cannot be read or written, 2 bad usage or not a result.\n";
 
 /* ---- arguments ------------------------------------------------------------------------------- */
 

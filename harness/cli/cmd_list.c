@@ -10,12 +10,14 @@
 #include "harness/scenario/suggest.h"
 
 static const char usage[] =
-    "usage: handoff list [transports|waits|access|kernels]\n"
+    "Usage: handoff list [transports|waits|access|kernels]\n"
     "\n"
     "Lists what a scenario can name, whether this machine can use it, and why not.\n"
     "Without an argument it lists all four.\n"
     "\n"
-    "  -h, --help   show this text\n";
+    "  -h, --help   show this text\n"
+    "\n"
+    "Exit status: 0 fine, 2 bad usage.\n";
 
 #define NAME_COLUMNS 14
 #define USABLE_COLUMNS 11

@@ -14,7 +14,7 @@
 #include "harness/run/result.h"
 
 static const char usage[] =
-    "usage: handoff report RESULT... [--out DIR]\n"
+    "Usage: handoff report RESULT... [--out DIR]\n"
     "\n"
     "Writes DIR/index.html, one page that needs no other file, DIR/report.md, which fits the\n"
     "summary of a CI job, and DIR/plots/ with the pictures (SVG and PNG), their data and the\n"
@@ -22,7 +22,9 @@ static const char usage[] =
     "\n"
     "  RESULT       a result.json, or the folder it is in; several share a page\n"
     "  --out DIR    where to write; without it, the folder of the first result\n"
-    "  -h, --help   show this text\n";
+    "  -h, --help   show this text\n"
+    "\n"
+    "Exit status: 0 fine, 1 a file cannot be read or written, 2 bad usage or not a result.\n";
 
 #define RESULTS_MAX 64
 #define PATH_BYTES 4096

@@ -31,10 +31,11 @@ static const char run_help[] =
     "  --dry-run              list the cells, what cannot run here and why, and the expected time\n"
     "  --resume               go on with the interrupted run in --out DIR\n"
     "  --quiet                no progress\n"
-    "  --help                 this text\n"
+    "  --help                 show this text\n"
     "\n"
-    "Exit status: 0 fine, 1 a cell failed, 2 bad usage or scenario, 3 a role process died,\n"
-    "130 interrupted (what is complete has been written; --resume goes on).\n";
+    "Exit status: 0 fine, 1 a cell failed or a file cannot be read or written, 2 bad usage or\n"
+    "scenario, 3 a role process died, 130 interrupted (what is complete has been written;\n"
+    "--resume goes on).\n";
 
 struct run_arguments {
     const char *scenario;

@@ -113,11 +113,11 @@ static void ask_frame_state(struct cell *cell)
 static bool probe_cell(struct answers *answers, struct cell *cell)
 {
     bool asked =
-        ask_probe(answers, cell, cell->transport, "Transport", cell->transport->name,
+        ask_probe(answers, cell, cell->transport, "transport", cell->transport->name,
                   cell->transport->probe) &&
-        ask_probe(answers, cell, cell->wait, "Wait", cell->wait->name, cell->wait->probe) &&
-        ask_probe(answers, cell, cell->access, "Access", cell->access->name, cell->access->probe) &&
-        ask_probe(answers, cell, cell->kernel, "Kernel", cell->kernel->name, cell->kernel->probe);
+        ask_probe(answers, cell, cell->wait, "wait", cell->wait->name, cell->wait->probe) &&
+        ask_probe(answers, cell, cell->access, "access", cell->access->name, cell->access->probe) &&
+        ask_probe(answers, cell, cell->kernel, "kernel", cell->kernel->name, cell->kernel->probe);
     if (!asked)
         return false;
     ask_frame_state(cell);

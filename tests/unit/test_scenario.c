@@ -363,7 +363,7 @@ static void test_probes_once(void **state)
         assert_int_equal(scenario->cells[i].runnable, is_missing ? ST_UNAVAILABLE : ST_OK);
         if (is_missing) {
             assert_string_equal(scenario->cells[i].reason,
-                                "Wait futex: the kernel has no such thing");
+                                "wait futex: the kernel has no such thing");
             assert_string_equal(scenario->cells[i].hint, "load the module");
         }
     }
