@@ -120,7 +120,7 @@ size_t checksum_passes(struct checksum_pass passes[CHECKSUM_PASSES_MAX])
     return count;
 }
 
-/* ---- The kernel -------------------------------------------------------------------------------- */
+/* ---- The kernel ------------------------------------------------------------------------------ */
 
 struct kernel_state {
     checksum_function pass;

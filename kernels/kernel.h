@@ -1,7 +1,7 @@
 /* kernel.h: the work a consumer does on a frame.
  *
- * A kernel is one file in this folder that defines `const struct kernel kernel_<key>` (its CPU form,
- * which is also the reference its GPU form is tested against) and one line in registry.def.
+ * A kernel is one file in this folder that defines `const struct kernel kernel_<key>` (its CPU
+ * form, which is also the reference its GPU form is tested against) and one line in registry.def.
  * Kernels are asynchronous: enqueue starts the work on a stream and poll_done says whether it has
  * ended; on the CPU the work is over when enqueue returns.
  */
@@ -44,13 +44,13 @@ struct kernel {
 
     enum status (*probe)(struct err *err);
 
-    /* Allocates and touches whatever the kernel needs for frames of this config. ST_INVALID when the
-     * geometry does not suit it (`preprocess` wants 1, 3 or 4 channels). The caller closes. */
+    /* Allocates and touches whatever the kernel needs for frames of this config. ST_INVALID when
+     * the geometry does not suit it (`preprocess` wants 1, 3 or 4 channels). The caller closes. */
     enum status (*open)(const struct kernel_config *config, struct kernel_state **state,
                         struct err *err);
 
-    /* Starts the work on a frame; the frame stays untouched by others until done. On the CPU `stream`
-     * is NULL and the work is over on return. Never allocates. */
+    /* Starts the work on a frame; the frame stays untouched by others until done. On the CPU
+     * `stream` is NULL and the work is over on return. Never allocates. */
     enum status (*enqueue)(struct kernel_state *state, const struct frame *frame,
                            struct gpu_stream *stream);
 

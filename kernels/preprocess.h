@@ -1,11 +1,11 @@
 /* preprocess.h: what the kernel `preprocess` computes, and where its output is.
  *
- * The step before inference: a bilinear resize to 224 x 224 without antialiasing, normalization with
- * ImageNet's mean and standard deviation, and planar (CHW) float. The definition, shared by the CPU
- * form, the GPU form and the tests:
- *   - pixel centres are aligned as in OpenCV's INTER_LINEAR and PyTorch's align_corners=False: output
- *     column x looks at input column (x + 0.5) * width / 224 - 0.5, clamped to [0, width - 1]; rows
- *     likewise;
+ * The step before inference: a bilinear resize to 224 x 224 without antialiasing, normalization
+ * with ImageNet's mean and standard deviation, and planar (CHW) float. The definition, shared by
+ * the CPU form, the GPU form and the tests:
+ *   - pixel centres are aligned as in OpenCV's INTER_LINEAR and PyTorch's align_corners=False:
+ *     output column x looks at input column (x + 0.5) * width / 224 - 0.5, clamped to [0,
+ *     width - 1]; rows likewise;
  *   - a plane's value is (v / 255 - mean) / deviation, v being the blend of the four neighbours;
  *   - 3 or 4 input channels give three planes in the order of the input's first three channels,
  *     which are taken for red, green and blue; a fourth is ignored. 1 channel gives one plane, with

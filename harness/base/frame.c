@@ -49,7 +49,7 @@ static inline uint64_t load_le64(const uint8_t *bytes)
     return le64toh(encoded);
 }
 
-/* ---- Header ------------------------------------------------------------------------------------ */
+/* ---- Header ---------------------------------------------------------------------------------- */
 
 void frame_header_encode(const struct frame_header *header, uint8_t *bytes)
 {
@@ -81,7 +81,7 @@ void frame_header_set_timestamp(uint8_t *bytes, int64_t timestamp_ns)
     store_le64(bytes, (uint64_t)timestamp_ns);
 }
 
-/* ---- Tags -------------------------------------------------------------------------------------- */
+/* ---- Tags ------------------------------------------------------------------------------------ */
 
 /* Blocks that have room for a tag. */
 static inline size_t tag_count(size_t payload_bytes)
@@ -156,7 +156,7 @@ struct frame_tag_weights frame_tag_weights_make(size_t payload_bytes)
     };
 }
 
-/* ---- Content ----------------------------------------------------------------------------------- */
+/* ---- Content --------------------------------------------------------------------------------- */
 
 uint64_t frame_checksum_reference(const uint8_t *payload, size_t payload_bytes)
 {

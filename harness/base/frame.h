@@ -88,7 +88,8 @@ bool frame_tags_check_sample(const uint8_t *payload, size_t payload_bytes, int32
 uint64_t frame_checksum_reference(const uint8_t *payload, size_t payload_bytes);
 
 /* Fills `payload` with source content number `index` of a cell's `seed`: random bytes with zeros
- * where tags go. Both roles can make it, so that the consumer knows every byte without being told. */
+ * where tags go. Both roles can make it, so that the consumer knows every byte without being
+ * told. */
 void frame_source_fill(uint8_t *payload, size_t payload_bytes, uint64_t seed, uint32_t index);
 
 /* The sums of weights at tag positions: checksum(tagged) = checksum(untagged)

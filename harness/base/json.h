@@ -1,7 +1,7 @@
 /* json.h: reading and writing JSON with cJSON, its traps fenced off.
  *
- * Whole numbers travel exactly (cJSON holds doubles and prints large ones rounded), trailing garbage
- * is an error, names match by case, and files appear whole or not at all.
+ * Whole numbers travel exactly (cJSON holds doubles and prints large ones rounded), trailing
+ * garbage is an error, names match by case, and files appear whole or not at all.
  */
 #ifndef HANDOFF_BASE_JSON_H
 #define HANDOFF_BASE_JSON_H

@@ -13,9 +13,9 @@ struct shm_map {
     int fd; /* owned; -1 when none */
 };
 
-/* A memfd of size_bytes, backed by real memory at once (fails up front with ENOSPC or ENOMEM instead
- * of a SIGBUS later), sealed against shrinking and growing, mapped shared and touched page by page.
- * `label` appears in /proc. The caller unmaps. */
+/* A memfd of size_bytes, backed by real memory at once (fails up front with ENOSPC or ENOMEM
+ * instead of a SIGBUS later), sealed against shrinking and growing, mapped shared and touched page
+ * by page. `label` appears in /proc. The caller unmaps. */
 enum status shm_create(const char *label, size_t size_bytes, struct shm_map *map, struct err *err);
 
 /* Maps a descriptor from another process. Takes over fd, also on failure. The segment must be at

@@ -8,8 +8,8 @@
 
 #include "harness/base/err.h"
 
-/* A command: argv[0] is its name. Prints data to stdout and chatter to stderr; an error comes back in
- * *err and main.c prints it. *exit_code is 0 on entry and is only looked at after ST_OK. */
+/* A command: argv[0] is its name. Prints data to stdout and chatter to stderr; an error comes back
+ * in *err and main.c prints it. *exit_code is 0 on entry and is only looked at after ST_OK. */
 typedef enum status (*cli_command)(int argc, char **argv, int *exit_code, struct err *err);
 
 enum status cmd_run(int argc, char **argv, int *exit_code, struct err *err);
@@ -21,8 +21,8 @@ enum status cmd_help(int argc, char **argv, int *exit_code, struct err *err);
 /* Starts getopt anew for a command, without its own messages. */
 void cli_options_begin(void);
 
-/* The error for getopt's '?' (unknown) and ':' (argument missing; the option string begins with ':').
- */
+/* The error for getopt's '?' (unknown) and ':' (argument missing; the option string begins with
+ * ':'). */
 enum status cli_bad_option(int option, char **argv, struct err *err);
 
 /* A whole number in [low, high] from an option's argument. */

@@ -5,8 +5,8 @@
  * show is left out, never guessed. Host name, user and network are left out on purpose: results are
  * made to be published.
  *
- * The object has these members, each absent when nothing of it is known. Keys carry their unit; null
- * means "no limit".
+ * The object has these members, each absent when nothing of it is known. Keys carry their unit;
+ * null means "no limit".
  *   cpu             model, counts, clusters, frequencies, idle states, SMT, isolation, throttling
  *   kernel          release, distribution, clocksource, those boot parameters that move timings
  *   memory          sizes, swap, page size, huge pages, /dev/shm
@@ -26,9 +26,9 @@
 
 #include "harness/base/err.h"
 
-/* Collects *env, which the caller deletes with cJSON_Delete. `root` is "" (or NULL) on this machine;
- * tests pass a folder with the /proc, /sys and /etc of another. On this machine it takes a fifth of
- * a second, in which it watches how busy the CPUs are. ST_NO_MEMORY is the only error. */
+/* Collects *env, which the caller deletes with cJSON_Delete. `root` is "" (or NULL) on this
+ * machine; tests pass a folder with the /proc, /sys and /etc of another. On this machine it takes a
+ * fifth of a second, in which it watches how busy the CPUs are. ST_NO_MEMORY is the only error. */
 enum status env_collect(const char *root, cJSON **env, struct err *err);
 
 /* Appends to the array `warnings` one sentence for each thing that makes the machine of `before`

@@ -1,7 +1,7 @@
 /* frequency.c: how fast the CPUs run and how deep they sleep: cpufreq policies and idle states.
  *
- * Both move sleeping waits by factors, so they are recorded before and after: the time spent in each
- * frequency and idle state over a run is the difference.
+ * Both move sleeping waits by factors, so they are recorded before and after: the time spent in
+ * each frequency and idle state over a run is the difference.
  */
 #include <stdio.h>
 #include <stdlib.h>

@@ -10,7 +10,8 @@
 #include "harness/env/files.h"
 #include "harness/env/sections.h"
 
-/* Display controllers (class 0x03…) of vendor 0x10de; other NVIDIA devices are bridges and audio. */
+/* Display controllers (class 0x03…) of vendor 0x10de; other NVIDIA devices are bridges and
+ * audio. */
 static bool pci_add(const char *root, cJSON *section)
 {
     struct env_names names;

@@ -1,4 +1,5 @@
-/* kernel.c: which system this is: kernel, distribution, clocksource, boot parameters, hypervisor. */
+/* kernel.c: which system this is: kernel, distribution, clocksource, boot parameters,
+ * hypervisor. */
 #include <ctype.h>
 #include <stdio.h>
 #include <string.h>

@@ -1,8 +1,8 @@
 /* topology.c: which CPUs share a last-level cache, read from sysfs. See topology.h.
  *
  * Linux does not show every cache: a VM or an Arm server may describe only private ones, and a
- * container may have no sysfs at all. So each CPU is asked for the set of its neighbours by the best
- * description that says anything, and CPUs with the same lowest neighbour form a cluster.
+ * container may have no sysfs at all. So each CPU is asked for the set of its neighbours by the
+ * best description that says anything, and CPUs with the same lowest neighbour form a cluster.
  */
 #include "harness/env/topology.h"
 
@@ -64,7 +64,8 @@ static bool cache_read(const char *root, uint32_t cpu, struct neighbours *set)
     return level_best >= 3 || (level_best > 0 && set->count > core_read(root, cpu).count);
 }
 
-/* The kernel's CPU clusters (Linux 5.16); on many machines each is a single core and says nothing. */
+/* The kernel's CPU clusters (Linux 5.16); on many machines each is a single core and says
+ * nothing. */
 static bool cluster_read(const char *root, uint32_t cpu, struct neighbours *set)
 {
     char text[1024];
@@ -138,7 +139,8 @@ enum status topology_read_from(const char *root, const uint32_t *cpus, uint32_t 
     return ST_OK;
 }
 
-/* The mask must be at least as large as the kernel's, whose size nothing tells: grow until it fits. */
+/* The mask must be at least as large as the kernel's, whose size nothing tells: grow until it
+ * fits. */
 static enum status affinity_read(uint32_t *cpus, uint32_t *count, struct err *err)
 {
     for (size_t capacity = CPU_SETSIZE; capacity <= AFFINITY_CPUS_MAX; capacity *= 2) {

@@ -36,8 +36,8 @@ struct topology {
 };
 
 /* The CPUs that sched_getaffinity allows this process, as sysfs describes them. ST_SYSTEM when the
- * affinity cannot be read, ST_UNAVAILABLE with more than TOPOLOGY_CPUS_MAX CPUs. A missing or broken
- * sysfs (a container) is no error: the origin says so. */
+ * affinity cannot be read, ST_UNAVAILABLE with more than TOPOLOGY_CPUS_MAX CPUs. A missing or
+ * broken sysfs (a container) is no error: the origin says so. */
 enum status topology_read(struct topology *topology, struct err *err);
 
 /* The same for the given CPUs (ascending, at least one) and the sysfs under `root` ("" for this

@@ -1,7 +1,7 @@
 /* warnings.c: what makes a machine unfit to measure on, said with its effect and the remedy.
  *
- * It reads the environment as collected (or as stored in an older result), never the machine. A fact
- * that is absent warns of nothing.
+ * It reads the environment as collected (or as stored in an older result), never the machine. A
+ * fact that is absent warns of nothing.
  */
 #include <stdarg.h>
 #include <stdio.h>
@@ -98,7 +98,8 @@ static bool warn_governor(const cJSON *env, cJSON *warnings)
                                : "sudo cpupower frequency-set -g performance");
 }
 
-/* The load average remembers a build for minutes; the busy share of this moment decides, if known. */
+/* The load average remembers a build for minutes; the busy share of this moment decides, if
+ * known. */
 static bool warn_load(const cJSON *env, cJSON *warnings)
 {
     const cJSON *load = json_get(env, "load");

@@ -1,7 +1,7 @@
 /* gpu.h: the one door from C to CUDA.
  *
- * Exactly one of gpu_cuda.c (built with the CUDA Toolkit) and gpu_none.c (without) implements it, so
- * that nothing else needs an #ifdef. A binary built with the toolkit also runs where there is no
+ * Exactly one of gpu_cuda.c (built with the CUDA Toolkit) and gpu_none.c (without) implements it,
+ * so that nothing else needs an #ifdef. A binary built with the toolkit also runs where there is no
  * driver: it then says so.
  *
  * Only roles may call gpu_probe. The first call into CUDA starts the driver in the process, which

@@ -40,8 +40,8 @@ static bool pci_is_gpu(const char *root, const char *device)
     return line_read(text, sizeof text, root, path) && strncmp(text, "0x03", 4) == 0;
 }
 
-/* The name of the first entry of root/folder that begins with `prefix` and, where `accept` is given,
- * that it accepts. */
+/* The name of the first entry of root/folder that begins with `prefix` and, where `accept` is
+ * given, that it accepts. */
 static bool entry_find(const char *root, const char *folder, const char *prefix,
                        bool (*accept)(const char *root, const char *name), char *name, size_t size)
 {

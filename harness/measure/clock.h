@@ -18,9 +18,9 @@ static inline uint64_t clock_now_ns(void)
     return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
 }
 
-/* Sleeps until an absolute time on the same clock. Returns at once, without a system call, when it has
- * passed: the kernel may take tens of microseconds to find that out (28 on the developers' machines),
- * and a pacer that is late would never catch up. */
+/* Sleeps until an absolute time on the same clock. Returns at once, without a system call, when it
+ * has passed: the kernel may take tens of microseconds to find that out (28 on the developers'
+ * machines), and a pacer that is late would never catch up. */
 void clock_sleep_until_ns(uint64_t when_ns);
 
 struct clock_quality {

@@ -174,8 +174,8 @@ static bool fold_was_waiting(const struct fold_config *config, const struct trac
     uint64_t filled_ns = sent->stamps_ns[STAMP_FILLED];
     if (config->latest && arrived->stamps_ns[STAMP_SEEN] < filled_ns)
         return false;
-    /* Equal when the first try brought the frame: it was filled after the consumer began to wait and
-     * before it looked, so that it never waited at all. */
+    /* Equal when the first try brought the frame: it was filled after the consumer began to wait
+     * and before it looked, so that it never waited at all. */
     if (arrived->stamps_ns[STAMP_SEEN] == arrived->stamps_ns[STAMP_WAITING])
         return false;
     return arrived->stamps_ns[STAMP_WAITING] < filled_ns;
@@ -286,7 +286,8 @@ static enum status fold_frames(struct fold_work *work, struct err *err)
 
 /* ---- The whole ------------------------------------------------------------------------------- */
 
-/* Without a schedule: from the first done to the last, so that filling the pipeline is not in it. */
+/* Without a schedule: from the first done to the last, so that filling the pipeline is not in
+ * it. */
 static double fold_rate_free(const struct fold_work *work)
 {
     if (work->last_done_ns <= work->first_done_ns)
@@ -295,8 +296,8 @@ static double fold_rate_free(const struct fold_work *work)
            (double)(work->last_done_ns - work->first_done_ns);
 }
 
-/* At a rate: the finished frames over the time the schedule gave them, or over what they took if that
- * is longer. Never above the rate, however late the first frame was. */
+/* At a rate: the finished frames over the time the schedule gave them, or over what they took if
+ * that is longer. Never above the rate, however late the first frame was. */
 static double fold_rate_paced(const struct fold_work *work)
 {
     if (work->fold->sent_frames < 2 || work->last_due_ns <= work->first_due_ns)

@@ -58,9 +58,9 @@ struct fold {
                                * the infinite ones among them */
     uint64_t first_frame_ns;  /* latency of frame 0; 0 when it has none */
     uint64_t window_ns;       /* first counted frame's ready to the last counted frame's done */
-    /* Finished frames per second. At a fixed rate: over the time the schedule gave them, or what they
-     * took if that is longer, so that a kept rate reads as itself. Otherwise from the first counted
-     * done to the last. 0 with fewer than two. */
+    /* Finished frames per second. At a fixed rate: over the time the schedule gave them, or what
+     * they took if that is longer, so that a kept rate reads as itself. Otherwise from the first
+     * counted done to the last. 0 with fewer than two. */
     double frames_per_s;
     bool steady; /* stats_steady over the counted latencies */
 

@@ -173,8 +173,8 @@ bool plot_bars_fill(const struct report_block *block, enum metric metric, struct
     return true;
 }
 
-/* The ends of a cell's stages, stacked from 0, and a '1' in `present` for each it has. False without
- * any. */
+/* The ends of a cell's stages, stacked from 0, and a '1' in `present` for each it has. False
+ * without any. */
 static bool stages_stack(const struct report_cell *cell, double ends[STAGE_COUNT],
                          char present[STAGE_COUNT + 1])
 {

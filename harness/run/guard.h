@@ -1,9 +1,9 @@
 /* guard.h: a small process that outlives a killed runner just long enough to clean up after it.
  *
- * The roles ask the kernel to die with the runner (PR_SET_PDEATHSIG), but helpers that are not ours,
- * and programs that change credentials, do not; the guard kills whatever it was asked to watch when
- * the runner's end of its socket closes, however the runner ended. It stands in a process group of
- * its own, so that Ctrl-C does not reach it.
+ * The roles ask the kernel to die with the runner (PR_SET_PDEATHSIG), but helpers that are not
+ * ours, and programs that change credentials, do not; the guard kills whatever it was asked to
+ * watch when the runner's end of its socket closes, however the runner ended. It stands in a
+ * process group of its own, so that Ctrl-C does not reach it.
  */
 #ifndef HANDOFF_RUN_GUARD_H
 #define HANDOFF_RUN_GUARD_H

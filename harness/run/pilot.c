@@ -112,8 +112,8 @@ static bool pilot_same_group(const struct scenario *scenario, const struct cell 
            (a->frame_state == b->frame_state || strcmp(compare, "frame_state") == 0);
 }
 
-/* The same counts for all sides: as many frames as the slowest fits into the block's launch_seconds,
- * and the longest warm-up any side needed. */
+/* The same counts for all sides: as many frames as the slowest fits into the block's
+ * launch_seconds, and the longest warm-up any side needed. */
 static void pilot_decide(const struct scenario *scenario, struct plan *plan, size_t index)
 {
     struct plan_cell *cell = &plan->cells[index];

@@ -1,7 +1,7 @@
 /* pilot.h: how many frames a launch of each cell has, and how many of them warm up.
  *
- * Called once by the runner, before the first counted launch. Counts are fixed for the whole run and
- * the same for all cells of a block that differ only in what the block compares.
+ * Called once by the runner, before the first counted launch. Counts are fixed for the whole run
+ * and the same for all cells of a block that differ only in what the block compares.
  */
 #ifndef HANDOFF_RUN_PILOT_H
 #define HANDOFF_RUN_PILOT_H
@@ -25,8 +25,8 @@ struct pilot_context {
 };
 
 /* Runs a short launch of every cell whose counts are not given and sets them in the plan. A cell
- * whose pilot fails is marked failed with the reason and has no launches. ST_INTERRUPTED, or an error
- * of the runner's own. */
+ * whose pilot fails is marked failed with the reason and has no launches. ST_INTERRUPTED, or an
+ * error of the runner's own. */
 enum status pilot_run(const struct pilot_context *context, struct plan *plan, struct err *err);
 
 #endif

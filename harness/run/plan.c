@@ -119,7 +119,8 @@ static void plan_build(char *text, size_t size)
     snprintf(text, size, "%s %s %s %s", info.version, info.commit, info.compiler, info.build_type);
 }
 
-/* A number that tells this machine from others and nothing else of it (FNV-1a of its id or name). */
+/* A number that tells this machine from others and nothing else of it (FNV-1a of its id or
+ * name). */
 static uint64_t plan_machine(void)
 {
     char id[256] = "";

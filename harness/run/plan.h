@@ -1,7 +1,7 @@
 /* plan.h: what a run is going to do: frame counts per cell, seed, and the order of launches.
  *
- * Written to DIR/plan.json before the first counted launch, so that `--resume` goes on with the same
- * counts and the same order.
+ * Written to DIR/plan.json before the first counted launch, so that `--resume` goes on with the
+ * same counts and the same order.
  */
 #ifndef HANDOFF_RUN_PLAN_H
 #define HANDOFF_RUN_PLAN_H
@@ -39,7 +39,8 @@ enum status plan_make(const struct scenario *scenario, uint64_t seed, struct pla
 void plan_free(struct plan *plan);
 
 /* Lists the launches in rounds: each round has every cell that still has launches once, in an order
- * drawn from the seed, so that launch k of two cells are neighbours. Call when the cells are final. */
+ * drawn from the seed, so that launch k of two cells are neighbours. Call when the cells are
+ * final. */
 enum status plan_order(struct plan *plan, struct err *err);
 
 enum status plan_write(const struct plan *plan, const struct scenario *scenario, const char *dir,

@@ -27,8 +27,8 @@ struct process {
 
 #define PROCESS_NONE ((struct process){.pid = 0, .pidfd = -1, .control_fd = -1})
 
-/* Executes /proc/self/exe with `--role NAME --control-fd 3`, behind the words of HANDOFF_EMULATOR if
- * that is set ("qemu-aarch64 -L /usr/aarch64-linux-gnu"). It has no other descriptor of ours but
+/* Executes /proc/self/exe with `--role NAME --control-fd 3`, behind the words of HANDOFF_EMULATOR
+ * if that is set ("qemu-aarch64 -L /usr/aarch64-linux-gnu"). It has no other descriptor of ours but
  * standard input, output and error. The caller ends it with process_end. */
 enum status process_start(const char *role, enum process_lifetime lifetime, struct process *process,
                           struct err *err);

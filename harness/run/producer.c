@@ -1,8 +1,8 @@
 /* producer.c: the sending role: due → woke → ready → reserved → filled → committed → notified.
  *
  * producer_run is the hot path: no allocation, no I/O, no system call but those of the pacer, the
- * transport and the wait strategy; everything else is stores of stamps. The order of a frame's steps
- * depends on its fill and pacing and is told at producer_frame.
+ * transport and the wait strategy; everything else is stores of stamps. The order of a frame's
+ * steps depends on its fill and pacing and is told at producer_frame.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -125,8 +125,8 @@ static inline enum status producer_pace(struct producer *producer, const struct 
     return status;
 }
 
-/* Makes the source's frame whole. Where that is more than a few stores (a cache state was asked for),
- * it is seen to that it does not take longer than there is until the frame falls due. */
+/* Makes the source's frame whole. Where that is more than a few stores (a cache state was asked
+ * for), it is seen to that it does not take longer than there is until the frame falls due. */
 static inline void producer_prepare_source(struct producer *producer, const struct role *role,
                                            int32_t id)
 {
@@ -146,8 +146,8 @@ static inline void producer_prepare_source(struct producer *producer, const stru
 
 /* One frame. `copy` and `header`: the frame is whole in the source buffer (ready), a slot is waited
  * for (reserved), the frame is brought to it (filled). `in_place`: the slot comes first, the source
- * writes into it, and ready = filled. In ping-pong the wait for the last frame's return is the pacing
- * and lies before ready. */
+ * writes into it, and ready = filled. In ping-pong the wait for the last frame's return is the
+ * pacing and lies before ready. */
 static inline enum status producer_frame(struct producer *producer, const struct role *role,
                                          int32_t id, uint64_t *stamps, struct err *err)
 {

@@ -1,5 +1,5 @@
-/* progress.h: tells the user how far a run is: one line that is rewritten on a terminal, plain lines
- * elsewhere. Always on stderr; stdout is for data.
+/* progress.h: tells the user how far a run is: one line that is rewritten on a terminal, plain
+ * lines elsewhere. Always on stderr; stdout is for data.
  */
 #ifndef HANDOFF_RUN_PROGRESS_H
 #define HANDOFF_RUN_PROGRESS_H

@@ -1,7 +1,7 @@
 /* role.h: one process of a measurement, and what the runner tells it.
  *
- * A role is this same program, re-executed with `--role NAME --control-fd N`. It talks JSON over its
- * control socket (base/channel.h):
+ * A role is this same program, re-executed with `--role NAME --control-fd N`. It talks JSON over
+ * its control socket (base/channel.h):
  *
  *   runner → role   setup   what to do; descriptor: its trace
  *   producer → …    address opaque bytes and descriptors of the edge, relayed to the consumer

@@ -90,8 +90,8 @@ static enum status runner_open_signals(struct runner *runner, struct err *err)
     return err_set_errno(err, saved, NULL, "cannot watch signals");
 }
 
-/* Gives the signals back to the process, less those that were meant for the run: otherwise they would
- * kill it as soon as they are unblocked, before it has said what it has. */
+/* Gives the signals back to the process, less those that were meant for the run: otherwise they
+ * would kill it as soon as they are unblocked, before it has said what it has. */
 static void runner_close_signals(struct runner *runner)
 {
     struct signalfd_siginfo taken;

@@ -30,9 +30,9 @@ struct runner_outcome {
 };
 
 /* Runs everything. ST_OK also when cells failed or the user interrupted: *outcome tells, and
- * DIR/result.json holds what is complete. Errors are those that leave no result: a folder that cannot
- * be written, a plan that does not fit. Blocks SIGINT, SIGTERM and SIGHUP for its time and takes them
- * as the wish to stop. */
+ * DIR/result.json holds what is complete. Errors are those that leave no result: a folder that
+ * cannot be written, a plan that does not fit. Blocks SIGINT, SIGTERM and SIGHUP for its time and
+ * takes them as the wish to stop. */
 enum status runner_run(const struct runner_options *options, struct runner_outcome *outcome,
                        struct err *err);
 

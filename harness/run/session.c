@@ -1,4 +1,5 @@
-/* session.c: see session.h. A small event loop over two control sockets, two pidfds and a signalfd. */
+/* session.c: see session.h. A small event loop over two control sockets, two pidfds and a
+ * signalfd. */
 #include "harness/run/session.h"
 
 #include <errno.h>

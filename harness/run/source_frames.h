@@ -28,8 +28,8 @@ void source_frames_close(struct source_frames *frames);
 uint8_t *source_frames_header(const struct source_frames *frames, int32_t frame_id);
 uint8_t *source_frames_payload(const struct source_frames *frames, int32_t frame_id);
 
-/* Makes the buffer of `frame_id` whole but for its timestamp: header, tags, and the cache state asked
- * for. Before `ready`, so no interval contains it. */
+/* Makes the buffer of `frame_id` whole but for its timestamp: header, tags, and the cache state
+ * asked for. Before `ready`, so no interval contains it. */
 void source_frames_prepare(const struct source_frames *frames, int32_t frame_id,
                            enum frame_state state);
 

@@ -40,7 +40,8 @@ static inline enum status wait_loop_idle(struct wait_loop *loop, const struct wa
                                          uint32_t seen)
 {
     enum status status = loop->strategy->idle(&loop->state, source, seen, loop->deadline_ns);
-    /* A strategy that never sleeps returns at once on a descriptor and leaves the deadline to us. */
+    /* A strategy that never sleeps returns at once on a descriptor and leaves the deadline to
+     * us. */
     if (status == ST_OK && source->kind != SOURCE_WORD && !loop->strategy->sleeps &&
         clock_now_ns() > loop->deadline_ns)
         return ST_TIMEOUT;

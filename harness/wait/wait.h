@@ -42,9 +42,10 @@ struct wait_strategy {
     enum status (*open)(uint32_t parameter_us, struct wait_state *state, struct err *err);
 
     /* Waits until there may be news on `source`, or until deadline_ns (CLOCK_MONOTONIC). For a
-     * word: until it differs from `seen`. ST_OK means "try again": the caller re-checks, so an early
-     * return costs a try and is never a frame. ST_TIMEOUT: the deadline passed; kept within 1 ms by
-     * strategies that never sleep, and within their own period by the others. Errors otherwise. */
+     * word: until it differs from `seen`. ST_OK means "try again": the caller re-checks, so an
+     * early return costs a try and is never a frame. ST_TIMEOUT: the deadline passed; kept within
+     * 1 ms by strategies that never sleep, and within their own period by the others. Errors
+     * otherwise. */
     enum status (*idle)(struct wait_state *state, const struct wait_source *source, uint32_t seen,
                         uint64_t deadline_ns);
 

@@ -26,8 +26,8 @@ static uint64_t random_next(uint64_t *state)
 }
 
 /* Mean cost of recording one value, best of several batches. The values are latencies as they come,
- * log-uniform from 64 ns to 67 ms, so that neither the branch predictor nor one cache line of counts
- * flatters the figure. Negative when out of memory. */
+ * log-uniform from 64 ns to 67 ms, so that neither the branch predictor nor one cache line of
+ * counts flatters the figure. Negative when out of memory. */
 static double record_cost_ns(void)
 {
     struct hdr *hdr = hdr_new();

@@ -1,7 +1,7 @@
 /* fake_tree.h: a folder that stands for "/" of another machine, for tests of env/.
  *
- * Used by unit/test_topology.c and unit/test_env.c: a fixture that makes and removes the folder, and
- * functions that write the files that a kind of machine shows. Header-only, after cmocka.h.
+ * Used by unit/test_topology.c and unit/test_env.c: a fixture that makes and removes the folder,
+ * and functions that write the files that a kind of machine shows. Header-only, after cmocka.h.
  */
 #ifndef HANDOFF_TESTS_FAKE_TREE_H
 #define HANDOFF_TESTS_FAKE_TREE_H

@@ -2,22 +2,22 @@
  *
  * Two processes hand frames over, and the interval "whole frame in the producer's buffer → checksum
  * of it finished in the consumer" is measured. It shares no code with handoff: its own ring, socket
- * loops, checksum, clock calls, fork and quantiles, written as a competent engineer would who had to
- * move frames and had never seen handoff. scripts/check-agreement runs both alternately; if handoff
- * measured something else than it says, the two would disagree.
+ * loops, checksum, clock calls, fork and quantiles, written as a competent engineer would who had
+ * to move frames and had never seen handoff. scripts/check-agreement runs both alternately; if
+ * handoff measured something else than it says, the two would disagree.
  *
  *   independent_handoff --transport unix|shm --wait block|futex|spin [--frame 1920x1080x3]
  *       [--pacing pingpong|rate:N] [--frames N] [--warmup N] [--cpus P,C] [--rotate 4]
  *
  * What must be alike for the comparison to mean something, and is:
- *  - The cache state of the source. Frames come from --rotate buffers, used in turn, of which 8 bytes
- *    in every 4 KiB are written before the stamp, and nothing else is read or written: a frame just
- *    made would lie in the producer's cache, one never touched in nobody's. Shared slots rotate by
- *    the same number, since a copy into a slot that the consumer has just read costs more than one
- *    into a slot that is still the producer's own.
+ *  - The cache state of the source. Frames come from --rotate buffers, used in turn, of which 8
+ *    bytes in every 4 KiB are written before the stamp, and nothing else is read or written: a
+ *    frame just made would lie in the producer's cache, one never touched in nobody's. Shared slots
+ *    rotate by the same number, since a copy into a slot that the consumer has just read costs more
+ *    than one into a slot that is still the producer's own.
  *  - The work. The checksum is the sum of w[i] * (2 i + 1) over 32-bit little-endian words, modulo
- *    2^64. Any vectorised form of it reads memory as fast as one core can (some 20 to 30 GB/s from a
- *    shared cache; the arithmetic below needs about 2 cycles per 32 bytes), so two forms written
+ *    2^64. Any vectorised form of it reads memory as fast as one core can (some 20 to 30 GB/s from
+ *    a shared cache; the arithmetic below needs about 2 cycles per 32 bytes), so two forms written
  *    apart cost the same. The output has its median of its own, to check just that.
  *  - No page is touched for the first time while the clock runs, and nothing is verified by reading
  *    a frame twice: what a frame's checksum must be follows from that of the untagged buffer.
@@ -76,8 +76,8 @@ struct prefix {
     uint64_t number;
 };
 
-/* A frame with room for the prefix immediately before it, and its bytes on a page boundary: then one
- * send loop and one recv loop do for both, and copies are aligned. */
+/* A frame with room for the prefix immediately before it, and its bytes on a page boundary: then
+ * one send loop and one recv loop do for both, and copies are aligned. */
 static size_t stride(void)
 {
     return PAGE + (options.bytes + PAGE - 1) / PAGE * PAGE;
@@ -112,7 +112,7 @@ static uint64_t now_ns(void)
     return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
 }
 
-/* ---- Checksum ---------------------------------------------------------------------------------- */
+/* ---- Checksum -------------------------------------------------------------------------------- */
 
 static uint64_t checksum_plain(const uint8_t *bytes, size_t count, size_t begin)
 {
@@ -161,7 +161,7 @@ static uint64_t checksum(const uint8_t *bytes, size_t count)
     return checksum_plain(bytes, count, 0); /* which compilers vectorise on their own for NEON */
 }
 
-/* ---- The source -------------------------------------------------------------------------------- */
+/* ---- The source ------------------------------------------------------------------------------ */
 
 struct source {
     uint8_t *base;
@@ -217,7 +217,7 @@ static void source_tag(struct source *source, uint64_t number)
                        (tag >> 32) * source->high_weights;
 }
 
-/* ---- Waiting and moving ------------------------------------------------------------------------ */
+/* ---- Waiting and moving ---------------------------------------------------------------------- */
 
 static void word_await(_Atomic uint32_t *word, uint32_t wanted)
 {
@@ -263,7 +263,7 @@ static void receive_all(int fd, void *bytes, size_t count)
     }
 }
 
-/* ---- The two processes ------------------------------------------------------------------------- */
+/* ---- The two processes ----------------------------------------------------------------------- */
 
 static void settle(int cpu)
 {
@@ -363,7 +363,7 @@ static void consumer(struct shared *shared, uint8_t *slots, int fd)
     }
 }
 
-/* ---- Options and output ------------------------------------------------------------------------ */
+/* ---- Options and output ---------------------------------------------------------------------- */
 
 static int compare(const void *a, const void *b)
 {

@@ -1,4 +1,5 @@
-/* test_clock.c: the pacer's sleep: never too short, and no system call when there is nothing to sleep.
+/* test_clock.c: the pacer's sleep: never too short, and no system call when there is nothing to
+ * sleep.
  *
  * The C library's clock_nanosleep is replaced by one that counts its calls.
  */

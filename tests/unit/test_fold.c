@@ -157,8 +157,8 @@ static void test_every_interval_is_its_definition(void **state)
     free_launch(&launch);
 }
 
-/* A first frame that is late does not make the rate look higher than it was; a launch that falls behind
- * its schedule has a lower one. */
+/* A first frame that is late does not make the rate look higher than it was; a launch that falls
+ * behind its schedule has a lower one. */
 static void test_a_rate_is_never_above_the_schedule(void **state)
 {
     struct launch launch = make_launch(usual);
@@ -224,8 +224,8 @@ static void test_warm_up_is_left_out_and_the_first_frame_apart(void **state)
     free_launch(&launch);
 }
 
-/* The frame was filled after the consumer took its first stamp and before its first look: it began to
- * wait earlier, and yet did not wait. */
+/* The frame was filled after the consumer took its first stamp and before its first look: it began
+ * to wait earlier, and yet did not wait. */
 static void test_a_frame_found_at_the_first_look_was_not_waited_for(void **state)
 {
     struct launch launch = make_launch(usual);

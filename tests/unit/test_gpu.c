@@ -108,7 +108,8 @@ static void device_nodes_alone_are_found(void **state)
     assert_non_null(strstr(what, "/dev/nvidia0"));
 }
 
-/* Whatever the machine: either a whole answer, or a reason with a remedy and nothing else changed. */
+/* Whatever the machine: either a whole answer, or a reason with a remedy and nothing else
+ * changed. */
 static void probe_answers_or_says_why_not(void **state)
 {
     struct gpu_info info, before;

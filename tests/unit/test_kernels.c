@@ -41,7 +41,7 @@ static struct frame frame_of(struct guarded payload, size_t bytes)
     return (struct frame){.payload = payload.bytes, .payload_bytes = bytes};
 }
 
-/* ---- What all kernels have in common ------------------------------------------------------------ */
+/* ---- What all kernels have in common --------------------------------------------------------- */
 
 static void every_result_is_reported_once_in_order(void **unused)
 {
@@ -143,7 +143,7 @@ static void kernels_that_read_refuse_frames_without_payload(void **unused)
     }
 }
 
-/* ---- checksum ----------------------------------------------------------------------------------- */
+/* ---- checksum -------------------------------------------------------------------------------- */
 
 static void every_pass_equals_the_reference(void **unused)
 {
@@ -194,7 +194,7 @@ static void every_pass_sees_damage(void **unused)
     }
 }
 
-/* ---- invert ------------------------------------------------------------------------------------- */
+/* ---- invert ---------------------------------------------------------------------------------- */
 
 static void inverting_complements_and_twice_is_identity(void **unused)
 {
@@ -223,7 +223,7 @@ static void inverting_complements_and_twice_is_identity(void **unused)
     }
 }
 
-/* ---- preprocess --------------------------------------------------------------------------------- */
+/* ---- preprocess ------------------------------------------------------------------------------ */
 
 static double clamped(double value, double high)
 {

@@ -1,5 +1,5 @@
-/* test_scenario_random.c: random scenarios: the number of cells is the product less what is excluded,
- * counted another way; damaged files are read or refused, and nothing else. */
+/* test_scenario_random.c: random scenarios: the number of cells is the product less what is
+ * excluded, counted another way; damaged files are read or refused, and nothing else. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdbool.h>

@@ -1,5 +1,5 @@
-/* test_source_frames.c: what the source hands over: the content both roles know, tags, header; and that
- * bringing a frame into a cache state changes none of it and reaches every line of it.
+/* test_source_frames.c: what the source hands over: the content both roles know, tags, header; and
+ * that bringing a frame into a cache state changes none of it and reaches every line of it.
  *
  * The module is compiled into this program with its cache instructions replaced by ones that also
  * note the line, and with a processor whose abilities the test chooses.
@@ -24,7 +24,8 @@
 enum flush { FLUSH_ORDERED, FLUSH_UNORDERED, FLUSHES };
 
 static bool hides_clflushopt;
-/* Lines flushed since flush_forget, by instruction, and which: counts per line behind flush_base. */
+/* Lines flushed since flush_forget, by instruction, and which: counts per line behind
+ * flush_base. */
 static unsigned flush_counts[FLUSHES];
 static const uint8_t *flush_base;
 static uint8_t flush_lines[1 << 16];
@@ -106,8 +107,7 @@ static void test_frames_are_whole_in_every_state(void **state)
     for (int round = 0; round < 20; round++) {
         struct geometry geometry = random_geometry();
         uint64_t seed = random_u64();
-        struct source_frames frames =
-            open_frames(geometry, geometry_payload_bytes(geometry), seed);
+        struct source_frames frames = open_frames(geometry, geometry_payload_bytes(geometry), seed);
         for (int i = 0; i < 12; i++) {
             /* Any order: each buffer holds what an older frame left there. */
             int32_t id = (int32_t)random_below(1000000);
@@ -137,9 +137,9 @@ static void test_the_consumer_knows_every_byte(void **state)
         int32_t id = (int32_t)random_below(1000000);
         source_frames_prepare(&frames, id, FRAME_STATE_AS_LEFT);
         /* A payload too small for a tag has weights of zero. */
-        assert_true(frame_checksum_reference(source_frames_payload(&frames, id), bytes) ==
-                    frame_checksum_expected(checksums[id % CELL_SOURCE_FRAMES], weights,
-                                            frame_tag(id)));
+        assert_true(
+            frame_checksum_reference(source_frames_payload(&frames, id), bytes) ==
+            frame_checksum_expected(checksums[id % CELL_SOURCE_FRAMES], weights, frame_tag(id)));
     }
     source_frames_close(&frames);
 }

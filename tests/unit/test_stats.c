@@ -169,7 +169,8 @@ static void test_intervals_cover_what_they_promise(void **state)
 
 /* ---- Paired ---------------------------------------------------------------------------------- */
 
-/* Pairs whose base drifts by a fifth from launch to launch, and whose ratio has a spread of its own.
+/* Pairs whose base drifts by a fifth from launch to launch, and whose ratio has a spread of its
+ * own.
  */
 static struct stats_paired random_pairs(size_t count, double ratio, double spread)
 {
