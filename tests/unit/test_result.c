@@ -77,9 +77,8 @@ static void fold_reset_counts(struct fold *fold, uint64_t frames, uint64_t finis
 {
     hdr_reset(fold->intervals[INTERVAL_latency]);
     hdr_record_count(fold->intervals[INTERVAL_latency], 1000, finished);
-    fold->integrity = (struct fold_integrity){.frames = frames + WARMUP,
-                                              .checked = finished + WARMUP,
-                                              .skipped = frames - finished};
+    fold->integrity = (struct fold_integrity){
+        .frames = frames + WARMUP, .checked = finished + WARMUP, .skipped = frames - finished};
     fold->sent_frames = frames;
     fold->finished_frames = finished;
 }

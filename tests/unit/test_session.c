@@ -250,8 +250,10 @@ struct fake {
 };
 
 static const struct fake fakes[] = {
-    {"producer:exits", fake_exits, ST_ROLE_DIED, "the producer exited with status 0 after 0 of its"},
-    {"consumer:exits", fake_exits, ST_ROLE_DIED, "the consumer exited with status 0 after 0 of its"},
+    {"producer:exits", fake_exits, ST_ROLE_DIED,
+     "the producer exited with status 0 after 0 of its"},
+    {"consumer:exits", fake_exits, ST_ROLE_DIED,
+     "the consumer exited with status 0 after 0 of its"},
     {"consumer:hangs up", fake_hangs_up, ST_ROLE_DIED, "the consumer closed its control socket"},
     {"consumer:says nothing", fake_says_nothing, ST_ROLE_DIED, "the consumer "},
     {"producer:garbage", fake_garbage, ST_CORRUPT, "not a JSON object"},
