@@ -33,9 +33,9 @@ static const char run_help[] =
     "  --quiet                no progress\n"
     "  --help                 show this text\n"
     "\n"
-    "Exit status: 0 fine, 1 a cell failed or a file cannot be read or written, 2 bad usage or\n"
-    "scenario, 3 a role process died, 130 interrupted (what is complete has been written;\n"
-    "--resume goes on).\n";
+    "Exit status: 0 fine, 1 a cell failed or a file cannot be written, 2 bad usage or scenario,\n"
+    "3 a role process died, 77 no cell can run here, 130 interrupted (what is complete has been\n"
+    "written; --resume goes on).\n";
 
 struct run_arguments {
     const char *scenario;
@@ -95,7 +95,7 @@ static enum status run_parse(int argc, char **argv, struct run_arguments *argume
     enum status status = ST_OK;
     arguments->seed = run_random_seed();
     cli_options_begin();
-    for (int option; (option = getopt_long(argc, argv, ":", options, NULL)) != -1;) {
+    for (int option; (option = getopt_long(argc, argv, ":h", options, NULL)) != -1;) {
         switch (option) {
         case 'o':
             arguments->out = optarg;
@@ -145,6 +145,9 @@ static enum status run_load(const struct run_arguments *arguments, struct scenar
 {
     struct scenario *loaded = NULL;
     enum status status = scenario_load(arguments->scenario, &loaded, err);
+    /* A file that cannot be read is a wrong argument, not a failure of the run. */
+    if (status == ST_SYSTEM)
+        status = err->status = ST_INVALID;
     if (status != ST_OK)
         return status;
     status = scenario_filter(loaded, arguments->filters, arguments->filter_count, err);
@@ -197,6 +200,8 @@ static int run_conclude(const struct runner_outcome *outcome, const char *out)
         return EXIT_CODE_INTERRUPTED;
     if (outcome->role_died)
         return EXIT_CODE_ROLE_DIED;
+    if (summary->cells_ok + summary->cells_failed + summary->cells_incomplete == 0)
+        return EXIT_CODE_UNAVAILABLE;
     return summary->cells_failed || summary->cells_incomplete ? EXIT_CODE_FAILED : EXIT_CODE_OK;
 }
 

@@ -47,6 +47,7 @@ enum status dry_run_print(FILE *out, const struct scenario *scenario, struct err
     }
     uint64_t total_ns = 0;
     size_t runnable = 0, launches = 0;
+    bool pilots = false;
     uint32_t block = UINT32_MAX;
     for (size_t i = 0; i < plan.cell_count; i++) {
         const struct plan_cell *cell = &plan.cells[i];
@@ -60,13 +61,14 @@ enum status dry_run_print(FILE *out, const struct scenario *scenario, struct err
         if (cell->cell.runnable != ST_OK)
             continue;
         runnable++;
+        pilots |= cell->cell.frames == 0 || cell->cell.warmup == UINT32_MAX;
         launches += cell->result.launches_planned;
         total_ns += launch_ns * cell->result.launches_planned;
     }
     char duration[32];
-    fprintf(out, "\n%zu of %zu cells can run here: %zu launches, about %s, and the pilots before\n",
-            runnable, plan.cell_count, launches,
-            progress_duration(total_ns, duration, sizeof duration));
+    fprintf(out, "\n%zu of %zu cells can run here: %zu launches, about %s%s\n", runnable,
+            plan.cell_count, launches, progress_duration(total_ns, duration, sizeof duration),
+            pilots ? ", and the pilots before" : "");
     plan_free(&plan);
     return ST_OK;
 }

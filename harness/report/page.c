@@ -29,7 +29,10 @@ static void date_format(const char *utc, char *text, size_t size)
         snprintf(text, size, "%s", utc);
 }
 
-/* "14 cells, 10 launches each, 2 min" as far as it is known. */
+/* U+00A0: a figure and its unit stay on one line. */
+#define NO_BREAK "\302\240"
+
+/* "14 cells, 140 launches, 2 min 05 s" as far as it is known. */
 static void extent_format(const struct report *report, struct text *text)
 {
     const cJSON *run = json_get(report->json, "run");
@@ -46,10 +49,10 @@ static void extent_format(const struct report *report, struct text *text)
               format_count((double)launches, count));
     double wall_s = json_get_number(run, "wall_ns", 0) / 1e9;
     if (wall_s >= 90 && wall_s < 1e7)
-        text_addf(text, ", %.0f min %02.0f s", (wall_s - (long)wall_s % 60) / 60,
-                  (double)((long)wall_s % 60));
+        text_addf(text, ", %.0f" NO_BREAK "min" NO_BREAK "%02.0f" NO_BREAK "s",
+                  (wall_s - (long)wall_s % 60) / 60, (double)((long)wall_s % 60));
     else if (wall_s > 0 && wall_s < 90)
-        text_addf(text, ", %.0f s", wall_s);
+        text_addf(text, ", %.0f" NO_BREAK "s", wall_s);
 }
 
 static void page_heading(struct text *out, const struct report *report)

@@ -159,7 +159,9 @@ double page_integrity_sentence(const struct report *report, struct text *text)
             const struct report_cell *cell = &report->blocks[i].cells[j];
             const cJSON *integrity = json_get(cell->json, "integrity");
             frames += fmax(0, json_get_number(integrity, "frames", 0));
-            checked += fmax(0, json_get_number(integrity, "checked", 0));
+            /* Of a transport that moves no bytes, none were looked at. */
+            if (strcmp(json_get_string(integrity, "method", ""), "none") != 0)
+                checked += fmax(0, json_get_number(integrity, "checked", 0));
             errors += fmax(0, report_integrity_errors(cell));
         }
     }
