@@ -7,6 +7,7 @@
 #ifndef HANDOFF_MEASURE_CLOCK_H
 #define HANDOFF_MEASURE_CLOCK_H
 
+#include <stddef.h>
 #include <stdint.h>
 #include <time.h>
 
@@ -24,9 +25,15 @@ static inline uint64_t clock_now_ns(void)
 void clock_sleep_until_ns(uint64_t when_ns);
 
 struct clock_quality {
-    double read_ns; /* mean cost of one reading */
-    double tick_ns; /* smallest step seen between two readings that differ */
+    double read_ns; /* cost of one reading: the median of batches */
+    double tick_ns; /* what it counts in: 1 for a fine clock, 32 for one of 31.25 MHz */
 };
+
+/* The tick behind the differences of neighbouring readings, from 0 up. A clock that shows the same
+ * time twice counts in its smallest step. One that never does is finer than a reading costs: then the
+ * differences themselves differ by whole ticks; three whole numbers in a row mean 1 ns (ticks that are
+ * no whole number of nanoseconds give two). 0 without any step. */
+double clock_tick_from_steps(const uint64_t *steps_ns, size_t count);
 
 /* Measures both for about a millisecond on the calling CPU. */
 struct clock_quality clock_measure(void);
