@@ -249,6 +249,28 @@ def test_few_descriptors(t):
     check(codes[-1] == 0 and 1 in codes, "the limit changed nothing")
 
 
+def test_too_little_for_one_launch(t):
+    """What one launch needs and does not get fails that launch; the others are measured."""
+    if suite.sanitized(t.path):
+        raise suite.Skip("the sanitizers need all the address space there is")
+    base = {"transport": "null", "wait": "spin", "kernel": "none", "fill": "header",
+            "launches": 1, "pacing": "max"}
+    scenario = t.scenario([{"name": "large", "base": dict(base, frames=1000000)},
+                           {"name": "small", "base": dict(base, frames=50, slots=2)}],
+                          frames=12, launches=1, pacing="max")
+
+    def lower():
+        # Two traces of 64 MB do not fit, two small ones do.
+        resource.setrlimit(resource.RLIMIT_AS, (100 << 20, 100 << 20))
+    done = program.run([t.path, "run", scenario, "--out", t.file("out")], preexec_fn=lower)
+    check(done.code == 1, "exit code %d instead of 1:\n%s" % (done.code, done.stderr()))
+    large, small = t.result(t.file("out"))["cells"]
+    check(large["status"] == "failed" and "memory" in large["reason"], "large: %s: %s" %
+          (large["status"], large["reason"]))
+    check(small["status"] == "ok", "small: %s: %s" % (small["status"], small["reason"]))
+    say(large["reason"])
+
+
 def test_roles_end_by_returning(t):
     """Under the address sanitizer every process tells its statistics at exit, which it only does, as
     it only looks for leaks, when main returns: runner, guard and two roles."""
