@@ -27,6 +27,7 @@
  * `sleepers` is for wait strategies that sleep in the kernel: the waiter raises it before it
  * re-checks the word and sleeps, so that the notifier makes a system call only when somebody
  * sleeps. Transports leave it alone. */
+#define DOORBELL_ROOM_BYTES (SHARED_LINE_BYTES - 16)
 struct doorbell {
     _Alignas(SHARED_LINE_BYTES) union {
         struct {
@@ -38,7 +39,9 @@ struct doorbell {
         _Atomic uint64_t word_and_detail; /* word is the low half */
     };
     _Atomic uint32_t sleepers;
-    char padding[SHARED_LINE_BYTES - 3 * sizeof(uint32_t)];
+    /* What a wait strategy keeps for this direction (a semaphore; a mutex and a condition), on the
+     * line that the news come with. Made by its `create`; transports leave it zeroed. */
+    _Alignas(16) unsigned char room[DOORBELL_ROOM_BYTES];
 };
 _Static_assert(sizeof(struct doorbell) == SHARED_LINE_BYTES, "a doorbell fills its line");
 _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__,

@@ -26,6 +26,7 @@ struct consumer {
     struct kernel_state *kernel_state;
     const struct access *access;
     struct access_state *access_state;
+    struct wait_pair waits;
     struct wait_loop loop;
     /* What the frames must contain. */
     uint64_t checksums[CELL_SOURCE_FRAMES];
@@ -40,6 +41,7 @@ static void consumer_clean_up(void *state)
     if (!consumer)
         return;
     wait_loop_close(&consumer->loop);
+    wait_pair_close(&consumer->waits);
     if (consumer->access)
         consumer->access->close(consumer->access_state);
     if (consumer->kernel)
@@ -84,7 +86,7 @@ static enum status consumer_attach_edge(struct role *role, struct consumer *cons
     enum status status = role_receive(role, "address", &message, err);
     if (status != ST_OK)
         return status;
-    status = role_address_from_message(&message, &address, err);
+    status = role_address_from_message(&message, &address, &consumer->waits, err);
     if (status == ST_OK) {
         status = cell->transport->attach(&config, &address, &consumer->endpoint, err);
         if (status != ST_OK)
@@ -102,6 +104,7 @@ static enum status consumer_prepare(struct role *role, void **state, struct err 
     struct consumer *consumer = calloc(1, sizeof *consumer);
     if (!consumer)
         return err_set(err, ST_NO_MEMORY, NULL, "out of memory for the consumer");
+    consumer->waits = role_wait_pair(cell);
     *state = consumer; /* role_work cleans up, whatever happens from here on */
     consumer->payload_bytes = cell_payload_bytes(cell);
     enum status status = consumer_open_kernel(consumer, cell, err);
@@ -114,8 +117,8 @@ static enum status consumer_prepare(struct role *role, void **state, struct err 
         status = consumer_attach_edge(role, consumer, err);
     if (status != ST_OK)
         return status;
-    status = wait_loop_open(&consumer->loop, cell->transport, consumer->endpoint, cell->wait,
-                            cell->wait_us, DIRECTION_WRITE, err);
+    status = wait_loop_open(&consumer->loop, cell->transport, consumer->endpoint, &consumer->waits,
+                            DIRECTION_READ, err);
     /* With policy latest the producer never waits for a slot: there is nobody to tell. */
     if (status == ST_OK && cell->policy == POLICY_LATEST)
         consumer->loop.notifies = false;

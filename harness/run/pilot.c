@@ -55,7 +55,7 @@ static enum status pilot_launch(const struct pilot_context *context, const struc
         cell->result.launches_planned = 0;
         return ST_OK;
     }
-    if (cell->cell.pacing != PACING_RATE && fold->finished_frames > 0)
+    if (!cell_has_schedule(&cell->cell) && fold->finished_frames > 0)
         cell->frame_ns = fold->window_ns / fold->finished_frames + 1;
     uint32_t warmup = stats_warmup(fold->latencies_ns, fold->latency_count);
     if (cell->cell.warmup == UINT32_MAX)
@@ -66,7 +66,7 @@ static enum status pilot_launch(const struct pilot_context *context, const struc
 static enum status pilot_cell(const struct pilot_context *context, const struct plan *plan,
                               struct plan_cell *cell, struct fold *fold, struct err *err)
 {
-    if (cell->cell.pacing == PACING_RATE) {
+    if (cell_has_schedule(&cell->cell)) {
         double frames = PILOT_SECONDS * cell->cell.rate_hz;
         /* A pilot of a slow rate is short: twelve frames of one in ten seconds are two minutes. */
         uint32_t frames_min =
@@ -94,22 +94,17 @@ static bool pilot_same_group(const struct scenario *scenario, const struct cell 
         return false;
     const char *compare = scenario->blocks[a->block_index].compare;
     const bool transports = strcmp(compare, "transport") == 0;
-    const bool any_wait = transports || strcmp(compare, "wait") == 0;
-    if (!transports && a->transport != b->transport)
-        return false;
-    if (!any_wait && (a->wait != b->wait || a->wait_us != b->wait_us))
-        return false;
-    return (a->access == b->access || strcmp(compare, "access") == 0) &&
-           (a->kernel == b->kernel || strcmp(compare, "kernel") == 0) &&
-           (a->fill == b->fill || strcmp(compare, "fill") == 0) &&
-           (memcmp(&a->geometry, &b->geometry, sizeof a->geometry) == 0 ||
-            strcmp(compare, "frame") == 0) &&
-           ((a->pacing == b->pacing && a->rate_hz == b->rate_hz) ||
-            strcmp(compare, "pacing") == 0) &&
-           (a->slots == b->slots || strcmp(compare, "slots") == 0) &&
-           (a->policy == b->policy || strcmp(compare, "policy") == 0) &&
-           (a->placement == b->placement || strcmp(compare, "placement") == 0) &&
-           (a->frame_state == b->frame_state || strcmp(compare, "frame_state") == 0);
+    for (size_t i = 0; i < cell_axis_count(); i++) {
+        const char *axis = cell_axis_name(i);
+        char left[CELL_AXIS_BYTES], right[CELL_AXIS_BYTES];
+        if (!cell_axis_in_id(i) || strcmp(axis, compare) == 0 ||
+            (transports && strcmp(axis, "wait") == 0))
+            continue;
+        if (strcmp(cell_axis_format(a, i, left, sizeof left),
+                   cell_axis_format(b, i, right, sizeof right)) != 0)
+            return false;
+    }
+    return true;
 }
 
 /* The same counts for all sides: as many frames as the slowest fits into the block's

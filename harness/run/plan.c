@@ -46,7 +46,7 @@ enum status plan_make(const struct scenario *scenario, uint64_t seed, struct pla
         cell->result.launches_planned = cell->cell.launches;
         cell->result.frames = cell->cell.frames;
         cell->result.warmup = cell->cell.warmup;
-        if (cell->cell.pacing == PACING_RATE)
+        if (cell_has_schedule(&cell->cell))
             cell->frame_ns = (uint64_t)(1e9 / cell->cell.rate_hz);
     }
     free(topology);

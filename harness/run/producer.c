@@ -21,6 +21,7 @@ struct producer {
     struct source_frames source;
     struct endpoint *endpoint;
     const struct transport *transport;
+    struct wait_pair waits;
     struct wait_loop loop;
     double period_ns;  /* pacing rate */
     bool sends_source; /* commit takes the frame from the source buffer */
@@ -35,6 +36,7 @@ static void producer_clean_up(void *state)
     if (!producer)
         return;
     wait_loop_close(&producer->loop);
+    wait_pair_close(&producer->waits);
     if (producer->transport)
         producer->transport->destroy(producer->endpoint);
     source_frames_close(&producer->source);
@@ -58,10 +60,16 @@ static enum status producer_create_edge(struct role *role, struct producer *prod
     if (status != ST_OK)
         return err_context(err, "creating the %s edge", cell->transport->name);
     producer->transport = cell->transport;
-    cJSON *json = role_address_to_json(&address);
-    status = json ? channel_send(role->control_fd, json, address.fds, address.fd_count, err)
+    status = wait_pair_create(&producer->waits, cell->transport, producer->endpoint, err);
+    if (status != ST_OK)
+        goto undo_address;
+    int fds[CHANNEL_FDS_MAX];
+    uint32_t fd_count;
+    cJSON *json = role_address_to_json(&address, &producer->waits, fds, &fd_count);
+    status = json ? channel_send(role->control_fd, json, fds, fd_count, err)
                   : err_set(err, ST_NO_MEMORY, NULL, "out of memory for the edge's address");
     cJSON_Delete(json);
+undo_address:
     transport_address_close(&address);
     return status;
 }
@@ -72,8 +80,9 @@ static enum status producer_prepare(struct role *role, void **state, struct err 
     struct producer *producer = calloc(1, sizeof *producer);
     if (!producer)
         return err_set(err, ST_NO_MEMORY, NULL, "out of memory for the producer");
+    producer->waits = role_wait_pair(cell);
     *state = producer; /* role_work cleans up, whatever happens from here on */
-    producer->period_ns = cell->pacing == PACING_RATE ? 1e9 / cell->rate_hz : 0.0;
+    producer->period_ns = cell_has_schedule(cell) ? 1e9 / cell->rate_hz : 0.0;
     producer->sends_source =
         cell->fill != FILL_IN_PLACE && (cell->transport->flags & TRANSPORT_SENDS_SOURCE) != 0;
     producer->counts_fill = cell->fill == FILL_COPY;
@@ -84,8 +93,8 @@ static enum status producer_prepare(struct role *role, void **state, struct err 
     status = producer_create_edge(role, producer, err);
     if (status != ST_OK)
         return status;
-    return wait_loop_open(&producer->loop, cell->transport, producer->endpoint, cell->wait,
-                          cell->wait_us, DIRECTION_READ, err);
+    return wait_loop_open(&producer->loop, cell->transport, producer->endpoint, &producer->waits,
+                          DIRECTION_WRITE, err);
 }
 
 /* Brings the source's frame to where the transport takes it from. */
@@ -117,7 +126,7 @@ static inline enum status producer_pace(struct producer *producer, const struct 
                                         struct err *err)
 {
     enum status status = ST_OK;
-    if (role->setup.cell.pacing == PACING_RATE) {
+    if (cell_has_schedule(&role->setup.cell)) {
         uint64_t due_ns = producer_due_ns(producer, role, id);
         stamps[STAMP_DUE] = due_ns;
         clock_sleep_until_ns(due_ns);
@@ -204,7 +213,7 @@ static enum status producer_run(struct role *role, void *state, struct role_repo
     producer->loop.deadline_ns = role->deadline_ns;
     /* Whatever the pacing, nothing is sent before the start, when the consumer waits already. At a
      * rate the pacer sees to that, so that the first frame is prepared before it falls due. */
-    if (role->setup.cell.pacing != PACING_RATE)
+    if (!cell_has_schedule(&role->setup.cell))
         clock_sleep_until_ns(role->start_ns);
     for (uint32_t id = 0; id < total; id++) {
         if (id == role->setup.warmup)

@@ -13,19 +13,12 @@
 
 static bool cell_add_axes(cJSON *json, const struct cell *cell)
 {
-    char text[64];
     cJSON *axes = result_add_object(json, "axes");
-    return axes && json_add_string(axes, "transport", cell->transport->name) &&
-           json_add_string(axes, "access", cell->access->name) &&
-           json_add_string(axes, "wait", cell_wait_format(cell, text, sizeof text)) &&
-           json_add_string(axes, "kernel", cell->kernel->name) &&
-           json_add_string(axes, "fill", fill_name(cell->fill)) &&
-           json_add_string(axes, "frame", geometry_format(cell->geometry, text, sizeof text)) &&
-           json_add_string(axes, "pacing", cell_pacing_format(cell, text, sizeof text)) &&
-           json_add_u64(axes, "slots", cell->slots) &&
-           json_add_string(axes, "policy", policy_name(cell->policy)) &&
-           json_add_string(axes, "placement", cell_placement_format(cell, text, sizeof text)) &&
-           json_add_string(axes, "frame_state", frame_state_name(cell->frame_state));
+    bool ok = axes != NULL;
+    for (size_t i = 0; ok && i < cell_axis_count(); i++)
+        if (cell_axis_in_id(i))
+            ok = json_add(axes, cell_axis_name(i), cell_axis_json(cell, i));
+    return ok;
 }
 
 /* By what the consumer knew that a frame was whole. */
@@ -222,7 +215,7 @@ static bool cell_add_integrity_json(cJSON *json, const struct cell *cell,
 static bool cell_add_deadline(cJSON *json, const struct cell *cell,
                               const struct cell_totals *totals)
 {
-    if (cell->pacing != PACING_RATE)
+    if (!cell_has_schedule(cell))
         return true;
     cJSON *deadline = result_add_object(json, "deadline");
     return deadline && json_add_u64(deadline, "deadline_ns", totals->deadline_ns) &&

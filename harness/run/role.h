@@ -46,10 +46,18 @@ static inline uint32_t role_setup_total(const struct role_setup *setup)
 cJSON *role_setup_to_json(const struct role_setup *setup);
 enum status role_setup_from_json(const cJSON *json, struct role_setup *setup, struct err *err);
 
-/* An address as message members ("bytes" in hexadecimal; descriptors travel beside), and back. */
-cJSON *role_address_to_json(const struct transport_address *address);
+/* The edge's address as a message ("bytes" in hexadecimal; descriptors travel beside: first the
+ * transport's, then the waits'), and back. `fds` has room for CHANNEL_FDS_MAX and stays borrowed.
+ * Reading sets the fds of the pair's directions and leaves the rest of it alone; the caller then
+ * owns them (wait_pair_close) as well as the address. */
+cJSON *role_address_to_json(const struct transport_address *address, const struct wait_pair *pair,
+                            int *fds, uint32_t *fd_count);
 enum status role_address_from_message(struct channel_message *message,
-                                      struct transport_address *address, struct err *err);
+                                      struct transport_address *address, struct wait_pair *pair,
+                                      struct err *err);
+
+/* The strategies of a cell's edge, without fds yet. */
+struct wait_pair role_wait_pair(const struct cell *cell);
 
 /* What a role counted over its window, as it reports when finished. */
 struct role_report {

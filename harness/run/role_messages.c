@@ -15,25 +15,32 @@
 cJSON *role_setup_to_json(const struct role_setup *setup)
 {
     const struct cell *cell = &setup->cell;
+    uint32_t producer_wait_us;
+    const struct wait_strategy *producer_wait = cell_producer_wait(cell, &producer_wait_us);
     cJSON *json = cJSON_CreateObject();
-    bool ok = json_add_string(json, "type", "setup") &&
-              json_add_string(json, "transport", cell->transport->name) &&
-              json_add_string(json, "access", cell->access->name) &&
-              json_add_string(json, "wait", cell->wait->name) &&
-              json_add_u64(json, "wait_us", cell->wait_us) &&
-              json_add_string(json, "kernel", cell->kernel->name) &&
-              json_add_u64(json, "fill", cell->fill) &&
-              json_add_i64(json, "width", cell->geometry.width) &&
-              json_add_i64(json, "height", cell->geometry.height) &&
-              json_add_i64(json, "channels", cell->geometry.channels) &&
-              json_add_u64(json, "pacing", cell->pacing) &&
-              json_add_double(json, "rate_hz", cell->rate_hz) &&
-              json_add_u64(json, "slots", cell->slots) &&
-              json_add_u64(json, "policy", cell->policy) &&
-              json_add_u64(json, "frame_state", cell->frame_state) &&
-              json_add_u64(json, "frames", setup->frames) &&
-              json_add_u64(json, "warmup", setup->warmup) &&
-              json_add_u64(json, "seed", setup->seed) && json_add_i64(json, "cpu", setup->cpu);
+    bool ok =
+        json_add_string(json, "type", "setup") &&
+        json_add_string(json, "transport", cell->transport->name) &&
+        json_add_string(json, "access", cell->access->name) &&
+        json_add_string(json, "wait", cell->wait->name) &&
+        json_add_u64(json, "wait_us", cell->wait_us) &&
+        json_add_string(json, "producer_wait", producer_wait->name) &&
+        json_add_u64(json, "producer_wait_us", producer_wait_us) &&
+        json_add_string(json, "kernel", cell->kernel->name) &&
+        json_add_u64(json, "fill", cell->fill) &&
+        json_add_i64(json, "width", cell->geometry.width) &&
+        json_add_i64(json, "height", cell->geometry.height) &&
+        json_add_i64(json, "channels", cell->geometry.channels) &&
+        json_add_u64(json, "pacing", cell->pacing) &&
+        json_add_double(json, "rate_hz", cell->rate_hz) &&
+        json_add_u64(json, "slots", cell->slots) && json_add_u64(json, "policy", cell->policy) &&
+        json_add_u64(json, "frame_state", cell->frame_state) &&
+        json_add_u64(json, "phase", cell->phase) &&
+        json_add_u64(json, "fifo_priority", cell->fifo_priority) &&
+        json_add_u64(json, "timer_slack_ns", cell->timer_slack_ns) &&
+        json_add_u64(json, "load", cell->load) && json_add_u64(json, "frames", setup->frames) &&
+        json_add_u64(json, "warmup", setup->warmup) && json_add_u64(json, "seed", setup->seed) &&
+        json_add_i64(json, "cpu", setup->cpu);
     if (ok)
         return json;
     cJSON_Delete(json);
@@ -65,24 +72,30 @@ enum status role_setup_from_json(const cJSON *json, struct role_setup *setup, st
         .transport = transport_find(json_get_string(json, "transport", "")),
         .access = access_find(json_get_string(json, "access", "")),
         .wait = wait_find(json_get_string(json, "wait", "")),
+        .producer_wait = wait_find(json_get_string(json, "producer_wait", "")),
         .kernel = kernel_find(json_get_string(json, "kernel", "")),
         .rate_hz = json_get_number(json, "rate_hz", 0),
     };
-    if (!named.transport || !named.access || !named.wait || !named.kernel)
+    if (!named.transport || !named.access || !named.wait || !named.producer_wait || !named.kernel)
         return err_set(err, ST_CORRUPT, "do both ends run the same version of handoff?",
                        "control message: a transport, access, wait or kernel is unknown here");
-    int64_t wait_us, fill, width, height, channels, pacing, slots, policy, frame_state, frames,
-        warmup, seed, cpu;
+    int64_t wait_us, producer_wait_us, fill, width, height, channels, pacing, slots, policy,
+        frame_state, phase, fifo_priority, timer_slack_ns, load, frames, warmup, seed, cpu;
     const struct message_field fields[] = {
         {"wait_us", 0, 1000000, &wait_us},
+        {"producer_wait_us", 0, 1000000, &producer_wait_us},
         {"fill", FILL_COPY, FILL_HEADER, &fill},
         {"width", 1, INT32_MAX, &width},
         {"height", 1, INT32_MAX, &height},
         {"channels", 1, INT32_MAX, &channels},
-        {"pacing", PACING_RATE, PACING_MAX, &pacing},
+        {"pacing", PACING_RATE, PACING_POISSON, &pacing},
         {"slots", 1, 1 << 20, &slots},
         {"policy", POLICY_BLOCK, POLICY_LATEST, &policy},
         {"frame_state", FRAME_STATE_AS_LEFT, FRAME_STATE_EVICTED, &frame_state},
+        {"phase", PHASE_FIXED, PHASE_RANDOM, &phase},
+        {"fifo_priority", 0, 99, &fifo_priority},
+        {"timer_slack_ns", 0, 1000000000, &timer_slack_ns},
+        {"load", LOAD_NONE, LOAD_MEMBW, &load},
         {"frames", 1, INT32_MAX / 2, &frames},
         {"warmup", 0, INT32_MAX / 2, &warmup},
         {"seed", 0, INT64_C(1) << 53, &seed},
@@ -99,45 +112,89 @@ enum status role_setup_from_json(const cJSON *json, struct role_setup *setup, st
         .cpu = (int)cpu,
     };
     setup->cell.wait_us = (uint32_t)wait_us;
+    setup->cell.producer_wait_us = (uint32_t)producer_wait_us;
     setup->cell.fill = (enum fill)fill;
     setup->cell.geometry = (struct geometry){(int32_t)width, (int32_t)height, (int32_t)channels};
     setup->cell.pacing = (enum pacing)pacing;
     setup->cell.slots = (uint32_t)slots;
     setup->cell.policy = (enum policy)policy;
     setup->cell.frame_state = (enum frame_state)frame_state;
+    setup->cell.phase = (enum phase)phase;
+    setup->cell.fifo_priority = (uint32_t)fifo_priority;
+    setup->cell.timer_slack_ns = (uint32_t)timer_slack_ns;
+    setup->cell.load = (enum load)load;
     return ST_OK;
 }
 
-cJSON *role_address_to_json(const struct transport_address *address)
+struct wait_pair role_wait_pair(const struct cell *cell)
+{
+    struct wait_pair pair;
+    struct wait_choice *producer = &pair.directions[DIRECTION_WRITE];
+    struct wait_choice *consumer = &pair.directions[DIRECTION_READ];
+    producer->strategy = cell_producer_wait(cell, &producer->parameter_us);
+    producer->fd = -1;
+    *consumer = (struct wait_choice){cell->wait, cell->wait_us, -1};
+    return pair;
+}
+
+cJSON *role_address_to_json(const struct transport_address *address, const struct wait_pair *pair,
+                            int *fds, uint32_t *fd_count)
 {
     char hex[2 * TRANSPORT_ADDRESS_BYTES + 1] = "";
     for (uint32_t i = 0; i < address->byte_count; i++)
         snprintf(hex + 2 * i, 3, "%02x", address->bytes[i]);
+    uint32_t count = 0;
+    for (uint32_t i = 0; i < address->fd_count; i++)
+        fds[count++] = address->fds[i];
     cJSON *json = cJSON_CreateObject();
-    if (json_add_string(json, "type", "address") && json_add_string(json, "bytes", hex))
+    cJSON *waits = json_add_string(json, "type", "address") && json_add_string(json, "bytes", hex)
+                       ? cJSON_AddArrayToObject(json, "wait_fds")
+                       : NULL;
+    bool ok = waits != NULL;
+    for (int direction = 0; ok && direction < 2; direction++) {
+        const int fd = pair->directions[direction].fd;
+        ok = json_append(waits, cJSON_CreateBool(fd >= 0));
+        if (fd >= 0)
+            fds[count++] = fd;
+    }
+    *fd_count = count;
+    if (ok)
         return json;
     cJSON_Delete(json);
     return NULL;
 }
 
 enum status role_address_from_message(struct channel_message *message,
-                                      struct transport_address *address, struct err *err)
+                                      struct transport_address *address, struct wait_pair *pair,
+                                      struct err *err)
 {
     const char *hex = json_get_string(message->json, "bytes", "");
+    const cJSON *waits = json_get(message->json, "wait_fds");
     size_t digits = strlen(hex);
-    if (digits % 2 != 0 || digits > 2 * TRANSPORT_ADDRESS_BYTES ||
-        message->fd_count > TRANSPORT_ADDRESS_FDS || strspn(hex, "0123456789abcdef") != digits)
+    uint32_t wait_fds = 0;
+    for (int direction = 0; direction < 2; direction++)
+        wait_fds += cJSON_IsTrue(cJSON_GetArrayItem(waits, direction)) != 0;
+    if (digits % 2 != 0 || digits > 2 * TRANSPORT_ADDRESS_BYTES || message->fd_count < wait_fds ||
+        message->fd_count - wait_fds > TRANSPORT_ADDRESS_FDS ||
+        strspn(hex, "0123456789abcdef") != digits)
         return err_set(err, ST_CORRUPT, "do both ends run the same version of handoff?",
                        "control message: not the address of an edge");
     struct transport_address got = {.byte_count = (uint32_t)(digits / 2),
-                                    .fd_count = message->fd_count};
+                                    .fd_count = message->fd_count - wait_fds};
     for (uint32_t i = 0; i < got.byte_count; i++) {
-        char pair[3] = {hex[2 * i], hex[2 * i + 1], 0};
-        got.bytes[i] = (uint8_t)strtoul(pair, NULL, 16);
+        char digit_pair[3] = {hex[2 * i], hex[2 * i + 1], 0};
+        got.bytes[i] = (uint8_t)strtoul(digit_pair, NULL, 16);
     }
-    for (uint32_t i = 0; i < got.fd_count; i++) {
-        got.fds[i] = message->fds[i];
-        message->fds[i] = -1;
+    uint32_t next = 0;
+    for (; next < got.fd_count; next++) {
+        got.fds[next] = message->fds[next];
+        message->fds[next] = -1;
+    }
+    for (int direction = 0; direction < 2; direction++) {
+        if (!cJSON_IsTrue(cJSON_GetArrayItem(waits, direction)))
+            continue;
+        pair->directions[direction].fd = message->fds[next];
+        message->fds[next++] = -1;
     }
     *address = got;
     return ST_OK;

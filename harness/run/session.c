@@ -368,7 +368,7 @@ static enum status session_fold(const struct session *session, bool partial, str
         .frames = request->frames,
         .partial = partial,
         .latest = cell->policy == POLICY_LATEST,
-        .rate = cell->pacing == PACING_RATE,
+        .rate = cell_has_schedule(cell),
         .commit_moves_bytes = (cell->transport->flags & TRANSPORT_MOVES_BYTES) != 0,
         .fills_in_place = cell->fill == FILL_IN_PLACE,
         .zero_copy = cell->access->enqueue == NULL,
@@ -440,7 +440,7 @@ enum status session_run(const struct session_request *request, struct fold *fold
         .frames = request->frames,
         .warmup = request->warmup,
         .deadline_ns =
-            request->cell->pacing == PACING_RATE ? (uint64_t)(1e9 / request->cell->rate_hz) : 0,
+            cell_has_schedule(request->cell) ? (uint64_t)(1e9 / request->cell->rate_hz) : 0,
         .producer_cpu = request->cpus.producer,
         .consumer_cpu = request->cpus.consumer,
     };

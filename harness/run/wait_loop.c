@@ -1,19 +1,69 @@
 /* wait_loop.c: take the word's value, try, and only then idle with the value taken. */
 #include "harness/run/wait_loop.h"
 
+#include <unistd.h>
+
 #include "harness/measure/clock.h"
 
-enum status wait_loop_open(struct wait_loop *loop, const struct transport *transport,
-                           struct endpoint *endpoint, const struct wait_strategy *strategy,
-                           uint32_t wait_us, enum direction announces, struct err *err)
+static struct wait_source wait_loop_source(const struct transport *transport,
+                                           struct endpoint *endpoint, enum direction direction)
 {
+    struct wait_source source;
+    transport->wait_source(endpoint, direction, &source);
+    return source;
+}
+
+enum status wait_pair_create(struct wait_pair *pair, const struct transport *transport,
+                             struct endpoint *endpoint, struct err *err)
+{
+    for (int direction = 0; direction < 2; direction++)
+        pair->directions[direction].fd = -1;
+    for (int direction = 0; direction < 2; direction++) {
+        struct wait_choice *choice = &pair->directions[direction];
+        struct wait_source source =
+            wait_loop_source(transport, endpoint, (enum direction)direction);
+        struct doorbell *bell = source.kind == SOURCE_WORD ? source.bell : NULL;
+        enum status status = wait_create(choice->strategy, bell, &choice->fd, err);
+        if (status != ST_OK)
+            return status;
+    }
+    return ST_OK;
+}
+
+void wait_pair_close(struct wait_pair *pair)
+{
+    for (int direction = 0; direction < 2; direction++) {
+        if (pair->directions[direction].fd >= 0)
+            close(pair->directions[direction].fd);
+        pair->directions[direction].fd = -1;
+    }
+}
+
+static enum status wait_choice_open(const struct wait_choice *choice, struct wait_state *state,
+                                    struct err *err)
+{
+    const struct wait_config config = {.parameter_us = choice->parameter_us, .fd = choice->fd};
+    return choice->strategy->open(&config, state, err);
+}
+
+enum status wait_loop_open(struct wait_loop *loop, const struct transport *transport,
+                           struct endpoint *endpoint, const struct wait_pair *pair,
+                           enum direction waits, struct err *err)
+{
+    const enum direction announces = waits == DIRECTION_READ ? DIRECTION_WRITE : DIRECTION_READ;
     *loop =
         (struct wait_loop){.transport = transport, .endpoint = endpoint, .deadline_ns = UINT64_MAX};
-    enum status status = strategy->open(wait_us, &loop->state, err);
+    enum status status = wait_choice_open(&pair->directions[waits], &loop->state, err);
     if (status != ST_OK)
         return status;
-    loop->strategy = strategy;
-    transport->wait_source(endpoint, announces, &loop->notify_source);
+    loop->strategy = pair->directions[waits].strategy;
+    status = wait_choice_open(&pair->directions[announces], &loop->notify_state, err);
+    if (status != ST_OK) {
+        wait_loop_close(loop);
+        return status;
+    }
+    loop->notifier = pair->directions[announces].strategy;
+    loop->notify_source = wait_loop_source(transport, endpoint, announces);
     loop->notifies = loop->notify_source.kind == SOURCE_WORD;
     return ST_OK;
 }
@@ -22,6 +72,8 @@ void wait_loop_close(struct wait_loop *loop)
 {
     if (loop->strategy)
         loop->strategy->close(&loop->state);
+    if (loop->notifier)
+        loop->notifier->close(&loop->notify_state);
     *loop = (struct wait_loop){0};
 }
 

@@ -10,6 +10,24 @@
 #include "harness/wait/wait.h"
 #include "transports/transport.h"
 
+/* The strategies of an edge and what their two sides share. Each direction has one: on
+ * DIRECTION_READ the consumer idles and the producer notifies, on DIRECTION_WRITE (free slots) the
+ * producer idles and the consumer notifies. Both sides of a direction use the same. */
+struct wait_pair {
+    struct wait_choice {
+        const struct wait_strategy *strategy;
+        uint32_t parameter_us;
+        int fd;      /* what create made, in this process; owned by the pair; -1 */
+    } directions[2]; /* by enum direction */
+};
+
+/* Makes what the strategies share, in the edge's doorbells or as descriptors: by the producer,
+ * before the consumer has the edge's address. Sets the fds; wait_pair_close closes them. */
+enum status wait_pair_create(struct wait_pair *pair, const struct transport *transport,
+                             struct endpoint *endpoint, struct err *err);
+/* Safe after a failed create, and when fds are -1. */
+void wait_pair_close(struct wait_pair *pair);
+
 /* One role's end of an edge. */
 struct wait_loop {
     const struct transport *transport;
@@ -17,16 +35,20 @@ struct wait_loop {
     const struct wait_strategy *strategy;
     struct wait_state state;
     uint64_t deadline_ns; /* CLOCK_MONOTONIC; waits end with ST_TIMEOUT after it */
-    /* What this role's progress is announced on; only words need announcing. */
+    /* What this role's progress is announced on, by the strategy that the other role waits with;
+     * only words need announcing. */
     bool notifies;
+    const struct wait_strategy *notifier;
+    struct wait_state notify_state;
     struct wait_source notify_source;
 };
 
-/* Opens the strategy for one role. `announces` is the direction whose news this role makes:
- * DIRECTION_READ for a producer, DIRECTION_WRITE for a consumer. */
+/* Opens the strategies for one role: `waits` is the direction it idles on, DIRECTION_WRITE for a
+ * producer, DIRECTION_READ for a consumer; it notifies on the other. The pair must outlive the
+ * loop. */
 enum status wait_loop_open(struct wait_loop *loop, const struct transport *transport,
-                           struct endpoint *endpoint, const struct wait_strategy *strategy,
-                           uint32_t wait_us, enum direction announces, struct err *err);
+                           struct endpoint *endpoint, const struct wait_pair *pair,
+                           enum direction waits, struct err *err);
 /* Safe on a zeroed loop. */
 void wait_loop_close(struct wait_loop *loop);
 
@@ -49,7 +71,7 @@ enum status wait_loop_acquire(struct wait_loop *loop, struct frame *frame,
 static inline void wait_loop_notify(struct wait_loop *loop)
 {
     if (loop->notifies)
-        loop->strategy->notify(&loop->state, &loop->notify_source);
+        loop->notifier->notify(&loop->notify_state, &loop->notify_source);
 }
 
 #endif

@@ -102,7 +102,7 @@ static bool values_refuse(struct cell *cell)
         refuse(cell, "use fill copy, or frame_state as_left",
                "frame_state %s is about the source frame, and fill %s has none",
                frame_state_name(cell->frame_state), fill_name(cell->fill));
-    } else if (cell->frame_state != FRAME_STATE_AS_LEFT && cell->pacing != PACING_RATE) {
+    } else if (cell->frame_state != FRAME_STATE_AS_LEFT && !cell_has_schedule(cell)) {
         refuse(cell, "use pacing rate, or frame_state as_left",
                "frame_state %s takes time before each frame, and without a rate that would be part "
                "of the pace",

@@ -25,27 +25,62 @@ const char *frame_state_name(enum frame_state state)
     return names[state];
 }
 
+const char *phase_name(enum phase phase)
+{
+    return phase == PHASE_RANDOM ? "random" : "fixed";
+}
+
+const char *load_name(enum load load)
+{
+    static const char *const names[] = {
+        [LOAD_NONE] = "none", [LOAD_CPU] = "cpu", [LOAD_MEMBW] = "membw"};
+    return names[load];
+}
+
+/* As few digits as give the same number back: 30, 29.97, never 29.969999999999999. */
+static void format_number(double number, char text[32])
+{
+    for (int digits = 6; digits <= 17; digits++) {
+        snprintf(text, 32, "%.*g", digits, number);
+        if (strtod(text, NULL) == number)
+            break;
+    }
+}
+
 const char *cell_pacing_format(const struct cell *cell, char *text, size_t size)
 {
-    if (cell->pacing != PACING_RATE) {
-        snprintf(text, size, "%s", cell->pacing == PACING_PINGPONG ? "pingpong" : "max");
-        return text;
-    }
-    /* As few digits as give the same number back: 30, 29.97, never 29.969999999999999. */
-    for (int digits = 6; digits <= 17; digits++) {
-        snprintf(text, size, "rate:%.*g", digits, cell->rate_hz);
-        if (strtod(text + sizeof "rate:" - 1, NULL) == cell->rate_hz)
-            break;
+    char rate[32], high[32];
+    switch (cell->pacing) {
+    case PACING_PINGPONG:
+        snprintf(text, size, "pingpong");
+        break;
+    case PACING_MAX:
+        snprintf(text, size, "max");
+        break;
+    case PACING_SEARCH:
+        format_number(cell->search.low_hz, rate);
+        format_number(cell->search.high_hz, high);
+        snprintf(text, size, "search:%" PRIu64 "us:%s-%s", cell->search.response_p99_ns / 1000,
+                 rate, high);
+        break;
+    default:
+        format_number(cell->rate_hz, rate);
+        snprintf(text, size, "%s:%s", cell->pacing == PACING_POISSON ? "poisson" : "rate", rate);
     }
     return text;
 }
 
+static void format_wait(const struct wait_strategy *wait, uint32_t us, char *text, size_t size)
+{
+    if (wait->parameter == WAIT_PARAMETER_US)
+        snprintf(text, size, "%s:%" PRIu32, wait->name, us);
+    else
+        snprintf(text, size, "%s", wait->name);
+}
+
 const char *cell_wait_format(const struct cell *cell, char *text, size_t size)
 {
-    if (cell->wait->parameter == WAIT_PARAMETER_US)
-        snprintf(text, size, "%s:%" PRIu32, cell->wait->name, cell->wait_us);
-    else
-        snprintf(text, size, "%s", cell->wait->name);
+    format_wait(cell->wait, cell->wait_us, text, size);
     return text;
 }
 
@@ -133,6 +168,45 @@ void axis_format_placement(const struct cell *cell, char *text, size_t size)
 void axis_format_frame_state(const struct cell *cell, char *text, size_t size)
 {
     snprintf(text, size, "%s", frame_state_name(cell->frame_state));
+}
+
+void axis_format_producer_wait(const struct cell *cell, char *text, size_t size)
+{
+    if (cell->producer_wait)
+        format_wait(cell->producer_wait, cell->producer_wait_us, text, size);
+    else
+        snprintf(text, size, "same");
+}
+
+void axis_format_phase(const struct cell *cell, char *text, size_t size)
+{
+    snprintf(text, size, "%s", phase_name(cell->phase));
+}
+
+void axis_format_scheduling(const struct cell *cell, char *text, size_t size)
+{
+    if (cell->fifo_priority > 0)
+        snprintf(text, size, "fifo:%" PRIu32, cell->fifo_priority);
+    else
+        snprintf(text, size, "other");
+}
+
+void axis_format_timer_slack_ns(const struct cell *cell, char *text, size_t size)
+{
+    if (cell->timer_slack_ns > 0)
+        snprintf(text, size, "%" PRIu32, cell->timer_slack_ns);
+    else
+        snprintf(text, size, "as_found");
+}
+
+void axis_format_idle_latency(const struct cell *cell, char *text, size_t size)
+{
+    snprintf(text, size, "%s", cell->idle_latency_held ? "held" : "as_found");
+}
+
+void axis_format_load(const struct cell *cell, char *text, size_t size)
+{
+    snprintf(text, size, "%s", load_name(cell->load));
 }
 
 void axis_format_launches(const struct cell *cell, char *text, size_t size)

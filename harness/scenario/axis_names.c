@@ -90,8 +90,8 @@ enum status axis_parse_kernel(const struct axis *axis, const cJSON *value, struc
 }
 
 /* "poll:100": the name up to the colon, the time behind it. */
-enum status axis_parse_wait(const struct axis *axis, const cJSON *value, struct cell *cell,
-                            struct err *err)
+static enum status parse_wait(const struct axis *axis, const cJSON *value,
+                              const struct wait_strategy **wait, uint32_t *wait_us, struct err *err)
 {
     if (!cJSON_IsString(value))
         return axis_fail_expected(axis, value, err);
@@ -119,8 +119,24 @@ enum status axis_parse_wait(const struct axis *axis, const cJSON *value, struct 
                            "to %d",
                            name, AXIS_WAIT_US_MAX);
     }
-    cell->wait = found;
-    cell->wait_us = us;
+    *wait = found;
+    *wait_us = us;
+    return ST_OK;
+}
+
+enum status axis_parse_wait(const struct axis *axis, const cJSON *value, struct cell *cell,
+                            struct err *err)
+{
+    return parse_wait(axis, value, &cell->wait, &cell->wait_us, err);
+}
+
+enum status axis_parse_producer_wait(const struct axis *axis, const cJSON *value, struct cell *cell,
+                                     struct err *err)
+{
+    if (!cJSON_IsString(value) || strcmp(value->valuestring, "same") != 0)
+        return parse_wait(axis, value, &cell->producer_wait, &cell->producer_wait_us, err);
+    cell->producer_wait = NULL;
+    cell->producer_wait_us = 0;
     return ST_OK;
 }
 
@@ -224,5 +240,60 @@ enum status axis_parse_placement(const struct axis *axis, const cJSON *value, st
     }
     cell->producer_cpu = producer;
     cell->consumer_cpu = consumer;
+    return ST_OK;
+}
+
+enum status axis_parse_phase(const struct axis *axis, const cJSON *value, struct cell *cell,
+                             struct err *err)
+{
+    static const char *const names[] = {"fixed", "random"};
+    size_t index;
+    enum status status = parse_choice(axis, value, names, 2, &index, err);
+    if (status == ST_OK)
+        cell->phase = index == 1 ? PHASE_RANDOM : PHASE_FIXED;
+    return status;
+}
+
+enum status axis_parse_idle_latency(const struct axis *axis, const cJSON *value, struct cell *cell,
+                                    struct err *err)
+{
+    static const char *const names[] = {"as_found", "held"};
+    size_t index;
+    enum status status = parse_choice(axis, value, names, 2, &index, err);
+    if (status == ST_OK)
+        cell->idle_latency_held = index == 1;
+    return status;
+}
+
+enum status axis_parse_load(const struct axis *axis, const cJSON *value, struct cell *cell,
+                            struct err *err)
+{
+    static const enum load loads[] = {LOAD_NONE, LOAD_CPU, LOAD_MEMBW};
+    const char *names[] = {load_name(loads[0]), load_name(loads[1]), load_name(loads[2])};
+    size_t index;
+    enum status status = parse_choice(axis, value, names, 3, &index, err);
+    if (status == ST_OK)
+        cell->load = loads[index];
+    return status;
+}
+
+/* "other", or "fifo:50". */
+enum status axis_parse_scheduling(const struct axis *axis, const cJSON *value, struct cell *cell,
+                                  struct err *err)
+{
+    static const char *const names[] = {"other"};
+    uint32_t priority = 0;
+    if (cJSON_IsString(value) && strncmp(value->valuestring, "fifo", 4) == 0) {
+        const char *text = value->valuestring + 4;
+        if (*text++ != ':' || !axis_take_u32(&text, AXIS_FIFO_PRIORITY_MAX, &priority) ||
+            priority == 0 || *text)
+            return axis_fail_expected(axis, value, err);
+    } else {
+        size_t index;
+        enum status status = parse_choice(axis, value, names, 1, &index, err);
+        if (status != ST_OK)
+            return status;
+    }
+    cell->fifo_priority = priority;
     return ST_OK;
 }

@@ -130,35 +130,124 @@ static bool parse_decimal(const char *text, double *number)
     return *end == '\0' && end != text;
 }
 
+/* {"response_p99_us": 500}, with or without "from" and "to". */
+static enum status parse_search_object(const struct axis *axis, const cJSON *value,
+                                       struct cell *cell, struct err *err)
+{
+    static const char *const keys[] = {"response_p99_us", "from", "to"};
+    double numbers[3] = {0, AXIS_SEARCH_LOW_HZ, AXIS_SEARCH_HIGH_HZ};
+    if (!cJSON_IsObject(value))
+        return err_set(err, ST_INVALID,
+                       "write {\"search\": {\"response_p99_us\": 500, \"from\": 30, \"to\": 5000}}",
+                       "search of %s is %s", axis->name, axis_kind_of(value));
+    for (const cJSON *member = value->child; member; member = member->next) {
+        size_t i = 0;
+        while (i < 3 && strcmp(keys[i], member->string) != 0)
+            i++;
+        char shown[SUGGEST_SHOWN_BYTES];
+        if (i == 3)
+            return err_set(err, ST_INVALID, "search has response_p99_us, from and to",
+                           "unknown key \"%s\" in search",
+                           suggest_show(member->string, shown, sizeof shown));
+        if (!cJSON_IsNumber(member))
+            return err_set(err, ST_INVALID, "write a number", "%s of search is %s", keys[i],
+                           axis_kind_of(member));
+        numbers[i] = member->valuedouble;
+    }
+    if (!(numbers[0] >= 1 && numbers[0] <= AXIS_SEARCH_US_MAX) ||
+        numbers[0] != (double)(uint64_t)numbers[0])
+        return err_set(err, ST_INVALID, "the bound that the p99 of response must stay under",
+                       "search needs response_p99_us, whole microseconds from 1 to %d",
+                       AXIS_SEARCH_US_MAX);
+    if (!(numbers[1] >= AXIS_RATE_HZ_MIN && numbers[1] < numbers[2] &&
+          numbers[2] <= AXIS_RATE_HZ_MAX))
+        return err_set(err, ST_INVALID, "frames per second; \"from\" below \"to\"",
+                       "search cannot look from %.6g to %.6g frames per second", numbers[1],
+                       numbers[2]);
+    cell->pacing = PACING_SEARCH;
+    cell->rate_hz = numbers[1];
+    cell->search.response_p99_ns = (uint64_t)numbers[0] * 1000;
+    cell->search.low_hz = numbers[1];
+    cell->search.high_hz = numbers[2];
+    return ST_OK;
+}
+
+/* "search:500us:30-5000", as results and ids write it. */
+static enum status parse_search_text(const struct axis *axis, const cJSON *value, struct cell *cell,
+                                     struct err *err)
+{
+    double us, low, high;
+    int end = 0;
+    const char *text = value->valuestring;
+    if (text[strspn(text, "search:u-0123456789.eE+")] != '\0' ||
+        sscanf(text, "search:%lfus:%lf-%lf%n", &us, &low, &high, &end) != 3 || text[end])
+        return axis_fail_expected(axis, value, err);
+    cJSON members[3] = {{.type = cJSON_Number, .string = (char *)(uintptr_t) "response_p99_us"},
+                        {.type = cJSON_Number, .string = (char *)(uintptr_t) "from"},
+                        {.type = cJSON_Number, .string = (char *)(uintptr_t) "to"}};
+    const double numbers[3] = {us, low, high};
+    for (int i = 0; i < 3; i++) {
+        members[i].valuedouble = numbers[i];
+        members[i].next = i < 2 ? &members[i + 1] : NULL;
+    }
+    const cJSON object = {.type = cJSON_Object, .child = members};
+    return parse_search_object(axis, &object, cell, err);
+}
+
+/* {"rate": 30}, {"poisson": 30} or {"search": {…}}: exactly one of them. */
+static enum status parse_pacing_object(const struct axis *axis, const cJSON *value,
+                                       enum pacing *pacing, double *rate_hz, struct cell *cell,
+                                       struct err *err)
+{
+    static const char *const names[] = {"rate", "poisson", "search"};
+    static const enum pacing pacings[] = {PACING_RATE, PACING_POISSON, PACING_SEARCH};
+    size_t which = 0;
+    for (size_t i = 0; i < 3; i++)
+        if (value->child && strcmp(value->child->string, names[i]) == 0)
+            which = i;
+    const cJSON *member;
+    enum status status = parse_members(axis, value, &names[which], 1, &member, err);
+    if (status != ST_OK)
+        return status;
+    *pacing = pacings[which];
+    if (*pacing == PACING_SEARCH)
+        return parse_search_object(axis, member, cell, err);
+    if (!cJSON_IsNumber(member))
+        return err_set(err, ST_INVALID, "it is a number of frames per second", "%s of pacing is %s",
+                       names[which], axis_kind_of(member));
+    *rate_hz = member->valuedouble;
+    return ST_OK;
+}
+
 enum status axis_parse_pacing(const struct axis *axis, const cJSON *value, struct cell *cell,
                               struct err *err)
 {
+    const char *text = cJSON_IsString(value) ? value->valuestring : "";
     enum pacing pacing = PACING_RATE;
     double rate_hz = 0;
+    if (strncmp(text, "search:", 7) == 0)
+        return parse_search_text(axis, value, cell, err);
     if (cJSON_IsObject(value)) {
-        static const char *const keys[] = {"rate"};
-        const cJSON *rate;
-        enum status status = parse_members(axis, value, keys, 1, &rate, err);
-        if (status != ST_OK)
+        enum status status = parse_pacing_object(axis, value, &pacing, &rate_hz, cell, err);
+        if (status != ST_OK || pacing == PACING_SEARCH)
             return status;
-        if (!cJSON_IsNumber(rate))
-            return err_set(err, ST_INVALID, "rate is a number of frames per second",
-                           "rate of pacing is %s", axis_kind_of(rate));
-        rate_hz = rate->valuedouble;
-    } else if (cJSON_IsString(value) && strcmp(value->valuestring, "pingpong") == 0) {
+    } else if (strcmp(text, "pingpong") == 0) {
         pacing = PACING_PINGPONG;
-    } else if (cJSON_IsString(value) && strcmp(value->valuestring, "max") == 0) {
+    } else if (strcmp(text, "max") == 0) {
         pacing = PACING_MAX;
-    } else if (!cJSON_IsString(value) || strncmp(value->valuestring, "rate:", 5) != 0 ||
-               !parse_decimal(value->valuestring + 5, &rate_hz)) {
+    } else if (strncmp(text, "poisson:", 8) == 0 && parse_decimal(text + 8, &rate_hz)) {
+        pacing = PACING_POISSON;
+    } else if (strncmp(text, "rate:", 5) != 0 || !parse_decimal(text + 5, &rate_hz)) {
         return axis_fail_expected(axis, value, err);
     }
-    if (pacing == PACING_RATE && !(rate_hz >= AXIS_RATE_HZ_MIN && rate_hz <= AXIS_RATE_HZ_MAX))
+    bool paced = pacing == PACING_RATE || pacing == PACING_POISSON;
+    if (paced && !(rate_hz >= AXIS_RATE_HZ_MIN && rate_hz <= AXIS_RATE_HZ_MAX))
         return err_set(err, ST_INVALID, "for as many as the slots allow, write \"max\"",
                        "a rate of %.6g frames per second is not from %g to %.0f", rate_hz,
                        AXIS_RATE_HZ_MIN, AXIS_RATE_HZ_MAX);
     cell->pacing = pacing;
     cell->rate_hz = rate_hz;
+    memset(&cell->search, 0, sizeof cell->search);
     return ST_OK;
 }
 
@@ -172,6 +261,15 @@ enum status axis_parse_launches(const struct axis *axis, const cJSON *value, str
                                 struct err *err)
 {
     return parse_whole(axis, value, 1, AXIS_LAUNCHES_MAX, &cell->launches, err);
+}
+
+enum status axis_parse_timer_slack_ns(const struct axis *axis, const cJSON *value,
+                                      struct cell *cell, struct err *err)
+{
+    if (!cJSON_IsString(value) || strcmp(value->valuestring, "as_found") != 0)
+        return parse_whole(axis, value, 1, AXIS_TIMER_SLACK_NS_MAX, &cell->timer_slack_ns, err);
+    cell->timer_slack_ns = 0;
+    return ST_OK;
 }
 
 static bool is_auto(const cJSON *value)

@@ -27,6 +27,23 @@ enum pacing {
     PACING_RATE,     /* frames fall due on an absolute schedule (open loop) */
     PACING_PINGPONG, /* one frame in flight */
     PACING_MAX,      /* as fast as slots allow: throughput only */
+    PACING_POISSON,  /* the same as rate, with exponentially distributed gaps */
+    /* The highest rate at which the p99 of `response` stays under a bound and no frame is dropped:
+     * each launch finds it by bisection, in several short runs at a fixed rate. */
+    PACING_SEARCH,
+};
+
+/* Where in its period a frame falls due (pacing rate). */
+enum phase {
+    PHASE_FIXED,  /* at its start: a steady clock, which may lock to the period of a poll */
+    PHASE_RANDOM, /* at a random moment of its first half */
+};
+
+/* Who else wants the CPUs that the roles run on. */
+enum load {
+    LOAD_NONE,
+    LOAD_CPU,   /* one process per used CPU that only computes */
+    LOAD_MEMBW, /* one that copies memory, far more than fits in a cache */
 };
 
 /* Which CPUs the roles run on. */
@@ -58,17 +75,33 @@ struct cell {
     const struct access *access;
     const struct wait_strategy *wait;
     uint32_t wait_us; /* the wait's parameter, 0 without one */
+    /* How the producer waits for a slot; NULL: as the consumer waits for frames. Ask
+     * cell_producer_wait. */
+    const struct wait_strategy *producer_wait;
+    uint32_t producer_wait_us;
     const struct kernel *kernel;
     enum fill fill;
     struct geometry geometry;
     enum pacing pacing;
-    double rate_hz; /* PACING_RATE: frames per second, 0.1 to 1,000,000; else 0 */
+    double rate_hz; /* rate and poisson: frames per second, 0.1 to 1,000,000; search: its lowest */
+    struct {
+        uint64_t response_p99_ns; /* the bound; 0 for other pacings */
+        double low_hz, high_hz;   /* where to look, low_hz < high_hz */
+    } search;
+    enum phase phase;
     uint32_t slots;
     enum policy policy;
     enum placement placement;
     uint32_t producer_cpu; /* PLACEMENT_CPUS */
     uint32_t consumer_cpu;
     enum frame_state frame_state;
+    uint32_t fifo_priority;  /* scheduling class: 1 to 99 for SCHED_FIFO; 0: SCHED_OTHER */
+    uint32_t timer_slack_ns; /* of both roles; 0: as found (50 us unless somebody changed it) */
+    bool idle_latency_held;  /* /dev/cpu_dma_latency is held at 0 while the cell runs */
+    enum load load;
+    /* Added by the block's "cpu_baseline", not by its axes: what the tool and the schedule cost
+     * when nothing is handed over. Compared with nothing; see scenarios/README.md. */
+    bool is_baseline;
 
     uint32_t launches; /* 1 to 1000 */
     uint32_t frames;   /* counted frames per launch; 0: a pilot decides, see struct block */
@@ -88,11 +121,28 @@ static inline size_t cell_payload_bytes(const struct cell *cell)
     return cell->fill == FILL_HEADER ? 0 : geometry_payload_bytes(cell->geometry);
 }
 
-/* Values as written in scenarios and results: "in_place", "rate:60", "cpus:0,1", "poll:100",
- * "1920x1080x3". The formatting ones write into `text` of `size` bytes and return it. */
+/* Frames fall due on a schedule, so that `response`, `pacing` and deadlines exist. */
+static inline bool cell_has_schedule(const struct cell *cell)
+{
+    return cell->pacing == PACING_RATE || cell->pacing == PACING_POISSON ||
+           cell->pacing == PACING_SEARCH;
+}
+
+/* The strategies of both directions, with their parameters. */
+static inline const struct wait_strategy *cell_producer_wait(const struct cell *cell,
+                                                             uint32_t *parameter_us)
+{
+    *parameter_us = cell->producer_wait ? cell->producer_wait_us : cell->wait_us;
+    return cell->producer_wait ? cell->producer_wait : cell->wait;
+}
+
+/* Values as written in scenarios and results: "in_place", "rate:60", "poisson:60",
+ * "search:500us:30-5000", "cpus:0,1", "poll:100", "1920x1080x3". The formatting ones write into `text` of `size` bytes and return it. */
 const char *fill_name(enum fill fill);
 const char *policy_name(enum policy policy);
 const char *frame_state_name(enum frame_state state);
+const char *phase_name(enum phase phase);
+const char *load_name(enum load load);
 const char *cell_pacing_format(const struct cell *cell, char *text, size_t size);
 const char *cell_wait_format(const struct cell *cell, char *text, size_t size);
 const char *cell_placement_format(const struct cell *cell, char *text, size_t size);

@@ -46,9 +46,10 @@ static enum status futex_probe(struct err *err)
     return ST_OK;
 }
 
-static enum status futex_open(uint32_t parameter_us, struct wait_state *state, struct err *err)
+static enum status futex_open(const struct wait_config *config, struct wait_state *state,
+                              struct err *err)
 {
-    *state = (struct wait_state){0};
+    *state = (struct wait_state){.fd = -1};
     return ST_OK;
 }
 

@@ -14,12 +14,13 @@ static enum status poll_probe(struct err *err)
     return ST_OK;
 }
 
-static enum status poll_open(uint32_t parameter_us, struct wait_state *state, struct err *err)
+static enum status poll_open(const struct wait_config *config, struct wait_state *state,
+                             struct err *err)
 {
-    if (parameter_us < 1 || parameter_us > 1000000)
+    if (config->parameter_us < 1 || config->parameter_us > 1000000)
         return err_set(err, ST_INVALID, "write, for example, \"poll:100\"",
-                       "wait poll: a period of %u us, not 1 to 1000000", parameter_us);
-    *state = (struct wait_state){.parameter_us = parameter_us};
+                       "wait poll: a period of %u us, not 1 to 1000000", config->parameter_us);
+    *state = (struct wait_state){.parameter_us = config->parameter_us, .fd = -1};
     return ST_OK;
 }
 

@@ -22,10 +22,19 @@ enum wait_parameter {
     WAIT_PARAMETER_US, /* written `poll:100`; required, 1 to 1,000,000 */
 };
 
-/* One role's use of a strategy. Filled by open; owned by the role; one thread. */
+/* One role's use of a strategy for one direction, to idle or to notify. Filled by open; owned by the
+ * role; one thread. */
 struct wait_state {
     uint32_t parameter_us;
+    int fd;     /* borrowed from the config, or -1 */
     void *data; /* the strategy's own, or NULL */
+};
+
+/* What a role opens a strategy with. */
+struct wait_config {
+    uint32_t parameter_us;
+    int fd; /* what create made, as it is numbered in this process; -1 without. The caller keeps it
+             * open until after close and closes it. */
 };
 
 struct wait_strategy {
@@ -38,8 +47,16 @@ struct wait_strategy {
     /* ST_OK, or ST_UNAVAILABLE with the reason and what would help. */
     enum status (*probe)(struct err *err);
 
-    /* May allocate and block; called before the clock starts. The caller closes. */
-    enum status (*open)(uint32_t parameter_us, struct wait_state *state, struct err *err);
+    /* Makes what both roles share beyond the word, in bell->room or as a descriptor. NULL where there
+     * is no such thing. Called once per direction, by the role that made the edge, before the other
+     * one knows of it. *fd is the caller's to close; -1 where there is none. Nothing undoes what is
+     * in the room: its memory goes with the edge, also under a role that was killed while waiting. */
+    enum status (*create)(struct doorbell *bell, int *fd, struct err *err);
+
+    /* May allocate and block; called before the clock starts, by the role that idles and by the one
+     * that notifies. The caller closes. */
+    enum status (*open)(const struct wait_config *config, struct wait_state *state,
+                        struct err *err);
 
     /* Waits until there may be news on `source`, or until deadline_ns (CLOCK_MONOTONIC). For a
      * word: until it differs from `seen`. ST_OK means "try again": the caller re-checks, so an
@@ -56,6 +73,14 @@ struct wait_strategy {
     /* Frees what open made. Safe on a zeroed state. */
     void (*close)(struct wait_state *state);
 };
+
+/* `create`, or nothing to make: *fd is -1 then. */
+static inline enum status wait_create(const struct wait_strategy *strategy, struct doorbell *bell,
+                                      int *fd, struct err *err)
+{
+    *fd = -1;
+    return strategy->create && bell ? strategy->create(bell, fd, err) : ST_OK;
+}
 
 /* The registry, in the order of registry.def. wait_find returns NULL for an unknown name. */
 extern const struct wait_strategy *const wait_registry[];

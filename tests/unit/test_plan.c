@@ -284,15 +284,21 @@ static void setup_survives_the_wire(void **state)
                      .access = access_registry[0],
                      .wait = wait_registry[random_below(wait_registry_count)],
                      .wait_us = (uint32_t)random_below(1000000),
+                     .producer_wait = random_below(2) ? wait_find("poll") : NULL,
+                     .producer_wait_us = (uint32_t)random_below(1000000),
                      .kernel = kernel_registry[random_below(kernel_registry_count)],
                      .fill = (enum fill)random_below(3),
                      .geometry = {1 + (int32_t)random_below(8192), 1 + (int32_t)random_below(8192),
                                   1 + (int32_t)random_below(4)},
-                     .pacing = (enum pacing)random_below(3),
+                     .pacing = (enum pacing)random_below(4),
                      .rate_hz = (double)random_below(1000) + 0.5,
                      .slots = 1 + (uint32_t)random_below(1024),
                      .policy = random_below(2) ? POLICY_BLOCK : POLICY_LATEST,
-                     .frame_state = (enum frame_state)random_below(3)},
+                     .frame_state = (enum frame_state)random_below(3),
+                     .phase = (enum phase)random_below(2),
+                     .fifo_priority = (uint32_t)random_below(100),
+                     .timer_slack_ns = (uint32_t)random_below(1000000001),
+                     .load = (enum load)random_below(3)},
             .frames = 1 + (uint32_t)random_below(1000000),
             .warmup = (uint32_t)random_below(1000),
             .seed = random_below((uint64_t)1 << 53),
@@ -308,6 +314,14 @@ static void setup_survives_the_wire(void **state)
         assert_ptr_equal(back.cell.wait, setup.cell.wait);
         assert_ptr_equal(back.cell.kernel, setup.cell.kernel);
         assert_int_equal(back.cell.wait_us, setup.cell.wait_us);
+        uint32_t producer_us, back_us;
+        assert_ptr_equal(cell_producer_wait(&back.cell, &back_us),
+                         cell_producer_wait(&setup.cell, &producer_us));
+        assert_int_equal(back_us, producer_us);
+        assert_int_equal(back.cell.phase, setup.cell.phase);
+        assert_int_equal(back.cell.fifo_priority, setup.cell.fifo_priority);
+        assert_int_equal(back.cell.timer_slack_ns, setup.cell.timer_slack_ns);
+        assert_int_equal(back.cell.load, setup.cell.load);
         assert_int_equal(back.cell.fill, setup.cell.fill);
         assert_int_equal(back.cell.pacing, setup.cell.pacing);
         assert_true(back.cell.rate_hz == setup.cell.rate_hz);
@@ -319,7 +333,7 @@ static void setup_survives_the_wire(void **state)
         assert_true(back.seed == setup.seed);
         assert_int_equal(back.cpu, setup.cpu);
         /* Without any one of its members it is refused; a rate is only needed by pacing rate. */
-        cJSON *lost = cJSON_GetArrayItem(parsed, 1 + (int)random_below(18));
+        cJSON *lost = cJSON_GetArrayItem(parsed, 1 + (int)random_below(24));
         bool is_rate = strcmp(lost->string, "rate_hz") == 0;
         cJSON_Delete(cJSON_DetachItemViaPointer(parsed, lost));
         assert_int_equal(role_setup_from_json(parsed, &back, &err), is_rate ? ST_OK : ST_CORRUPT);
@@ -334,10 +348,19 @@ static void addresses_survive_the_wire(void **state)
     struct err err;
     struct transport_address address = {.byte_count = TRANSPORT_ADDRESS_BYTES}, back;
     random_bytes(address.bytes, sizeof address.bytes);
-    struct channel_message message = {.json = role_address_to_json(&address), .fd_count = 1};
-    message.fds[0] = dup(0);
+    struct wait_pair pair = {.directions = {{.fd = -1}, {.fd = dup(0)}}}, waits = {0};
+    struct channel_message message = {0};
+    address.fds[0] = dup(0);
+    address.fd_count = 1;
+    message.json = role_address_to_json(&address, &pair, message.fds, &message.fd_count);
+    assert_int_equal(message.fd_count, 2);
+    assert_int_equal(message.fds[1], pair.directions[DIRECTION_READ].fd);
     int fd = message.fds[0];
-    assert_int_equal(role_address_from_message(&message, &back, &err), ST_OK);
+    waits.directions[DIRECTION_WRITE].fd = -1;
+    assert_int_equal(role_address_from_message(&message, &back, &waits, &err), ST_OK);
+    assert_int_equal(waits.directions[DIRECTION_WRITE].fd, -1);
+    assert_int_equal(waits.directions[DIRECTION_READ].fd, pair.directions[DIRECTION_READ].fd);
+    wait_pair_close(&waits);
     assert_int_equal(back.byte_count, TRANSPORT_ADDRESS_BYTES);
     assert_memory_equal(back.bytes, address.bytes, sizeof address.bytes);
     assert_int_equal(back.fds[0], fd);
@@ -345,10 +368,11 @@ static void addresses_survive_the_wire(void **state)
     transport_address_close(&back);
     channel_message_clear(&message);
     static const char *const bad[] = {"{\"bytes\":\"0\"}", "{\"bytes\":\"zz\"}",
-                                      "{\"bytes\":\"AB\"}"};
+                                      "{\"bytes\":\"AB\"}",
+                                      "{\"bytes\":\"ab\",\"wait_fds\":[true,false]}"};
     for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
         message.json = cJSON_Parse(bad[i]);
-        assert_int_equal(role_address_from_message(&message, &back, &err), ST_CORRUPT);
+        assert_int_equal(role_address_from_message(&message, &back, &waits, &err), ST_CORRUPT);
         channel_message_clear(&message);
     }
 }

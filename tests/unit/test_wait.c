@@ -29,8 +29,8 @@ static struct wait_state wait_open(const struct wait_strategy *wait)
     struct wait_state state;
     struct err err = {0};
     assert_int_equal(wait->probe(&err), ST_OK);
-    assert_int_equal(wait->open(wait->parameter == WAIT_PARAMETER_US ? POLL_US : 0, &state, &err),
-                     ST_OK);
+    const struct wait_config config = {wait->parameter == WAIT_PARAMETER_US ? POLL_US : 0, -1};
+    assert_int_equal(wait->open(&config, &state, &err), ST_OK);
     return state;
 }
 
@@ -79,8 +79,10 @@ static void registry_is_whole(void **unused)
     assert_null(wait_find("spinn"));
     struct err err;
     struct wait_state state;
-    assert_int_equal(wait_find("poll")->open(0, &state, &err), ST_INVALID);
-    assert_int_equal(wait_find("poll")->open(1000001, &state, &err), ST_INVALID);
+    assert_int_equal(wait_find("poll")->open(&(struct wait_config){0, -1}, &state, &err),
+                     ST_INVALID);
+    assert_int_equal(wait_find("poll")->open(&(struct wait_config){1000001, -1}, &state, &err),
+                     ST_INVALID);
     assert_non_null(strstr(err.what, "1000001"));
 }
 
