@@ -17,6 +17,8 @@ import uuid
 MARKER = "HANDOFF_TEST_MARKER"
 # Runs a program on a kernel that lacks something.
 WITHOUT = os.path.join(os.path.dirname(os.path.abspath(__file__)), "without.py")
+# What runs a program for another architecture; handoff starts its roles behind it, too.
+EMULATOR = os.environ.get("HANDOFF_EMULATOR", "").split()
 # How often the runner's descriptors are looked at.
 SAMPLE_S = 0.01
 # What a sanitizer prints, in whichever process.
@@ -127,7 +129,7 @@ class Program:
         environment.update(env or {})
         environment[MARKER] = self.marker
         self.process = subprocess.Popen(
-            list(wrapper) + list(command), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+            list(wrapper) + EMULATOR + list(command), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
             stderr=subprocess.PIPE, env=environment, **options)
         self.pid = self.process.pid
         self.out = []  # (time in ns, line)
