@@ -1,0 +1,153 @@
+/* session_events.c: the event loop of a launch: two control sockets, two pidfds and a signalfd. See
+ * session_parts.h. */
+#include "harness/run/session_parts.h"
+
+#include <poll.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "harness/base/json.h"
+#include "harness/measure/clock.h"
+
+/* How long after one role's complaint about its peer the peer's death is waited for, so that the
+ * cause is reported and not the consequence. */
+#define SESSION_BLAME_NS 100000000u
+/* From a role's closed socket to its being a process that can be reaped, on a loaded machine. */
+#define SESSION_REAP_NS 500000000u
+
+/* The producer's address, on to the consumer with its descriptors. */
+static enum status session_relay_address(struct session *session, struct channel_message *message,
+                                         struct err *err)
+{
+    enum status status = channel_send(session->roles[CONSUMER].process.control_fd, message->json,
+                                      message->fds, message->fd_count, err);
+    return status == ST_PEER_GONE ? ST_OK : status;
+}
+
+static void session_note_complaint(struct session *session, struct session_role *role,
+                                   const cJSON *json)
+{
+    role->complained = true;
+    role->failure.status = status_from_name(json_get_string(json, "status", ""));
+    snprintf(role->failure.what, sizeof role->failure.what, "%s",
+             json_get_string(json, "what", "failed without saying why"));
+    snprintf(role->failure.hint, sizeof role->failure.hint, "%s",
+             json_get_string(json, "hint", ""));
+    if (session->complained_ns == 0)
+        session->complained_ns = clock_now_ns();
+}
+
+/* One message from a role. */
+static enum status session_handle(struct session *session, struct session_role *role,
+                                  struct channel_message *message, struct err *err)
+{
+    const char *type = json_get_string(message->json, "type", "");
+    if (strcmp(type, "address") == 0 && role == &session->roles[PRODUCER])
+        return session_relay_address(session, message, err);
+    if (strcmp(type, "ready") == 0 && role->phase == SESSION_STARTED) {
+        role->phase = SESSION_READY;
+        return ST_OK;
+    }
+    if (strcmp(type, "error") == 0) {
+        session_note_complaint(session, role, message->json);
+        return ST_OK;
+    }
+    if (strcmp(type, "finished") == 0 && role->phase == SESSION_READY) {
+        enum status status = role_report_from_json(message->json, &role->report, err);
+        role->phase = status == ST_OK ? SESSION_FINISHED : role->phase;
+        return status;
+    }
+    return err_set(err, ST_CORRUPT, "do both ends run the same version of handoff?",
+                   "the %s sent \"%s\" where that has no place", role->name, type);
+}
+
+/* Reads one message, or finds that the role is gone. A broken message counts as a complaint. */
+static void session_read(struct session *session, struct session_role *role)
+{
+    struct channel_message message = {0};
+    struct err failure;
+    enum status status = channel_receive(role->process.control_fd, 0, &message, &failure);
+    if (status == ST_TIMEOUT)
+        return;
+    if (status == ST_PEER_GONE) {
+        role->ended = true;
+        return;
+    }
+    if (status == ST_OK)
+        status = session_handle(session, role, &message, &failure);
+    channel_message_clear(&message);
+    /* The first one counts: a role that goes on and on must not put off the end. */
+    if (status != ST_OK && !role->complained) {
+        role->complained = true;
+        role->failure = failure;
+        if (session->complained_ns == 0)
+            session->complained_ns = clock_now_ns();
+    }
+}
+
+/* Waits once for anything to happen, at most until `deadline_ns`. */
+static void session_poll(struct session *session, uint64_t deadline_ns)
+{
+    struct pollfd fds[2 * ROLES + 1];
+    uint64_t now_ns = clock_now_ns();
+    uint64_t left_ns = deadline_ns > now_ns ? deadline_ns - now_ns : 0;
+    struct timespec left = {.tv_sec = (time_t)(left_ns / 1000000000u),
+                            .tv_nsec = (long)(left_ns % 1000000000u)};
+    for (int i = 0; i < ROLES; i++) {
+        const struct session_role *role = &session->roles[i];
+        fds[2 * i] =
+            (struct pollfd){.fd = role->ended ? -1 : role->process.control_fd, .events = POLLIN};
+        fds[2 * i + 1] =
+            (struct pollfd){.fd = role->ended ? -1 : role->process.pidfd, .events = POLLIN};
+    }
+    fds[2 * ROLES] = (struct pollfd){.fd = session->request->signal_fd, .events = POLLIN};
+    if (ppoll(fds, 2 * ROLES + 1, &left, NULL) <= 0)
+        return;
+    if (fds[2 * ROLES].revents)
+        session->interrupted = true;
+    for (int i = 0; i < ROLES; i++) {
+        /* Last words first: a role that failed says so before it ends. */
+        if (fds[2 * i].revents)
+            session_read(session, &session->roles[i]);
+        else if (fds[2 * i + 1].revents)
+            session->roles[i].ended = true;
+    }
+}
+
+/* True when nothing more is to be waited for: somebody ended or complained, and the other side has
+ * had its time to show whether it was the cause. */
+static bool session_broken(const struct session *session, uint64_t now_ns)
+{
+    for (int i = 0; i < ROLES; i++)
+        if (session->roles[i].ended && !session->roles[i].complained)
+            return true;
+    return session->complained_ns != 0 && now_ns > session->complained_ns + SESSION_BLAME_NS;
+}
+
+enum status session_await(struct session *session, enum session_phase phase, uint64_t deadline_ns)
+{
+    for (;;) {
+        uint64_t now_ns = clock_now_ns();
+        if (session->interrupted)
+            return ST_INTERRUPTED;
+        if (session_broken(session, now_ns))
+            return ST_ROLE_DIED;
+        if (session->complained_ns == 0 && session->roles[PRODUCER].phase >= phase &&
+            session->roles[CONSUMER].phase >= phase)
+            return ST_OK;
+        if (now_ns >= deadline_ns)
+            return ST_TIMEOUT;
+        uint64_t blame_ns = session->complained_ns + SESSION_BLAME_NS + 1;
+        session_poll(session,
+                     session->complained_ns && blame_ns < deadline_ns ? blame_ns : deadline_ns);
+    }
+}
+
+void session_reap_ended(struct session *session)
+{
+    uint64_t until_ns = clock_now_ns() + SESSION_REAP_NS;
+    for (int i = 0; i < ROLES; i++)
+        while (session->roles[i].ended && !process_has_ended(&session->roles[i].process) &&
+               clock_now_ns() < until_ns)
+            clock_sleep_until_ns(clock_now_ns() + 200000u);
+}

@@ -1,0 +1,135 @@
+/* session_outcome.c: what a launch came to: who is to blame, what it counted, what its frames say.
+ * See session_parts.h. */
+#include "harness/run/session_parts.h"
+
+#include <stdio.h>
+
+/* Who failed first: a death that nobody announced, then a complaint that is not about the peer. */
+static const struct session_role *session_culprit(const struct session *session)
+{
+    const struct session_role *culprit = NULL;
+    for (int i = 0; i < ROLES; i++)
+        if (session->roles[i].ended && !session->roles[i].complained)
+            return &session->roles[i];
+    for (int i = 0; i < ROLES; i++) {
+        const struct session_role *role = &session->roles[i];
+        if (role->complained && (!culprit || culprit->failure.status == ST_PEER_GONE))
+            culprit = role;
+    }
+    return culprit;
+}
+
+static uint32_t session_trace_count(const struct session_role *role)
+{
+    const struct trace *trace = role->trace.bytes;
+    return trace ? atomic_load_explicit(&trace->count, memory_order_acquire) : 0;
+}
+
+void session_fail(struct launch_outcome *outcome, const struct err *failure, enum status status)
+{
+    outcome->status = status;
+    snprintf(outcome->reason, sizeof outcome->reason, "%.*s", (int)sizeof outcome->reason - 1,
+             failure->what);
+    snprintf(outcome->hint, sizeof outcome->hint, "%s", failure->hint);
+}
+
+void session_explain(struct session *session, enum status status, struct launch_outcome *outcome)
+{
+    char end[96];
+    const struct session_role *culprit = session_culprit(session);
+    outcome->status = status;
+    if (status == ST_TIMEOUT) {
+        snprintf(outcome->reason, sizeof outcome->reason,
+                 "no end in sight at the deadline: %u of %u frames sent, %u received",
+                 session_trace_count(&session->roles[PRODUCER]),
+                 session->request->warmup + session->request->frames,
+                 session_trace_count(&session->roles[CONSUMER]));
+        snprintf(outcome->hint, sizeof outcome->hint, "lower the rate or the frame size");
+    } else if (culprit && culprit->complained) {
+        session_fail(outcome, &culprit->failure, culprit->failure.status);
+    } else if (culprit) {
+        snprintf(outcome->reason, sizeof outcome->reason, "the %s %s after %u of its %u frames",
+                 culprit->name, process_end_format(&culprit->process, end, sizeof end),
+                 session_trace_count(culprit), session->request->warmup + session->request->frames);
+        snprintf(outcome->hint, sizeof outcome->hint,
+                 "the kernel's log (dmesg) tells of crashes and of memory running out");
+    }
+}
+
+void session_check_ends(const struct session *session, struct launch_outcome *outcome)
+{
+    char end[96];
+    for (int i = 0; i < ROLES && outcome->status == ST_OK; i++) {
+        const struct session_role *role = &session->roles[i];
+        if (role->process.wait_status == 0)
+            continue;
+        outcome->status = ST_ROLE_DIED;
+        snprintf(outcome->reason, sizeof outcome->reason, "the %s %s after its last frame",
+                 role->name, process_end_format(&role->process, end, sizeof end));
+        snprintf(outcome->hint, sizeof outcome->hint,
+                 "it had %u s to clean up; what it said is on standard error",
+                 (unsigned)(PROCESS_GRACE_NS / 1000000000u));
+    }
+}
+
+void session_fill_outcome(const struct session *session, struct launch_outcome *outcome)
+{
+    const struct session_request *request = session->request;
+    const struct role_report *sent = &session->roles[PRODUCER].report;
+    const struct role_report *received = &session->roles[CONSUMER].report;
+    const double payload_bytes = (double)cell_payload_bytes(request->cell);
+    outcome->producer = sent->usage;
+    outcome->consumer = received->usage;
+    /* Each side by its own frames: with policy latest the consumer takes fewer. */
+    if (payload_bytes > 0 && sent->frames > 0 && received->frames > 0)
+        outcome->copies_per_frame =
+            (double)(sent->counters.copied_bytes + sent->filled_bytes) /
+                (payload_bytes * (double)sent->frames) +
+            (double)(received->counters.copied_bytes + received->filled_bytes) /
+                (payload_bytes * (double)received->frames);
+}
+
+static enum status session_fold_traces(const struct session *session, bool partial,
+                                       struct fold *fold, struct launch_outcome *outcome,
+                                       struct err *err)
+{
+    const struct session_request *request = session->request;
+    const struct cell *cell = request->cell;
+    const struct shm_map *producer = &session->roles[PRODUCER].trace;
+    const struct shm_map *consumer = &session->roles[CONSUMER].trace;
+    const struct fold_config config = {
+        .warmup = request->warmup,
+        .frames = request->frames,
+        .partial = partial,
+        .latest = cell->policy == POLICY_LATEST,
+        .rate = cell_has_schedule(cell),
+        .commit_moves_bytes = (cell->transport->flags & TRANSPORT_MOVES_BYTES) != 0,
+        .fills_in_place = cell->fill == FILL_IN_PLACE,
+        .zero_copy = cell->access->enqueue == NULL,
+        .deadline_ns = outcome->deadline_ns,
+        .tolerance_ns = request->tolerance_ns,
+    };
+    enum status status = fold_traces(&config, producer->bytes, producer->size_bytes,
+                                     consumer->bytes, consumer->size_bytes, fold, err);
+    if (status != ST_OK || partial)
+        return status;
+    status = fold_integrity_verdict(&fold->integrity, err);
+    uint64_t skipped = session->roles[PRODUCER].report.counters.skipped_frames;
+    if (status == ST_OK && config.latest && skipped != fold->integrity.skipped)
+        status = err_set(err, ST_CORRUPT, "this is a defect of the transport",
+                         "%llu frames never arrived, but the transport replaced %llu",
+                         (unsigned long long)fold->integrity.skipped, (unsigned long long)skipped);
+    return status;
+}
+
+void session_fold(const struct session *session, struct fold *fold, struct launch_outcome *outcome)
+{
+    struct err failure;
+    if (!session->roles[PRODUCER].trace.bytes || !session->roles[CONSUMER].trace.bytes)
+        return;
+    enum status status =
+        session_fold_traces(session, outcome->status != ST_OK, fold, outcome, &failure);
+    if (outcome->status == ST_OK && status != ST_OK)
+        session_fail(outcome, &failure, status);
+    outcome->fold = fold;
+}
