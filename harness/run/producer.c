@@ -10,6 +10,7 @@
 #include "harness/measure/clock.h"
 #include "harness/run/fault.h"
 #include "harness/run/role.h"
+#include "harness/run/schedule.h"
 #include "harness/run/source_frames.h"
 
 #define PRODUCER_FAULT(point, id) FAULT_POINT("producer", point, id)
@@ -23,7 +24,7 @@ struct producer {
     const struct transport *transport;
     struct wait_pair waits;
     struct wait_loop loop;
-    double period_ns;  /* pacing rate */
+    struct schedule schedule;
     bool sends_source; /* commit takes the frame from the source buffer */
     bool counts_fill;  /* the fill is a copy, not the source's own writing */
     uint64_t filled_bytes;
@@ -40,6 +41,7 @@ static void producer_clean_up(void *state)
     if (producer->transport)
         producer->transport->destroy(producer->endpoint);
     source_frames_close(&producer->source);
+    schedule_close(&producer->schedule);
     free(producer);
 }
 
@@ -82,12 +84,15 @@ static enum status producer_prepare(struct role *role, void **state, struct err 
         return err_set(err, ST_NO_MEMORY, NULL, "out of memory for the producer");
     producer->waits = role_wait_pair(cell);
     *state = producer; /* role_work cleans up, whatever happens from here on */
-    producer->period_ns = cell_has_schedule(cell) ? 1e9 / cell->rate_hz : 0.0;
     producer->sends_source =
         cell->fill != FILL_IN_PLACE && (cell->transport->flags & TRANSPORT_SENDS_SOURCE) != 0;
     producer->counts_fill = cell->fill == FILL_COPY;
-    enum status status = source_frames_open(&producer->source, cell->geometry,
-                                            cell_payload_bytes(cell), role->setup.seed, err);
+    enum status status = schedule_open(cell, role_setup_total(&role->setup), role->setup.seed,
+                                       &producer->schedule, err);
+    if (status != ST_OK)
+        return status;
+    status = source_frames_open(&producer->source, cell->geometry, cell_payload_bytes(cell),
+                                role->setup.seed, err);
     if (status != ST_OK)
         return status;
     status = producer_create_edge(role, producer, err);
@@ -113,14 +118,19 @@ static inline void producer_fill(struct producer *producer, int32_t id, struct f
     }
 }
 
-/* When the schedule wants a frame (pacing rate). */
+/* When the schedule wants a frame (a cell with a schedule). */
 static inline uint64_t producer_due_ns(const struct producer *producer, const struct role *role,
                                        int32_t id)
 {
-    return role->start_ns + (uint64_t)(producer->period_ns * id);
+    return role->start_ns + producer->schedule.offsets_ns[id];
 }
 
-/* Waits until the frame may start: its time has come, or (ping-pong) the last one is back. */
+/* Waits until the frame may start: its time has come, or (ping-pong) the last one is back.
+ *
+ * The pacer sleeps to the end and does not finish by looking at the clock, although it is woken 20
+ * to 180 us late: a producer that spins keeps its CPU awake and warm, which a camera's does not do,
+ * and what it burned would be most of the cell's CPU cost. How late it was is an interval of its own
+ * (`pacing`), and the axes timer_slack_ns and idle_latency make it sharper. */
 static inline enum status producer_pace(struct producer *producer, const struct role *role,
                                         int32_t id, struct frame *frame, uint64_t *stamps,
                                         struct err *err)
@@ -153,7 +163,7 @@ static inline void producer_prepare_source(struct producer *producer, const stru
     uint64_t end_ns = clock_now_ns();
     /* Once late, every frame begins after its time, so what it took has to tell as well. */
     producer->late_frames += (begin_ns <= due_ns && end_ns > due_ns) ||
-                             (double)(end_ns - begin_ns) > producer->period_ns;
+                             end_ns - begin_ns > schedule_gap_ns(&producer->schedule, (uint32_t)id);
 }
 
 /* One frame. `copy` and `header`: the frame is whole in the source buffer (ready), a slot is waited
