@@ -143,7 +143,7 @@ struct stats_estimate stats_estimate_log(const double *values, size_t count)
     return estimate;
 }
 
-struct stats_estimate stats_estimate_linear(const double *values, size_t count)
+struct stats_estimate stats_estimate_signed(const double *values, size_t count)
 {
     struct stats_estimate estimate = stats_range(values, count);
     if (count == 0)
@@ -152,10 +152,18 @@ struct stats_estimate stats_estimate_linear(const double *values, size_t count)
     stats_mean(values, count, stats_map_same, &estimate.value, &error);
     if (count >= STATS_LAUNCHES_MIN) {
         double reach = stats_t_quantile(0.975, (uint32_t)count - 1) * error;
-        estimate.low = fmax(0.0, estimate.value - reach);
+        estimate.low = estimate.value - reach;
         estimate.high = estimate.value + reach;
         estimate.spread = STATS_SPREAD_CI95;
     }
+    return estimate;
+}
+
+struct stats_estimate stats_estimate_linear(const double *values, size_t count)
+{
+    struct stats_estimate estimate = stats_estimate_signed(values, count);
+    if (estimate.spread == STATS_SPREAD_CI95)
+        estimate.low = fmax(0.0, estimate.low);
     return estimate;
 }
 

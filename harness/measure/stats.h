@@ -65,6 +65,8 @@ struct stats_estimate {
 struct stats_estimate stats_estimate_log(const double *values, size_t count);
 /* For figures that may be 0, such as CPU time: the mean with its t interval, not below 0. */
 struct stats_estimate stats_estimate_linear(const double *values, size_t count);
+/* The same for differences, which may be negative: not cut at 0. */
+struct stats_estimate stats_estimate_signed(const double *values, size_t count);
 
 /* The quantile at p (0.5 <= p < 1) of Student's t distribution with `degrees` >= 1 degrees of
  * freedom, to 9 digits. */

@@ -76,6 +76,7 @@ static enum status usage_parse_total(const char *line, struct usage_system *usag
         return err_set(err, ST_UNAVAILABLE, NULL, "/proc/stat: its first line is not understood");
     uint64_t tick_ns = 1000000000u / (uint64_t)ticks_per_s;
     usage->busy_ns = (ticks[0] + ticks[1] + ticks[2] + ticks[5] + ticks[6]) * tick_ns;
+    usage->idle_ns = (ticks[3] + ticks[4]) * tick_ns;
     usage->steal_ns = ticks[7] * tick_ns;
     return ST_OK;
 }
@@ -104,10 +105,14 @@ enum status usage_system_read(struct usage_system *usage, struct err *err)
 struct usage_system usage_system_difference(const struct usage_system *begin,
                                             const struct usage_system *end)
 {
-    return (struct usage_system){
+    struct usage_system used = {
         .busy_ns = usage_step(begin->busy_ns, end->busy_ns),
+        .idle_ns = usage_step(begin->idle_ns, end->idle_ns),
         .steal_ns = usage_step(begin->steal_ns, end->steal_ns),
         .wall_ns = usage_step(begin->wall_ns, end->wall_ns),
         .cpus = end->cpus,
     };
+    if (begin->cpus == end->cpus)
+        used.busy_ns = usage_step(used.idle_ns + used.steal_ns, used.wall_ns * used.cpus);
+    return used;
 }

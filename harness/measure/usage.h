@@ -27,9 +27,16 @@ void usage_self(struct usage *usage);
 /* end - begin, field by field; a field that ran backwards (the kernel's split may) is 0. */
 struct usage usage_difference(const struct usage *begin, const struct usage *end);
 
-/* All CPUs together. */
+/* All CPUs together: a reading, or the difference of two.
+ *
+ * What was busy is what was not idle. On a kernel without periodic ticks (NOHZ, as all of ours)
+ * idle time is measured where a CPU enters and leaves idle, while user and system time of short
+ * stretches are samples taken at a tick: a process that woke a thousand times a second for 50 us
+ * came out as 0.0 of 0.05 s by the ticks, and as 0.051 s by the idle time. */
 struct usage_system {
-    uint64_t busy_ns;  /* user, nice, system, irq, softirq: everything but idle, iowait and steal */
+    uint64_t busy_ns;  /* a difference: wall time of all CPUs less idle, iowait and steal; where the
+                        * number of CPUs changed, and in a reading: the sum of the busy ticks */
+    uint64_t idle_ns;  /* idle and iowait */
     uint64_t steal_ns; /* taken by the hypervisor */
     uint64_t wall_ns;  /* CLOCK_MONOTONIC */
     uint32_t cpus;     /* that /proc/stat lists */

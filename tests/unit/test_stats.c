@@ -413,6 +413,50 @@ static void test_system_usage(void **state)
     assert_true(used.busy_ns <= (used.wall_ns + 50000000) * used.cpus);
 }
 
+/* Ticks do not see what runs between them; the idle time does. */
+static void test_busy_is_what_was_not_idle(void **state)
+{
+    const uint64_t ms = 1000000;
+    struct usage_system begin = {.busy_ns = random_below(1000) * ms,
+                                 .idle_ns = random_below(1000) * ms,
+                                 .steal_ns = random_below(1000) * ms,
+                                 .wall_ns = random_below(1000) * ms,
+                                 .cpus = 4};
+    struct usage_system end = begin;
+    end.wall_ns += 1000 * ms;
+    end.idle_ns += 3200 * ms;
+    end.steal_ns += 300 * ms;
+    end.busy_ns += 20 * ms;
+    struct usage_system used = usage_system_difference(&begin, &end);
+    assert_int_equal(used.busy_ns, 500 * ms);
+    assert_int_equal(used.steal_ns, 300 * ms);
+    /* All idle and a tick more, as the kernel rounds: nothing, not a huge number. */
+    end.idle_ns += 510 * ms;
+    assert_int_equal(usage_system_difference(&begin, &end).busy_ns, 0);
+    /* A CPU that came or went makes the idle time unusable. */
+    end.cpus = 3;
+    assert_int_equal(usage_system_difference(&begin, &end).busy_ns, 20 * ms);
+}
+
+static void test_differences_may_be_negative(void **state)
+{
+    double values[12];
+    for (int i = 0; i < 12; i++)
+        values[i] = -5.0 + (i % 2 ? 1.0 : -1.0);
+    struct stats_estimate difference = stats_estimate_signed(values, 12);
+    assert_int_equal(difference.spread, STATS_SPREAD_CI95);
+    assert_true(fabs(difference.value + 5.0) < 1e-12);
+    /* Standard deviation sqrt(12/11), t(0.975, 11) = 2.200985. */
+    double reach = 2.200985 * sqrt(12.0 / 11.0 / 12.0);
+    assert_true(fabs(difference.low - (-5.0 - reach)) < 1e-5);
+    assert_true(fabs(difference.high - (-5.0 + reach)) < 1e-5);
+    assert_true(stats_estimate_linear(values, 12).low == 0.0);
+    difference = stats_estimate_signed(values, 3);
+    assert_int_equal(difference.spread, STATS_SPREAD_RANGE);
+    assert_true(difference.low == -6.0 && difference.high == -4.0);
+    assert_int_equal(stats_estimate_signed(values, 0).spread, STATS_SPREAD_NONE);
+}
+
 int main(void)
 {
     random_seed();
@@ -433,6 +477,8 @@ int main(void)
         cmocka_unit_test(test_warmup_of_odd_series),
         cmocka_unit_test(test_usage_counts_work_and_sleep),
         cmocka_unit_test(test_system_usage),
+        cmocka_unit_test(test_busy_is_what_was_not_idle),
+        cmocka_unit_test(test_differences_may_be_negative),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
