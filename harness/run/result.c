@@ -77,6 +77,18 @@ static bool result_add_warnings(cJSON *json, const struct result_context *contex
     return ok;
 }
 
+static bool result_add_claim(cJSON *block, const struct claim *claim)
+{
+    cJSON *json = claim ? result_add_object(block, "claim") : NULL;
+    return !claim || (json && json_add_string(json, "id", claim->id) &&
+                      json_add_string(json, "says", claim->says) &&
+                      json_add_string(json, "where", claim->where) &&
+                      json_add_string(json, "figure", claim->figure) &&
+                      json_add_u64(json, "low_ns", claim->low_ns) &&
+                      json_add_u64(json, "high_ns", claim->high_ns) &&
+                      json_add_string(json, "known", claim->known));
+}
+
 static bool result_add_blocks(cJSON *json, const struct scenario *scenario)
 {
     cJSON *blocks = result_add_array(json, "blocks");
@@ -86,7 +98,8 @@ static bool result_add_blocks(cJSON *json, const struct scenario *scenario)
         cJSON *member = cJSON_CreateObject();
         ok = json_append(blocks, member) && json_add_string(member, "name", block->name) &&
              json_add_string(member, "description", result_text(block->description)) &&
-             json_add_string(member, "compare", result_text(block->compare));
+             json_add_string(member, "compare", result_text(block->compare)) &&
+             result_add_claim(member, block->claim);
     }
     return ok;
 }

@@ -8,6 +8,8 @@
 
 /* Policy latest: the frame held, the newest one, and one to write the next into. */
 #define LATEST_SLOTS_MIN 3
+/* Fewer frames have no p99: results/README.md. */
+#define SEARCH_FRAMES_MIN 368
 
 void applicable_refuse(struct cell *cell, enum status status, const char *reason, const char *hint)
 {
@@ -27,6 +29,16 @@ static void refuse(struct cell *cell, const char *hint, const char *format, ...)
     vsnprintf(reason, sizeof reason, format, args);
     va_end(args);
     applicable_refuse(cell, ST_NOT_APPLICABLE, reason, hint);
+}
+
+static const char *pacing_name(enum pacing pacing)
+{
+    static const char *const names[] = {[PACING_RATE] = "rate",
+                                        [PACING_PINGPONG] = "pingpong",
+                                        [PACING_MAX] = "max",
+                                        [PACING_POISSON] = "poisson",
+                                        [PACING_SEARCH] = "search"};
+    return names[pacing];
 }
 
 static const char *sources_name(unsigned sources)
@@ -59,15 +71,26 @@ bool cell_wait_fits(const struct wait_strategy *wait, const struct transport *tr
     return (transport->sources & wait->sources) == transport->sources;
 }
 
-static bool transport_refuses(struct cell *cell)
+/* The consumer's wait, or the producer's for a free slot. */
+static bool wait_refuses(struct cell *cell, const char *axis, const struct wait_strategy *wait)
 {
     const struct transport *transport = cell->transport;
     char hint[sizeof cell->hint];
-    if (!cell_wait_fits(cell->wait, transport)) {
-        list_fitting_waits(transport, hint, sizeof hint);
-        refuse(cell, hint, "transport %s is waited for on %s, and wait %s cannot do that",
-               transport->name, sources_name(transport->sources), cell->wait->name);
-    } else if (!(transport->policies & cell->policy)) {
+    if (!wait || cell_wait_fits(wait, transport))
+        return false;
+    list_fitting_waits(transport, hint, sizeof hint);
+    refuse(cell, hint, "transport %s is waited for on %s, and %s %s cannot do that",
+           transport->name, sources_name(transport->sources), axis, wait->name);
+    return true;
+}
+
+static bool transport_refuses(struct cell *cell)
+{
+    const struct transport *transport = cell->transport;
+    if (wait_refuses(cell, "wait", cell->wait) ||
+        wait_refuses(cell, "producer_wait", cell->producer_wait))
+        return true;
+    if (!(transport->policies & cell->policy)) {
         refuse(cell, "`handoff list transports` shows which policies each has",
                "transport %s has no policy %s", transport->name, policy_name(cell->policy));
     } else if (cell->slots < transport->slots_min || cell->slots > transport->slots_max) {
@@ -113,11 +136,84 @@ static bool values_refuse(struct cell *cell)
     return true;
 }
 
+static bool pacing_refuses(struct cell *cell)
+{
+    if (cell->phase == PHASE_RANDOM && cell->pacing != PACING_RATE) {
+        refuse(cell, "use pacing rate, or phase fixed",
+               "phase random moves a frame within the period of a fixed rate, and pacing %s has "
+               "none",
+               pacing_name(cell->pacing));
+    } else if (cell->pacing == PACING_SEARCH && (cell->transport->flags & TRANSPORT_NO_PAYLOAD)) {
+        refuse(cell, "search with a transport that carries frames, or use pacing rate",
+               "pacing search looks for the rate that a transport keeps up with, and transport %s "
+               "hands nothing over",
+               cell->transport->name);
+    } else if (cell->pacing == PACING_SEARCH && cell->frame_state != FRAME_STATE_AS_LEFT) {
+        refuse(cell, "use frame_state as_left, or pacing rate",
+               "frame_state %s takes time before each frame, and pacing search would find the rate "
+               "of that",
+               frame_state_name(cell->frame_state));
+    } else if (cell->pacing == PACING_SEARCH && cell->frames != 0 &&
+               cell->frames < SEARCH_FRAMES_MIN) {
+        refuse(cell, "use frames auto, or 368 and more",
+               "pacing search judges each rate by the p99 of response, and %" PRIu32
+               " frames have none",
+               cell->frames);
+    } else {
+        return false;
+    }
+    return true;
+}
+
+/* It keeps the CPU while it waits. yield gives it to others of the same priority without sleeping. */
+static bool wait_keeps_cpu(const struct wait_strategy *wait)
+{
+    return !wait->sleeps && strcmp(wait->name, "yield") != 0;
+}
+
+static bool shares_cpu(const struct cell *cell)
+{
+    return cell->placement == PLACEMENT_SAME_CPU ||
+           (cell->placement == PLACEMENT_CPUS && cell->producer_cpu == cell->consumer_cpu);
+}
+
+const char *applicable_cpu_keeper(const struct cell *cell)
+{
+    if (wait_keeps_cpu(cell->wait))
+        return cell->wait->name;
+    if (cell->producer_wait && wait_keeps_cpu(cell->producer_wait))
+        return cell->producer_wait->name;
+    return NULL;
+}
+
+static bool scheduling_refuses(struct cell *cell)
+{
+    const char *keeper = applicable_cpu_keeper(cell);
+    if (cell->fifo_priority == 0)
+        return false;
+    if (shares_cpu(cell) && keeper) {
+        refuse(cell,
+               "use two CPUs, scheduling other, or a wait that gives the CPU away: yield, poll, "
+               "futex, block",
+               "two roles of one fifo priority on one CPU: the one that waits with %s never lets "
+               "the other run",
+               keeper);
+        return true;
+    }
+    if (cell->timer_slack_ns > 0) {
+        refuse(cell, "use timer_slack_ns as_found, or scheduling other",
+               "the kernel gives real-time tasks no timer slack, so timer_slack_ns changes nothing "
+               "under scheduling fifo");
+        return true;
+    }
+    return false;
+}
+
 void applicable_judge(struct cell *cell)
 {
     cell->runnable = ST_OK;
     cell->reason[0] = '\0';
     cell->hint[0] = '\0';
-    if (!transport_refuses(cell))
-        values_refuse(cell);
+    if (!transport_refuses(cell) && !values_refuse(cell) && !pacing_refuses(cell))
+        scheduling_refuses(cell);
 }

@@ -8,6 +8,10 @@
 /* Sets runnable, reason and hint: ST_OK or ST_NOT_APPLICABLE. The first reason found is given. */
 void applicable_judge(struct cell *cell);
 
+/* The name of the cell's first wait that keeps its CPU while it waits, or NULL. With one fifo
+ * priority and one CPU for both roles, such a cell would stand still. */
+const char *applicable_cpu_keeper(const struct cell *cell);
+
 /* The same verdict, from a caller who knows more. */
 void applicable_refuse(struct cell *cell, enum status status, const char *reason, const char *hint);
 

@@ -136,6 +136,7 @@ static enum status parse_search_object(const struct axis *axis, const cJSON *val
 {
     static const char *const keys[] = {"response_p99_us", "from", "to"};
     double numbers[3] = {0, AXIS_SEARCH_LOW_HZ, AXIS_SEARCH_HIGH_HZ};
+    bool seen[3] = {false};
     if (!cJSON_IsObject(value))
         return err_set(err, ST_INVALID,
                        "write {\"search\": {\"response_p99_us\": 500, \"from\": 30, \"to\": 5000}}",
@@ -149,6 +150,10 @@ static enum status parse_search_object(const struct axis *axis, const cJSON *val
             return err_set(err, ST_INVALID, "search has response_p99_us, from and to",
                            "unknown key \"%s\" in search",
                            suggest_show(member->string, shown, sizeof shown));
+        if (seen[i])
+            return err_set(err, ST_INVALID, "keep one of them", "\"%s\" stands twice in search",
+                           keys[i]);
+        seen[i] = true;
         if (!cJSON_IsNumber(member))
             return err_set(err, ST_INVALID, "write a number", "%s of search is %s", keys[i],
                            axis_kind_of(member));

@@ -137,7 +137,8 @@ static inline const struct wait_strategy *cell_producer_wait(const struct cell *
 }
 
 /* Values as written in scenarios and results: "in_place", "rate:60", "poisson:60",
- * "search:500us:30-5000", "cpus:0,1", "poll:100", "1920x1080x3". The formatting ones write into `text` of `size` bytes and return it. */
+ * "search:500us:30-5000", "cpus:0,1", "poll:100", "1920x1080x3". The formatting ones write into
+ * `text` of `size` bytes and return it. */
 const char *fill_name(enum fill fill);
 const char *policy_name(enum policy policy);
 const char *frame_state_name(enum frame_state state);
@@ -150,6 +151,12 @@ const char *geometry_format(struct geometry geometry, char *text, size_t size);
 
 /* True when the strategy can wait on whatever the transport may ask it to wait on. */
 bool cell_wait_fits(const struct wait_strategy *wait, const struct transport *transport);
+
+/* True when `baseline` is a baseline (is_baseline) with the cell's schedule, placement, scheduling
+ * class, timer slack, idle latency, load and counts. False for every cell that has none: without a
+ * rate, or of pacing search. Blocks share baselines; where several serve, take the one of the
+ * cell's own block. */
+bool cell_baseline_serves(const struct cell *baseline, const struct cell *cell);
 
 /* All axes, index 0 to cell_axis_count() - 1, in the order of axes.def: for what shows or stores a
  * cell without knowing each of them. */

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "harness/scenario/axes.h"
+#include "harness/scenario/baseline.h"
 #include "harness/scenario/scenario.h"
 #include "harness/scenario/suggest.h"
 
@@ -54,10 +55,13 @@ static void list_values(const struct scenario *scenario, const struct axis *axis
     for (size_t i = 0; i < scenario->cell_count; i++) {
         char value[CELL_AXIS_BYTES];
         char earlier[CELL_AXIS_BYTES];
+        if (scenario->cells[i].is_baseline)
+            continue;
         value_of(scenario, &scenario->cells[i], axis, value, sizeof value);
         bool known = false;
         for (size_t j = 0; j < i && !known; j++)
-            known = strcmp(value, value_of(scenario, &scenario->cells[j], axis, earlier,
+            known = !scenario->cells[j].is_baseline &&
+                    strcmp(value, value_of(scenario, &scenario->cells[j], axis, earlier,
                                            sizeof earlier)) == 0;
         if (known)
             continue;
@@ -92,7 +96,7 @@ static enum status apply(const struct scenario *scenario, const struct scenario_
         for (size_t i = 0; i < scenario->cell_count; i++) {
             char value[CELL_AXIS_BYTES + 1];
             value_of(scenario, &scenario->cells[i], axis, value, sizeof value);
-            if (*wanted && value_matches(wanted, value))
+            if (*wanted && !scenario->cells[i].is_baseline && value_matches(wanted, value))
                 occurs = passes[i] = true;
         }
         if (!occurs) {
@@ -113,6 +117,15 @@ static enum status apply(const struct scenario *scenario, const struct scenario_
     return status;
 }
 
+/* A baseline goes with the cells it serves, whatever its own values are. */
+static void keep_baselines(const struct scenario *scenario, bool *kept)
+{
+    for (size_t i = 0; i < scenario->cell_count; i++)
+        if (scenario->cells[i].is_baseline)
+            kept[i] = baseline_is_needed(&scenario->cells[i], scenario->cells, scenario->cell_count,
+                                         kept);
+}
+
 enum status scenario_filter(struct scenario *scenario, const struct scenario_filter *filters,
                             size_t filter_count, struct err *err)
 {
@@ -125,17 +138,18 @@ enum status scenario_filter(struct scenario *scenario, const struct scenario_fil
         status = apply(scenario, &filters[i], kept, err);
     size_t left = 0;
     for (size_t i = 0; i < scenario->cell_count; i++)
-        left += kept[i];
+        left += kept[i] && !scenario->cells[i].is_baseline;
     if (status == ST_OK && left == 0)
         status = err_set(err, ST_INVALID,
                          "loosen one of them; `--dry-run` without --only lists all cells",
                          "--only: no cell of %s passes all of them", scenario->name);
     if (status == ST_OK) {
+        keep_baselines(scenario, kept);
         size_t to = 0;
         for (size_t i = 0; i < scenario->cell_count; i++)
             if (kept[i])
                 scenario->cells[to++] = scenario->cells[i];
-        scenario->cell_count = left;
+        scenario->cell_count = to;
     }
     free(kept);
     return status;

@@ -88,59 +88,77 @@ static size_t product(const struct draft *draft)
     return cells;
 }
 
-static enum status list_reserve(struct cell_list *list, size_t more, const struct draft *draft,
-                                struct err *err)
+enum status matrix_reserve(struct cell_list *list, size_t more, const struct place *place,
+                           struct err *err)
 {
     if (more > SCENARIO_CELLS_MAX - list->count)
         return place_fail(
-            draft->place, err, "split it, vary fewer axes at once, or leave values out",
-            "the axes multiply to more than the %d cells a scenario may have", SCENARIO_CELLS_MAX);
+            place, err, "split it, vary fewer axes at once, or leave values out",
+            "the axes multiply to more than the %d cells a scenario may have, baselines included",
+            SCENARIO_CELLS_MAX);
     if (list->count + more <= list->capacity)
         return ST_OK;
-    struct cell *cells = realloc(list->cells, (list->count + more) * sizeof *cells);
+    size_t capacity = list->count + more + list->count / 2;
+    struct cell *cells = realloc(list->cells, capacity * sizeof *cells);
     if (!cells)
         return err_set(err, ST_NO_MEMORY, NULL, "out of memory");
     list->cells = cells;
-    list->capacity = list->count + more;
+    list->capacity = capacity;
     return ST_OK;
 }
 
 /* <transport>+<wait>, then /axis=value for each axis that is not at its default. */
-static void write_id(struct expansion *expansion)
+static enum status write_id(struct cell *cell, char (*texts)[CELL_AXIS_BYTES],
+                            const char *block_name, struct err *err)
 {
-    char *id = expansion->cell.id;
-    size_t size = sizeof expansion->cell.id;
-    int used = snprintf(id, size, "%s+%s", expansion->texts[AXIS_INDEX_transport],
-                        expansion->texts[AXIS_INDEX_wait]);
-    for (size_t i = 0; i < AXIS_COUNT && used > 0 && (size_t)used < size; i++) {
+    char *id = cell->id;
+    size_t size = sizeof cell->id;
+    size_t used =
+        (size_t)snprintf(id, size, "%s+%s", texts[AXIS_INDEX_transport], texts[AXIS_INDEX_wait]);
+    for (size_t i = 0; i < AXIS_COUNT && used < size; i++) {
         const struct axis *axis = &axis_table[i];
-        if (!axis->otherwise || !axis->in_id || strcmp(expansion->texts[i], axis->otherwise) == 0)
+        if (!axis->otherwise || !axis->in_id || strcmp(texts[i], axis->otherwise) == 0)
             continue;
-        used += snprintf(id + used, size - (size_t)used, "/%s=%s", axis->name, expansion->texts[i]);
+        used += (size_t)snprintf(id + used, size - used, "/%s=%s", axis->name, texts[i]);
     }
+    if (cell->is_baseline && used < size)
+        used += (size_t)snprintf(id + used, size - used, "/baseline=%s", block_name);
+    if (used >= size)
+        return err_set(err, ST_INVALID,
+                       "leave axes at their defaults, or give rates with fewer digits",
+                       "the id of a cell is longer than %zu characters: %s...", size - 1, id);
     for (char *c = id; *c; c++)
         if (*c == ',')
             *c = ':';
+    return ST_OK;
 }
 
-static void expansion_emit(struct expansion *expansion)
+enum status matrix_write_id(struct cell *cell, const char *block_name, struct err *err)
+{
+    char texts[AXIS_COUNT][CELL_AXIS_BYTES];
+    for (size_t i = 0; i < AXIS_COUNT; i++)
+        axis_table[i].format(cell, texts[i], sizeof texts[i]);
+    return write_id(cell, texts, block_name, err);
+}
+
+static enum status expansion_emit(struct expansion *expansion)
 {
     if (exclude_matches(expansion->exclude, expansion->texts))
-        return;
-    write_id(expansion);
+        return ST_OK;
+    if (write_id(&expansion->cell, expansion->texts, "", expansion->err) != ST_OK)
+        return place_context(expansion->draft->place, expansion->err);
     expansion->cell.block_index = expansion->draft->block_index;
     struct cell *cell = &expansion->list->cells[expansion->list->count++];
     *cell = expansion->cell;
     applicable_judge(cell);
+    return ST_OK;
 }
 
 /* Gives axis `index` each of its values in turn, and for each the axes behind it theirs. */
 static enum status expansion_walk(struct expansion *expansion, size_t index)
 {
-    if (index == AXIS_COUNT) {
-        expansion_emit(expansion);
-        return ST_OK;
-    }
+    if (index == AXIS_COUNT)
+        return expansion_emit(expansion);
     const struct axis *axis = &axis_table[index];
     const cJSON *given = expansion->draft->given[index];
     const cJSON *value = given ? first_value(given) : NULL;
@@ -161,7 +179,7 @@ static enum status expansion_walk(struct expansion *expansion, size_t index)
 
 enum status matrix_expand(const struct draft *draft, struct cell_list *list, struct err *err)
 {
-    enum status status = list_reserve(list, product(draft), draft, err);
+    enum status status = matrix_reserve(list, product(draft), draft->place, err);
     if (status != ST_OK)
         return status;
     struct expansion *expansion = calloc(1, sizeof *expansion);

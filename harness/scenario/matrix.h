@@ -31,6 +31,15 @@ struct cell_list {
  * bad rule, a rule that excludes nothing, or rules that leave nothing. */
 enum status matrix_expand(const struct draft *draft, struct cell_list *list, struct err *err);
 
+/* Room for `more` cells behind the last. ST_INVALID, at the block's place, when a scenario may not
+ * have so many. */
+enum status matrix_reserve(struct cell_list *list, size_t more, const struct place *place,
+                           struct err *err);
+
+/* Writes cell->id from its axes; for a baseline, with the name of its block behind them.
+ * ST_INVALID, without a place, when it does not fit: a cut id might be another cell's. */
+enum status matrix_write_id(struct cell *cell, const char *block_name, struct err *err);
+
 /* Drops cells whose id an earlier one has. ST_INVALID, naming both blocks, when two cells of one id
  * differ in how much is measured. `blocks` is the place of the list of blocks. */
 enum status matrix_unite(struct cell_list *list, const struct place *blocks, struct err *err);

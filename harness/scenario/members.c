@@ -17,7 +17,8 @@
 static enum status fail_unknown_key(const char *key, const struct place *place,
                                     const char *const *keys, size_t count, struct err *err)
 {
-    static const char *const of_blocks[] = {"axes", "exclude", "compare", "launch_seconds"};
+    static const char *const of_blocks[] = {"axes",           "exclude",      "compare",
+                                            "launch_seconds", "cpu_baseline", "claim"};
     struct suggest suggest = SUGGEST_START(key);
     char known[160] = "";
     for (size_t i = 0, used = 0; i < count; i++) {

@@ -1,13 +1,17 @@
 /* probe.c: which cells of a scenario this machine can run: scenario_probe of scenario.h.
  *
- * Each transport, wait, access and kernel that a cell uses is asked once, however many cells use
- * it; so is each kernel about each frame size.
+ * Each transport, wait, access, kernel and privilege that a cell uses is asked once, however many
+ * cells use it; so is each kernel about each frame size.
  */
+#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "harness/scenario/applicable.h"
+#include "harness/scenario/axes.h"
+#include "harness/scenario/baseline.h"
+#include "harness/scenario/privileges.h"
 #include "harness/scenario/scenario.h"
 
 typedef enum status (*probe_function)(struct err *err);
@@ -25,6 +29,10 @@ struct answers {
     size_t count;
     size_t capacity;
 };
+
+/* What `asked` points to for what is in no registry. */
+static const char asked_idle_latency[] = "idle_latency";
+static const char asked_scheduling[AXIS_FIFO_PRIORITY_MAX + 1];
 
 static struct answer *answers_find(struct answers *answers, const void *asked,
                                    struct geometry geometry)
@@ -55,6 +63,15 @@ static struct answer *answers_add(struct answers *answers, const void *asked,
     return answer;
 }
 
+static void mark(struct cell *cell, const struct answer *answer, const char *axis, const char *name)
+{
+    if (answer->status != ST_OK && cell->runnable == ST_OK) {
+        char reason[sizeof cell->reason];
+        snprintf(reason, sizeof reason, "%s %s: %.200s", axis, name, answer->err.what);
+        applicable_refuse(cell, ST_UNAVAILABLE, reason, answer->err.hint);
+    }
+}
+
 static bool ask_probe(struct answers *answers, struct cell *cell, const void *asked,
                       const char *axis, const char *name, probe_function probe)
 {
@@ -66,12 +83,53 @@ static bool ask_probe(struct answers *answers, struct cell *cell, const void *as
             return false;
         answer->status = probe(&answer->err);
     }
-    if (answer->status != ST_OK && cell->runnable == ST_OK) {
-        char reason[sizeof cell->reason];
-        snprintf(reason, sizeof reason, "%s %s: %.200s", axis, name, answer->err.what);
-        applicable_refuse(cell, ST_UNAVAILABLE, reason, answer->err.hint);
-    }
+    mark(cell, answer, axis, name);
     return true;
+}
+
+/* On a machine with one CPU every placement shares it; applicable.c cannot know that. */
+static void refuse_one_cpu(struct cell *cell)
+{
+    cpu_set_t cpus;
+    const char *keeper = applicable_cpu_keeper(cell);
+    char reason[sizeof cell->reason];
+    if (!keeper || cell->runnable != ST_OK || sched_getaffinity(0, sizeof cpus, &cpus) != 0 ||
+        CPU_COUNT(&cpus) != 1)
+        return;
+    snprintf(
+        reason, sizeof reason,
+        "this process has one CPU, and under scheduling fifo the role that waits with %s would "
+        "never let the other run",
+        keeper);
+    applicable_refuse(cell, ST_UNAVAILABLE, reason, "use a wait that gives the CPU away");
+}
+
+/* Each priority is a question of its own: the limit may lie between two. */
+static bool ask_scheduling(struct answers *answers, struct cell *cell)
+{
+    struct geometry any = {0, 0, 0};
+    const void *asked = &asked_scheduling[cell->fifo_priority];
+    char name[16];
+    if (cell->fifo_priority == 0)
+        return true;
+    struct answer *answer = answers_find(answers, asked, any);
+    if (!answer) {
+        answer = answers_add(answers, asked, any);
+        if (!answer)
+            return false;
+        answer->status = privileges_try_fifo(cell->fifo_priority, &answer->err);
+    }
+    snprintf(name, sizeof name, "fifo:%u", (unsigned)cell->fifo_priority);
+    mark(cell, answer, "scheduling", name);
+    refuse_one_cpu(cell);
+    return true;
+}
+
+static bool ask_privileges(struct answers *answers, struct cell *cell)
+{
+    return ask_scheduling(answers, cell) &&
+           (!cell->idle_latency_held || ask_probe(answers, cell, asked_idle_latency, "idle_latency",
+                                                  "held", privileges_try_idle_latency));
 }
 
 /* Whether a kernel takes frames of the cell's size shows only when it is opened for them. */
@@ -116,13 +174,28 @@ static bool probe_cell(struct answers *answers, struct cell *cell)
         ask_probe(answers, cell, cell->transport, "transport", cell->transport->name,
                   cell->transport->probe) &&
         ask_probe(answers, cell, cell->wait, "wait", cell->wait->name, cell->wait->probe) &&
+        (!cell->producer_wait ||
+         ask_probe(answers, cell, cell->producer_wait, "producer_wait", cell->producer_wait->name,
+                   cell->producer_wait->probe)) &&
         ask_probe(answers, cell, cell->access, "access", cell->access->name, cell->access->probe) &&
-        ask_probe(answers, cell, cell->kernel, "kernel", cell->kernel->name, cell->kernel->probe);
+        ask_probe(answers, cell, cell->kernel, "kernel", cell->kernel->name, cell->kernel->probe) &&
+        ask_privileges(answers, cell);
     if (!asked)
         return false;
     ask_frame_state(cell);
     return cell->runnable == ST_OK && cell->fill != FILL_HEADER ? ask_geometry(answers, cell)
                                                                 : true;
+}
+
+/* A baseline of cells none of which can run here would be measured for nothing. */
+static void drop_idle_baselines(struct scenario *scenario)
+{
+    size_t kept = 0;
+    for (size_t i = 0; i < scenario->cell_count; i++)
+        if (!scenario->cells[i].is_baseline ||
+            baseline_is_needed(&scenario->cells[i], scenario->cells, scenario->cell_count, NULL))
+            scenario->cells[kept++] = scenario->cells[i];
+    scenario->cell_count = kept;
 }
 
 enum status scenario_probe(struct scenario *scenario, struct err *err)
@@ -134,6 +207,8 @@ enum status scenario_probe(struct scenario *scenario, struct err *err)
         if (cell->runnable == ST_OK && !probe_cell(&answers, cell))
             status = err_set(err, ST_NO_MEMORY, NULL, "out of memory");
     }
+    if (status == ST_OK)
+        drop_idle_baselines(scenario);
     free(answers.items);
     return status;
 }

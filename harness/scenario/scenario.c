@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "harness/base/json.h"
+#include "harness/scenario/baseline.h"
 #include "harness/scenario/matrix.h"
 #include "harness/scenario/members.h"
 
@@ -24,10 +25,13 @@ enum block_member {
     BLOCK_BASE,
     BLOCK_AXES,
     BLOCK_EXCLUDE,
+    BLOCK_CPU_BASELINE,
+    BLOCK_CLAIM,
     BLOCK_MEMBERS
 };
-static const char *const block_keys[BLOCK_MEMBERS] = {
-    "name", "description", "compare", "launch_seconds", "base", "axes", "exclude"};
+static const char *const block_keys[BLOCK_MEMBERS] = {"name",           "description",  "compare",
+                                                      "launch_seconds", "base",         "axes",
+                                                      "exclude",        "cpu_baseline", "claim"};
 
 enum file_member { FILE_NAME, FILE_DESCRIPTION, FILE_BASE, FILE_BLOCKS, FILE_MEMBERS };
 static const char *const file_keys[FILE_MEMBERS] = {"name", "description", "base", "blocks"};
@@ -57,6 +61,34 @@ static enum status read_launch_seconds(const cJSON *json, const struct place *ab
                           LAUNCH_SECONDS_MAX);
     *seconds = json->valuedouble;
     return ST_OK;
+}
+
+static enum status read_cpu_baseline(const cJSON *json, const struct place *above,
+                                     bool *cpu_baseline, struct err *err)
+{
+    struct place place = PLACE_KEY(above, "cpu_baseline");
+    if (json && !cJSON_IsBool(json))
+        return place_fail(&place, err, "true adds cells that say what the schedule alone costs",
+                          "must be true or false, not %s", axis_kind_of(json));
+    *cpu_baseline = cJSON_IsTrue(json);
+    return ST_OK;
+}
+
+/* A claim is quoted by its id, so no two blocks may have one of the same. */
+static enum status read_claim(const cJSON *json, const struct place *above,
+                              const struct scenario *scenario, uint32_t index, struct err *err)
+{
+    struct place place = PLACE_KEY(above, "claim");
+    struct place id_place = PLACE_KEY(&place, "id");
+    struct block *blocks = scenario->blocks;
+    if (!json)
+        return ST_OK;
+    enum status status = claim_read(json, &place, &blocks[index].claim, err);
+    for (uint32_t i = 0; i < index && status == ST_OK; i++)
+        if (blocks[i].claim && strcmp(blocks[i].claim->id, blocks[index].claim->id) == 0)
+            status = place_fail(&id_place, err, "give each claim an id of its own",
+                                "the claim of blocks[%u] is \"%s\" too", i, blocks[i].claim->id);
+    return status;
 }
 
 /* The compared axis must be one of which the block has several values. */
@@ -116,21 +148,16 @@ static enum status read_axes(const cJSON *const *members, const cJSON *const *fi
     return status;
 }
 
-static enum status read_block(const cJSON *json, const struct place *place, uint32_t index,
-                              const cJSON *const *file_base, struct scenario *scenario,
-                              struct cell_list *list, struct err *err)
+/* What a block says of itself, beside its axes. */
+static enum status read_block_words(const cJSON *const *members, const struct place *place,
+                                    uint32_t index, struct scenario *scenario, struct err *err)
 {
-    const cJSON *members[BLOCK_MEMBERS];
     struct block *block = &scenario->blocks[index];
-    struct draft draft = {.place = place, .block_index = index};
-    enum status status = members_sort(json, place, block_keys, BLOCK_MEMBERS, members, err);
-    if (status != ST_OK)
-        return status;
     if (!members[BLOCK_NAME])
         return place_fail(place, err, "add a \"name\"; the report shows it",
                           "the block has no name");
     struct place name_place = PLACE_KEY(place, "name");
-    status = members_name(members[BLOCK_NAME], &name_place, &block->name, err);
+    enum status status = members_name(members[BLOCK_NAME], &name_place, &block->name, err);
     for (uint32_t i = 0; i < index && status == ST_OK; i++)
         if (strcmp(scenario->blocks[i].name, block->name) == 0)
             status = place_fail(&name_place, err, "give each block a name of its own",
@@ -141,11 +168,33 @@ static enum status read_block(const cJSON *json, const struct place *place, uint
         status =
             read_launch_seconds(members[BLOCK_LAUNCH_SECONDS], place, &block->launch_seconds, err);
     if (status == ST_OK)
+        status = read_cpu_baseline(members[BLOCK_CPU_BASELINE], place, &block->cpu_baseline, err);
+    if (status == ST_OK)
+        status = read_claim(members[BLOCK_CLAIM], place, scenario, index, err);
+    return status;
+}
+
+static enum status read_block(const cJSON *json, const struct place *place, uint32_t index,
+                              const cJSON *const *file_base, struct scenario *scenario,
+                              struct cell_list *list, struct err *err)
+{
+    const cJSON *members[BLOCK_MEMBERS];
+    struct block *block = &scenario->blocks[index];
+    struct draft draft = {.place = place, .block_index = index};
+    size_t first = list->count;
+    enum status status = members_sort(json, place, block_keys, BLOCK_MEMBERS, members, err);
+    if (status == ST_OK)
+        status = read_block_words(members, place, index, scenario, err);
+    if (status == ST_OK)
         status = read_axes(members, file_base, &draft, err);
     if (status == ST_OK)
         status = read_compare(members[BLOCK_COMPARE], &draft, &block->compare, err);
     draft.exclude = members[BLOCK_EXCLUDE];
-    return status == ST_OK ? matrix_expand(&draft, list, err) : status;
+    if (status == ST_OK)
+        status = matrix_expand(&draft, list, err);
+    if (status == ST_OK && block->cpu_baseline)
+        status = baseline_add(list, first, block->name, place, err);
+    return status;
 }
 
 /* The number of blocks, at least one. Each makes a cell, so there cannot be more than of those. */
@@ -291,6 +340,7 @@ void scenario_free(struct scenario *scenario)
         free(scenario->blocks[i].name);
         free(scenario->blocks[i].description);
         free(scenario->blocks[i].compare);
+        claim_free(scenario->blocks[i].claim);
     }
     free(scenario->blocks);
     free(scenario->cells);

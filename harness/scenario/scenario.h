@@ -10,6 +10,7 @@
 
 #include "harness/base/err.h"
 #include "harness/scenario/cell.h"
+#include "harness/scenario/claim.h"
 
 /* A scenario file is at most this long. */
 #define SCENARIO_FILE_BYTES_MAX (256 * 1024)
@@ -24,6 +25,8 @@ struct block {
     /* What a launch should last when `frames` is "auto": the pilot picks the count, the same for
      * all cells of the block that differ only in the compared axis. */
     double launch_seconds;
+    bool cpu_baseline;   /* its cells have baselines behind them: baseline.h */
+    struct claim *claim; /* what this block checks, or NULL */
 };
 
 struct scenario {
@@ -52,11 +55,12 @@ enum status scenario_parse(const char *path, const char *text, size_t bytes,
                            struct scenario **scenario, struct err *err);
 
 /* Asks every transport, wait, access and kernel that a runnable cell uses, once each, whether it is
- * usable here, and marks the cells of those that are not ST_UNAVAILABLE with the reason. Only
- * ST_NO_MEMORY is an error. */
+ * usable here, and whether this process may do what the axes want, and marks the cells of those that
+ * are not ST_UNAVAILABLE with the reason. Baselines that serve no cell that can run are dropped.
+ * Only ST_NO_MEMORY is an error. */
 enum status scenario_probe(struct scenario *scenario, struct err *err);
 
-/* Keeps only the cells that pass every filter. Values are compared in their canonical form, with
+/* Keeps only the cells that pass every filter, and the baselines of those that can run. Values are compared in their canonical form, with
  * ":" for "," ("cpus:0:1"); one without a parameter stands for all ("poll" for "poll:100"), and
  * "block=NAME" keeps a block. ST_INVALID for an unknown axis, for a value that no cell has (with
  * the values there are as the hint) and when no cell is left; the scenario is then unchanged. */

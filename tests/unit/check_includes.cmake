@@ -9,7 +9,7 @@ set(allowed_main cli run base) # run: a role is this program executed again
 set(allowed_cli report run scenario transports access wait kernels measure env gpu base)
 set(allowed_report scenario measure env base)
 set(allowed_run scenario transports access wait kernels measure env gpu base)
-set(allowed_scenario transports access wait kernels base)
+set(allowed_scenario transports access wait kernels measure base)
 set(allowed_transports gpu base)
 set(allowed_access gpu base)
 set(allowed_kernels gpu base)

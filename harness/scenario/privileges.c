@@ -1,0 +1,109 @@
+/* privileges.c: see privileges.h. */
+#include "harness/scenario/privileges.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <pthread.h>
+#include <sched.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#define IDLE_LATENCY_PATH "/dev/cpu_dma_latency"
+/* A bit of CapEff in /proc/self/status; <linux/capability.h> has it as CAP_SYS_NICE. */
+#define CAPABILITY_SYS_NICE 23
+
+struct fifo_try {
+    int priority;
+    int sys_errno; /* 0: it worked */
+};
+
+/* On Linux, 0 is the calling thread: nobody else's class changes. */
+static void *try_in_thread(void *data)
+{
+    struct fifo_try *attempt = data;
+    const struct sched_param param = {.sched_priority = attempt->priority};
+    attempt->sys_errno = sched_setscheduler(0, SCHED_FIFO, &param) == 0 ? 0 : errno;
+    return NULL;
+}
+
+static bool has_sys_nice(void)
+{
+    char line[256];
+    uint64_t effective = 0;
+    FILE *file = fopen("/proc/self/status", "re");
+    if (!file)
+        return false;
+    while (fgets(line, sizeof line, file))
+        if (sscanf(line, "CapEff: %" SCNx64, &effective) == 1)
+            break;
+    fclose(file);
+    return effective >> CAPABILITY_SYS_NICE & 1;
+}
+
+/* EPERM has three causes, each with a remedy of its own. */
+static enum status fail_not_permitted(uint32_t priority, struct err *err)
+{
+    struct rlimit limit = {0, 0};
+    getrlimit(RLIMIT_RTPRIO, &limit);
+    if (limit.rlim_cur >= priority || has_sys_nice())
+        return err_set(err, ST_UNAVAILABLE,
+                       "`sudo sysctl -w kernel.sched_rt_runtime_us=-1`, or give this control group "
+                       "time in its cpu.rt_runtime_us",
+                       "the control group of this process has no real-time time");
+    if (limit.rlim_max >= priority)
+        return err_set(err, ST_UNAVAILABLE, "`ulimit -r 99` in this shell, then again",
+                       "the limit on real-time priorities is %llu (ulimit -r)",
+                       (unsigned long long)limit.rlim_cur);
+    return err_set(err, ST_UNAVAILABLE,
+                   "`sudo prlimit --rtprio=99 --pid $$` in this shell, then again; or run as root; "
+                   "or `sudo setcap cap_sys_nice+ep` on the handoff binary",
+                   "this process may not use real-time priorities (ulimit -r is %llu)",
+                   (unsigned long long)limit.rlim_cur);
+}
+
+enum status privileges_try_fifo(uint32_t priority, struct err *err)
+{
+    struct fifo_try attempt = {.priority = (int)priority, .sys_errno = 0};
+    pthread_t thread;
+    int failed = pthread_create(&thread, NULL, try_in_thread, &attempt);
+    if (failed)
+        return err_set(err, ST_UNAVAILABLE, "raise the limit on processes: `ulimit -u`",
+                       "no thread could be started to try it: %s", strerror(failed));
+    pthread_join(thread, NULL);
+    if (attempt.sys_errno == 0)
+        return ST_OK;
+    if (attempt.sys_errno == EPERM)
+        return fail_not_permitted(priority, err);
+    return err_set(err, ST_UNAVAILABLE, "use scheduling other", "sched_setscheduler: %s",
+                   strerror(attempt.sys_errno));
+}
+
+enum status privileges_try_device(const char *path, struct err *err)
+{
+    char hint[256];
+    int fd = open(path, O_WRONLY | O_CLOEXEC);
+    if (fd >= 0) {
+        close(fd);
+        return ST_OK;
+    }
+    if (errno == EACCES) {
+        snprintf(hint, sizeof hint,
+                 "`sudo chmod o+rw %s` (until the next start), or run as root; "
+                 "scenarios/README.md has a udev rule that lasts",
+                 path);
+        return err_set(err, ST_UNAVAILABLE, hint, "%s may not be written to by this user", path);
+    }
+    snprintf(hint, sizeof hint, "in a container: `docker run --device %s ...`", path);
+    if (errno == ENOENT)
+        return err_set(err, ST_UNAVAILABLE, hint, "there is no %s here", path);
+    return err_set(err, ST_UNAVAILABLE, hint, "%s cannot be opened: %s", path, strerror(errno));
+}
+
+enum status privileges_try_idle_latency(struct err *err)
+{
+    return privileges_try_device(IDLE_LATENCY_PATH, err);
+}

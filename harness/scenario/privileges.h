@@ -1,0 +1,25 @@
+/* privileges.h: whether this process may do what some axes ask for: real-time priorities, and
+ * holding the idle latency. Used by probe.c and by `handoff list axes`.
+ *
+ * Each is tried, not derived, and leaves nothing behind: the answer holds for the roles too, which
+ * are this program started again.
+ */
+#ifndef HANDOFF_SCENARIO_PRIVILEGES_H
+#define HANDOFF_SCENARIO_PRIVILEGES_H
+
+#include <stdint.h>
+
+#include "harness/base/err.h"
+
+/* Tries SCHED_FIFO with a priority from 1 to 99 in a thread that ends at once. ST_UNAVAILABLE with
+ * the cause and the command that would allow it. */
+enum status privileges_try_fifo(uint32_t priority, struct err *err);
+
+/* Opens /dev/cpu_dma_latency and closes it without having asked for anything. ST_UNAVAILABLE as
+ * above. */
+enum status privileges_try_idle_latency(struct err *err);
+
+/* The same for another path: for tests. */
+enum status privileges_try_device(const char *path, struct err *err);
+
+#endif
