@@ -17,6 +17,7 @@
 #include "harness/measure/clock.h"
 #include "harness/measure/fold.h"
 #include "harness/measure/usage.h"
+#include "harness/run/surroundings.h"
 #include "harness/scenario/scenario.h"
 
 #define RESULT_SCHEMA_VERSION 1
@@ -24,6 +25,18 @@
 #define RESULT_BYTES_MAX ((size_t)1 << 30)
 
 #define RESULT_UTC_BYTES 24
+
+/* What one load process did beside the roles, from before the first frame to after the last. */
+#define LAUNCH_LOADS_MAX 2
+struct launch_load {
+    enum load kind;
+    int cpu;               /* -1: not pinned */
+    uint64_t rounds;       /* load cpu */
+    uint64_t bytes;        /* load membw: copied */
+    uint64_t buffer_bytes; /* load membw */
+    uint64_t wall_ns;
+    uint64_t cpu_ns; /* the processor time it got in that */
+};
 
 /* How one launch of one cell ended. Everything in it is the caller's. */
 struct launch_outcome {
@@ -44,6 +57,11 @@ struct launch_outcome {
     struct usage_system system; /* over the same stretch, all processes */
     int producer_cpu;           /* -1: not pinned */
     int consumer_cpu;
+    struct surroundings producer_had; /* not `known` for a role that died before its end */
+    struct surroundings consumer_had;
+    bool idle_latency_held; /* from before the roles began to after they ended */
+    struct launch_load loads[LAUNCH_LOADS_MAX];
+    uint32_t load_count;
     double copies_per_frame; /* payload copies, counted from what ran */
 };
 

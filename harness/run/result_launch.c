@@ -47,7 +47,46 @@ enum status result_launch_path(const char *dir, const char *cell_id, uint32_t la
 
 /* ---- writing --------------------------------------------------------------------------------- */
 
-static bool launch_add_usage(cJSON *parent, const char *role, const struct usage *usage)
+static bool launch_add_cpu(cJSON *json, const char *name, int cpu)
+{
+    return cpu < 0 ? json_add(json, name, cJSON_CreateNull()) : json_add_i64(json, name, cpu);
+}
+
+/* What a role's process had, as it read it back itself. */
+static bool launch_add_surroundings(cJSON *json, const struct surroundings *had)
+{
+    char text[32];
+    if (!had->known)
+        return true;
+    return json_add_string(json, "scheduling",
+                           surroundings_scheduling_format(had->fifo_priority, text, sizeof text)) &&
+           (had->timer_slack_ns < 0 ? json_add(json, "timer_slack_ns", cJSON_CreateNull())
+                                    : json_add_i64(json, "timer_slack_ns", had->timer_slack_ns)) &&
+           launch_add_cpu(json, "cpu", had->cpu);
+}
+
+/* Empty without a load. */
+static bool launch_add_loads(cJSON *row, const struct launch_outcome *outcome)
+{
+    cJSON *loads = outcome->load_count > 0 ? result_add_array(row, "load") : NULL;
+    bool ok = outcome->load_count == 0 || loads != NULL;
+    for (uint32_t i = 0; ok && i < outcome->load_count; i++) {
+        const struct launch_load *load = &outcome->loads[i];
+        const bool copies = load->kind == LOAD_MEMBW;
+        const double wall_s = load->wall_ns > 0 ? (double)load->wall_ns / 1e9 : INFINITY;
+        cJSON *json = cJSON_CreateObject();
+        ok = json_append(loads, json) && json_add_string(json, "kind", load_name(load->kind)) &&
+             launch_add_cpu(json, "cpu", load->cpu) &&
+             json_add_double(json, copies ? "bytes_per_s" : "rounds_per_s",
+                             (double)(copies ? load->bytes : load->rounds) / wall_s) &&
+             (!copies || json_add_u64(json, "buffer_bytes", load->buffer_bytes)) &&
+             json_add_double(json, "cpu_percent", 100.0 * (double)load->cpu_ns / 1e9 / wall_s);
+    }
+    return ok;
+}
+
+static bool launch_add_usage(cJSON *parent, const char *role, const struct usage *usage,
+                             const struct surroundings *had)
 {
     cJSON *json = result_add_object(parent, role);
     return json && json_add_u64(json, "user_ns", usage->user_ns) &&
@@ -56,14 +95,15 @@ static bool launch_add_usage(cJSON *parent, const char *role, const struct usage
            json_add_u64(json, "voluntary_switches", usage->voluntary_switches) &&
            json_add_u64(json, "involuntary_switches", usage->involuntary_switches) &&
            json_add_u64(json, "minor_faults", usage->minor_faults) &&
-           json_add_u64(json, "major_faults", usage->major_faults);
+           json_add_u64(json, "major_faults", usage->major_faults) &&
+           launch_add_surroundings(json, had);
 }
 
 static bool launch_add_usages(cJSON *row, const struct launch_outcome *outcome)
 {
     cJSON *usage = result_add_object(row, "usage");
-    bool ok = launch_add_usage(usage, "producer", &outcome->producer) &&
-              launch_add_usage(usage, "consumer", &outcome->consumer);
+    bool ok = launch_add_usage(usage, "producer", &outcome->producer, &outcome->producer_had) &&
+              launch_add_usage(usage, "consumer", &outcome->consumer, &outcome->consumer_had);
     cJSON *system = ok ? result_add_object(usage, "system") : NULL;
     return system && json_add_u64(system, "busy_ns", outcome->system.busy_ns) &&
            json_add_u64(system, "steal_ns", outcome->system.steal_ns) &&
@@ -143,15 +183,12 @@ static enum status launch_row(const struct launch_outcome *outcome, const struct
               json_add_string(row, "status", is_ok ? "ok" : "failed") &&
               json_add_string(row, "reason", is_ok ? "" : verdict->what) &&
               json_add_string(row, "started_utc", outcome->started_utc) &&
-              launch_add_counts(row, outcome->fold) && launch_add_usages(row, outcome);
+              launch_add_counts(row, outcome->fold) && launch_add_usages(row, outcome) &&
+              json_add_bool(row, "idle_latency_held", outcome->idle_latency_held) &&
+              launch_add_loads(row, outcome);
     if (!ok)
         return err_set(err, ST_NO_MEMORY, NULL, "writing a launch: out of memory");
     return launch_add_intervals(row, outcome->fold, err);
-}
-
-static bool launch_add_cpu(cJSON *json, const char *name, int cpu)
-{
-    return cpu < 0 ? json_add(json, name, cJSON_CreateNull()) : json_add_i64(json, name, cpu);
 }
 
 static enum status launch_to_json(const struct cell *cell, const struct launch_outcome *outcome,

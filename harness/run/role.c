@@ -12,6 +12,7 @@
 #include "harness/measure/clock.h"
 #include "harness/run/fault.h"
 #include "harness/run/guard.h"
+#include "harness/run/load.h"
 #include "harness/run/placement.h"
 
 enum status role_receive(const struct role *role, const char *type, struct channel_message *message,
@@ -30,7 +31,7 @@ enum status role_receive(const struct role *role, const char *type, struct chann
     return status;
 }
 
-static enum status role_send_json(const struct role *role, cJSON *json, struct err *err)
+enum status role_send(const struct role *role, cJSON *json, struct err *err)
 {
     if (!json)
         return err_set(err, ST_NO_MEMORY, NULL, "out of memory for a control message");
@@ -39,15 +40,14 @@ static enum status role_send_json(const struct role *role, cJSON *json, struct e
     return status;
 }
 
-static enum status role_send_type(const struct role *role, const char *type, struct err *err)
+enum status role_send_type(const struct role *role, const char *type, struct err *err)
 {
     cJSON *json = cJSON_CreateObject();
     json_add_string(json, "type", type);
-    return role_send_json(role, json, err);
+    return role_send(role, json, err);
 }
 
-/* Tells the runner why this role cannot go on. Best effort: the runner may be gone. */
-static void role_send_error(const struct role *role, const struct err *failure)
+void role_send_error(const struct role *role, const struct err *failure)
 {
     struct err ignored;
     cJSON *json = cJSON_CreateObject();
@@ -55,7 +55,7 @@ static void role_send_error(const struct role *role, const struct err *failure)
     json_add_string(json, "status", status_name(failure->status));
     json_add_string(json, "what", failure->what);
     json_add_string(json, "hint", failure->hint);
-    (void)role_send_json(role, json, &ignored);
+    (void)role_send(role, json, &ignored);
 }
 
 /* Receives the setup and maps the trace. */
@@ -81,7 +81,10 @@ static enum status role_set_up(struct role *role, struct err *err)
     status = trace_check(role->trace, role->trace_map.size_bytes, err);
     if (status != ST_OK)
         return status;
-    return placement_apply(role->setup.cpu, err);
+    status = placement_apply(role->setup.cpu, err);
+    if (status == ST_OK)
+        status = surroundings_apply(&role->setup.cell, err);
+    return status;
 }
 
 static enum status role_await_go(struct role *role, struct err *err)
@@ -97,6 +100,12 @@ static enum status role_await_go(struct role *role, struct err *err)
     return status;
 }
 
+static enum status role_verify_surroundings(const struct role *role, struct role_report *report,
+                                            struct err *err)
+{
+    return surroundings_verify(&role->setup.cell, role->setup.cpu, &report->surroundings, err);
+}
+
 /* Everything between setup and exit. */
 static enum status role_work(struct role *role, const struct role_kind *kind, struct err *err)
 {
@@ -106,6 +115,9 @@ static enum status role_work(struct role *role, const struct role_kind *kind, st
     enum status status = role_set_up(role, err);
     if (status == ST_OK)
         status = kind->prepare(role, &state, err);
+    /* Now and after the last frame: what the launch is recorded with is what it had all along. */
+    if (status == ST_OK)
+        status = role_verify_surroundings(role, &report, err);
     FAULT_POINT(kind->name, "prepared", 0);
     if (status == ST_OK)
         status = role_send_type(role, "ready", err);
@@ -114,7 +126,9 @@ static enum status role_work(struct role *role, const struct role_kind *kind, st
     if (status == ST_OK)
         status = kind->run(role, state, &report, err);
     if (status == ST_OK)
-        status = role_send_json(role, role_report_to_json(&report), err);
+        status = role_verify_surroundings(role, &report, err);
+    if (status == ST_OK)
+        status = role_send(role, role_report_to_json(&report), err);
     if (status != ST_OK)
         role_send_error(role, err);
     /* Nothing is torn down before the runner has both reports: the other side may still drain. */
@@ -152,6 +166,8 @@ enum status role_main(int argc, char **argv, struct err *err)
     signal(SIGPIPE, SIG_IGN);
     if (strcmp(name, "guard") == 0)
         return guard_main(role.control_fd, err);
+    if (strcmp(name, "load") == 0)
+        return load_main(&role, err);
     const struct role_kind *const kinds[] = {&role_producer, &role_consumer};
     for (size_t i = 0; i < sizeof kinds / sizeof kinds[0]; i++)
         if (strcmp(name, kinds[i]->name) == 0)

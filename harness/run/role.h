@@ -22,6 +22,7 @@
 #include "harness/base/shm.h"
 #include "harness/measure/trace.h"
 #include "harness/measure/usage.h"
+#include "harness/run/surroundings.h"
 #include "harness/run/wait_loop.h"
 #include "harness/scenario/cell.h"
 
@@ -63,8 +64,9 @@ struct wait_pair role_wait_pair(const struct cell *cell);
 struct role_report {
     struct usage usage;
     struct transport_counters counters;
-    uint64_t filled_bytes; /* payload bytes the role itself copied: fill, access */
-    uint64_t frames;       /* frames sent, or acquired, warm-up included */
+    uint64_t filled_bytes;            /* payload bytes the role itself copied: fill, access */
+    uint64_t frames;                  /* frames sent, or acquired, warm-up included */
+    struct surroundings surroundings; /* as read back before the first frame and after the last */
 };
 cJSON *role_report_to_json(const struct role_report *report);
 enum status role_report_from_json(const cJSON *json, struct role_report *report, struct err *err);
@@ -99,6 +101,13 @@ enum status role_main(int argc, char **argv, struct err *err);
 /* Waits for a message of type `type` from the runner; ST_PEER_GONE when the runner is gone. */
 enum status role_receive(const struct role *role, const char *type, struct channel_message *message,
                          struct err *err);
+
+/* Sends a message and deletes it; NULL (it could not be made) is ST_NO_MEMORY. */
+enum status role_send(const struct role *role, cJSON *json, struct err *err);
+/* One that consists of its type. */
+enum status role_send_type(const struct role *role, const char *type, struct err *err);
+/* Tells the runner why this role cannot go on. Best effort: the runner may be gone. */
+void role_send_error(const struct role *role, const struct err *failure);
 
 /* Appends a record to the role's trace; a full trace counts the overflow and says false. */
 static inline struct trace_record *role_record(struct trace *trace)

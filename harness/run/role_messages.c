@@ -215,7 +215,10 @@ cJSON *role_report_to_json(const struct role_report *report)
               json_add_u64(json, "skipped_frames", report->counters.skipped_frames) &&
               json_add_u64(json, "copied_bytes", report->counters.copied_bytes) &&
               json_add_u64(json, "filled_bytes", report->filled_bytes) &&
-              json_add_u64(json, "frames", report->frames);
+              json_add_u64(json, "frames", report->frames) &&
+              json_add_u64(json, "fifo_priority", report->surroundings.fifo_priority) &&
+              json_add_i64(json, "timer_slack_ns", report->surroundings.timer_slack_ns) &&
+              json_add_i64(json, "pinned_cpu", report->surroundings.cpu);
     if (ok)
         return json;
     cJSON_Delete(json);
@@ -243,6 +246,16 @@ enum status role_report_from_json(const cJSON *json, struct role_report *report,
         if (status != ST_OK)
             return status;
     }
+    int64_t fifo_priority, timer_slack_ns, cpu;
+    const struct message_field surroundings[] = {
+        {"fifo_priority", 0, 99, &fifo_priority},
+        {"timer_slack_ns", -1, INT64_C(1) << 53, &timer_slack_ns},
+        {"pinned_cpu", -1, INT32_MAX, &cpu},
+    };
+    enum status status =
+        message_read_fields(json, surroundings, sizeof surroundings / sizeof surroundings[0], err);
+    if (status != ST_OK)
+        return status;
     *report = (struct role_report){
         .usage = {.user_ns = (uint64_t)values[0],
                   .system_ns = (uint64_t)values[1],
@@ -254,6 +267,10 @@ enum status role_report_from_json(const cJSON *json, struct role_report *report,
         .counters = {.skipped_frames = (uint64_t)values[7], .copied_bytes = (uint64_t)values[8]},
         .filled_bytes = (uint64_t)values[9],
         .frames = (uint64_t)values[10],
+        .surroundings = {.known = true,
+                         .fifo_priority = (uint32_t)fifo_priority,
+                         .timer_slack_ns = timer_slack_ns,
+                         .cpu = (int)cpu},
     };
     return ST_OK;
 }

@@ -2,12 +2,17 @@
  * roles say. */
 #include "harness/run/session_parts.h"
 
+#include <stdio.h>
+#include <unistd.h>
+
 #include "harness/base/json.h"
 #include "harness/measure/clock.h"
 #include "harness/run/fault.h"
 
 /* Allocating and touching a ring of large frames takes seconds on a slow board. */
 #define SESSION_SETUP_NS 60000000000u
+/* From "stop" to what a load has to say, on a slow machine under a sanitizer. */
+#define SESSION_STOP_NS 10000000000u
 /* From go to the first frame: time for both roles to wake up and wait. */
 #define SESSION_START_NS 3000000u
 /* What a launch may take beyond five times the expected. */
@@ -28,6 +33,14 @@ static enum status session_send(struct session_role *role, cJSON *json, const in
     return status == ST_PEER_GONE ? ST_OK : status;
 }
 
+/* Starts the process, watched by the guard from its first moment. */
+static enum status session_start_process(struct session *session, struct session_role *role,
+                                         struct err *err)
+{
+    enum status status = process_start(role->name, PROCESS_DIES_WITH_US, &role->process, err);
+    return status == ST_OK ? guard_watch(session->request->guard, &role->process, err) : status;
+}
+
 static enum status session_start_role(struct session *session, int index, struct err *err)
 {
     const struct session_request *request = session->request;
@@ -37,10 +50,7 @@ static enum status session_start_role(struct session *session, int index, struct
     if (status != ST_OK)
         return status;
     trace_init(role->trace.bytes, capacity);
-    status = process_start(role->name, PROCESS_DIES_WITH_US, &role->process, err);
-    if (status != ST_OK)
-        return status;
-    status = guard_watch(request->guard, &role->process, err);
+    status = session_start_process(session, role, err);
     if (status != ST_OK)
         return status;
     const struct role_setup setup = {
@@ -48,9 +58,35 @@ static enum status session_start_role(struct session *session, int index, struct
         .frames = request->frames,
         .warmup = request->warmup,
         .seed = request->seed,
-        .cpu = index == PRODUCER ? request->cpus.producer : request->cpus.consumer,
+        .cpu = role->cpu,
     };
     return session_send(role, role_setup_to_json(&setup), &role->trace.fd, 1, err);
+}
+
+/* Starts the loads: they prepare, and wait for their go. */
+static enum status session_start_loads(struct session *session, struct err *err)
+{
+    enum status status = ST_OK;
+    for (int i = ROLES; i < session->role_count && status == ST_OK; i++) {
+        struct session_role *role = &session->roles[i];
+        status = session_start_process(session, role, err);
+        if (status == ST_OK)
+            status = session_send(role, load_setup_to_json(session->request->cell->load, role->cpu),
+                                  NULL, 0, err);
+    }
+    return status;
+}
+
+/* Tells all loads one word. */
+static enum status session_tell_loads(struct session *session, const char *type, struct err *err)
+{
+    enum status status = ST_OK;
+    for (int i = ROLES; i < session->role_count && status == ST_OK; i++) {
+        cJSON *json = cJSON_CreateObject();
+        json_add_string(json, "type", type);
+        status = session_send(&session->roles[i], json, NULL, 0, err);
+    }
+    return status;
 }
 
 static enum status session_go(struct session *session, uint64_t *deadline_ns, struct err *err)
@@ -72,65 +108,123 @@ static enum status session_go(struct session *session, uint64_t *deadline_ns, st
     return ST_OK;
 }
 
-/* Ends both processes, in order when they finished and at once when they did not. */
+/* Ends all processes, in order when they finished and at once when they did not. */
 static void session_end_roles(struct session *session, bool orderly)
 {
     struct err ignored;
-    for (int i = 0; i < ROLES && orderly; i++) {
+    for (int i = 0; i < session->role_count && orderly; i++) {
         cJSON *json = cJSON_CreateObject();
         json_add_string(json, "type", "exit");
         (void)session_send(&session->roles[i], json, NULL, 0, &ignored);
     }
-    for (int i = 0; i < ROLES; i++)
+    for (int i = 0; i < session->role_count; i++)
         process_end(&session->roles[i].process, orderly ? PROCESS_GRACE_NS : 0);
     (void)guard_forget(session->request->guard, &ignored);
+}
+
+/* Everything that must be there before the roles may go. */
+static enum status session_start(struct session *session, struct launch_outcome *outcome,
+                                 struct err *err)
+{
+    enum status status = ST_OK;
+    if (session->request->cell->idle_latency_held)
+        status = surroundings_hold_idle_latency(SURROUNDINGS_IDLE_LATENCY_PATH,
+                                                &session->idle_latency_fd, err);
+    outcome->idle_latency_held = session->idle_latency_fd >= 0;
+    if (status == ST_OK)
+        status = session_start_loads(session, err);
+    for (int i = 0; i < ROLES && status == ST_OK; i++)
+        status = session_start_role(session, i, err);
+    return status;
+}
+
+/* From go to the last report: the loads begin before the system's time is read and end after it, so
+ * that they count in all of it. */
+static enum status session_watch(struct session *session, struct launch_outcome *outcome,
+                                 struct err *err)
+{
+    struct usage_system begin, end;
+    struct err no_usage;
+    uint64_t deadline_ns = 0;
+    enum status status = session_tell_loads(session, "go", err);
+    bool counted = usage_system_read(&begin, &no_usage) == ST_OK;
+    if (status == ST_OK)
+        status = session_go(session, &deadline_ns, err);
+    if (status != ST_OK)
+        return status;
+    /* The roles give up at their deadline and say what they waited for; we a little later. */
+    status = session_await(session, false, SESSION_FINISHED, deadline_ns + SESSION_SLACK_NS / 10);
+    if (counted && usage_system_read(&end, &no_usage) == ST_OK)
+        outcome->system = usage_system_difference(&begin, &end);
+    if (status != ST_OK)
+        return status;
+    session->loads_stopped = true;
+    status = session_tell_loads(session, "stop", err);
+    return status == ST_OK
+               ? session_await(session, true, SESSION_FINISHED, clock_now_ns() + SESSION_STOP_NS)
+               : status;
 }
 
 /* From the first exec to the last frame. */
 static enum status session_measure(struct session *session, struct launch_outcome *outcome,
                                    struct err *err)
 {
-    struct usage_system begin, end;
-    struct err no_usage;
-    uint64_t deadline_ns = 0;
-    enum status status = ST_OK;
-    for (int i = 0; i < ROLES && status == ST_OK; i++)
-        status = session_start_role(session, i, err);
-    if (status == ST_NO_MEMORY || status == ST_SYSTEM) {
+    enum status status = session_start(session, outcome, err);
+    if (status == ST_NO_MEMORY || status == ST_SYSTEM || status == ST_UNAVAILABLE) {
         /* This launch needs more than there is; the next, of a smaller cell, may not. */
         session_fail(outcome, err, status);
         return ST_OK;
     }
     if (status != ST_OK)
         return status;
-    status = session_await(session, SESSION_READY, clock_now_ns() + SESSION_SETUP_NS);
-    if (status == ST_OK) {
-        bool counted = usage_system_read(&begin, &no_usage) == ST_OK;
-        status = session_go(session, &deadline_ns, err);
-        if (status != ST_OK)
-            return status;
-        /* The roles give up at their deadline and say what they waited for; we a little later. */
-        status = session_await(session, SESSION_FINISHED, deadline_ns + SESSION_SLACK_NS / 10);
-        if (counted && usage_system_read(&end, &no_usage) == ST_OK)
-            outcome->system = usage_system_difference(&begin, &end);
-    }
+    const uint64_t ready_ns = clock_now_ns() + SESSION_SETUP_NS;
+    status = session_await(session, true, SESSION_READY, ready_ns);
+    if (status == ST_OK)
+        status = session_await(session, false, SESSION_READY, ready_ns);
+    if (status == ST_OK)
+        status = session_watch(session, outcome, err);
     if (status == ST_INTERRUPTED)
         return err_set(err, ST_INTERRUPTED, NULL, "interrupted");
-    if (status != ST_OK) {
-        session_reap_ended(session);
-        session_explain(session, status, outcome);
-    }
+    if (status != ST_ROLE_DIED && status != ST_TIMEOUT)
+        return status;
+    session_reap_ended(session);
+    session_explain(session, status, outcome);
     return ST_OK;
+}
+
+/* Who runs: the roles, and for a cell with a load one process on each CPU that they use. Where they
+ * are not pinned the loads are not either, and as many as the roles: pinned ones would be avoided
+ * by the scheduler on any machine with more CPUs. */
+static void session_cast(struct session *session)
+{
+    const struct session_request *request = session->request;
+    const int cpus[ROLES] = {request->cpus.producer, request->cpus.consumer};
+    static const char *const names[ROLES] = {"producer", "consumer"};
+    for (int i = 0; i < ROLES; i++) {
+        struct session_role *role = &session->roles[session->role_count++];
+        *role = (struct session_role){.name = names[i], .cpu = cpus[i]};
+        snprintf(role->label, sizeof role->label, "%s", names[i]);
+    }
+    for (int i = 0; i < ROLES && request->cell->load != LOAD_NONE; i++) {
+        if (i > 0 && cpus[i] >= 0 && cpus[i] == cpus[i - 1])
+            continue;
+        struct session_role *load = &session->roles[session->role_count++];
+        *load = (struct session_role){.name = "load", .is_load = true, .cpu = cpus[i]};
+        if (cpus[i] >= 0)
+            snprintf(load->label, sizeof load->label, "load on CPU %d", cpus[i]);
+        else
+            snprintf(load->label, sizeof load->label, "load number %d", i + 1);
+    }
+    for (int i = 0; i < session->role_count; i++) {
+        session->roles[i].process = PROCESS_NONE;
+        session->roles[i].trace = SHM_MAP_NONE;
+    }
 }
 
 enum status session_run(const struct session_request *request, struct fold *fold,
                         struct launch_outcome *outcome, struct err *err)
 {
-    struct session session = {
-        .request = request,
-        .roles = {{.name = "producer", .process = PROCESS_NONE, .trace = SHM_MAP_NONE},
-                  {.name = "consumer", .process = PROCESS_NONE, .trace = SHM_MAP_NONE}},
-    };
+    struct session session = {.request = request, .idle_latency_fd = -1};
     struct launch_outcome result = {
         .launch = request->launch,
         .order = request->order,
@@ -142,10 +236,13 @@ enum status session_run(const struct session_request *request, struct fold *fold
         .producer_cpu = request->cpus.producer,
         .consumer_cpu = request->cpus.consumer,
     };
+    session_cast(&session);
     result_utc_now(result.started_utc);
     enum status status = session_measure(&session, &result, err);
     const bool orderly = status == ST_OK && result.status == ST_OK;
     session_end_roles(&session, orderly);
+    if (session.idle_latency_fd >= 0)
+        close(session.idle_latency_fd);
     if (status != ST_OK)
         goto undo_traces;
     if (orderly)
@@ -154,7 +251,7 @@ enum status session_run(const struct session_request *request, struct fold *fold
     session_fold(&session, fold, &result);
     *outcome = result;
 undo_traces:
-    for (int i = 0; i < ROLES; i++)
+    for (int i = 0; i < session.role_count; i++)
         shm_unmap(&session.roles[i].trace);
     return status;
 }

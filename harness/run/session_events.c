@@ -1,4 +1,5 @@
-/* session_events.c: the event loop of a launch: two control sockets, two pidfds and a signalfd. See
+/* session_events.c: the event loop of a launch: each process's control socket
+ * and pidfd, and a signalfd. See
  * session_parts.h. */
 #include "harness/run/session_parts.h"
 
@@ -52,13 +53,19 @@ static enum status session_handle(struct session *session, struct session_role *
         session_note_complaint(session, role, message->json);
         return ST_OK;
     }
-    if (strcmp(type, "finished") == 0 && role->phase == SESSION_READY) {
+    if (strcmp(type, "finished") == 0 && role->phase == SESSION_READY && role->is_load &&
+        session->loads_stopped) {
+        enum status status = load_report_from_json(message->json, &role->load_report, err);
+        role->phase = status == ST_OK ? SESSION_FINISHED : role->phase;
+        return status;
+    }
+    if (strcmp(type, "finished") == 0 && role->phase == SESSION_READY && !role->is_load) {
         enum status status = role_report_from_json(message->json, &role->report, err);
         role->phase = status == ST_OK ? SESSION_FINISHED : role->phase;
         return status;
     }
     return err_set(err, ST_CORRUPT, "do both ends run the same version of handoff?",
-                   "the %s sent \"%s\" where that has no place", role->name, type);
+                   "the %s sent \"%s\" where that has no place", role->label, type);
 }
 
 /* Reads one message, or finds that the role is gone. A broken message counts as a complaint. */
@@ -88,24 +95,25 @@ static void session_read(struct session *session, struct session_role *role)
 /* Waits once for anything to happen, at most until `deadline_ns`. */
 static void session_poll(struct session *session, uint64_t deadline_ns)
 {
-    struct pollfd fds[2 * ROLES + 1];
+    struct pollfd fds[2 * SESSION_PROCESSES_MAX + 1];
+    const nfds_t signals = 2 * (nfds_t)session->role_count;
     uint64_t now_ns = clock_now_ns();
     uint64_t left_ns = deadline_ns > now_ns ? deadline_ns - now_ns : 0;
     struct timespec left = {.tv_sec = (time_t)(left_ns / 1000000000u),
                             .tv_nsec = (long)(left_ns % 1000000000u)};
-    for (int i = 0; i < ROLES; i++) {
+    for (int i = 0; i < session->role_count; i++) {
         const struct session_role *role = &session->roles[i];
         fds[2 * i] =
             (struct pollfd){.fd = role->ended ? -1 : role->process.control_fd, .events = POLLIN};
         fds[2 * i + 1] =
             (struct pollfd){.fd = role->ended ? -1 : role->process.pidfd, .events = POLLIN};
     }
-    fds[2 * ROLES] = (struct pollfd){.fd = session->request->signal_fd, .events = POLLIN};
-    if (ppoll(fds, 2 * ROLES + 1, &left, NULL) <= 0)
+    fds[signals] = (struct pollfd){.fd = session->request->signal_fd, .events = POLLIN};
+    if (ppoll(fds, signals + 1, &left, NULL) <= 0)
         return;
-    if (fds[2 * ROLES].revents)
+    if (fds[signals].revents)
         session->interrupted = true;
-    for (int i = 0; i < ROLES; i++) {
+    for (int i = 0; i < session->role_count; i++) {
         /* Last words first: a role that failed says so before it ends. */
         if (fds[2 * i].revents)
             session_read(session, &session->roles[i]);
@@ -118,13 +126,22 @@ static void session_poll(struct session *session, uint64_t deadline_ns)
  * had its time to show whether it was the cause. */
 static bool session_broken(const struct session *session, uint64_t now_ns)
 {
-    for (int i = 0; i < ROLES; i++)
+    for (int i = 0; i < session->role_count; i++)
         if (session->roles[i].ended && !session->roles[i].complained)
             return true;
     return session->complained_ns != 0 && now_ns > session->complained_ns + SESSION_BLAME_NS;
 }
 
-enum status session_await(struct session *session, enum session_phase phase, uint64_t deadline_ns)
+static bool session_reached(const struct session *session, bool loads, enum session_phase phase)
+{
+    for (int i = 0; i < session->role_count; i++)
+        if (session->roles[i].is_load == loads && session->roles[i].phase < phase)
+            return false;
+    return true;
+}
+
+enum status session_await(struct session *session, bool loads, enum session_phase phase,
+                          uint64_t deadline_ns)
 {
     for (;;) {
         uint64_t now_ns = clock_now_ns();
@@ -132,8 +149,7 @@ enum status session_await(struct session *session, enum session_phase phase, uin
             return ST_INTERRUPTED;
         if (session_broken(session, now_ns))
             return ST_ROLE_DIED;
-        if (session->complained_ns == 0 && session->roles[PRODUCER].phase >= phase &&
-            session->roles[CONSUMER].phase >= phase)
+        if (session->complained_ns == 0 && session_reached(session, loads, phase))
             return ST_OK;
         if (now_ns >= deadline_ns)
             return ST_TIMEOUT;
@@ -146,7 +162,7 @@ enum status session_await(struct session *session, enum session_phase phase, uin
 void session_reap_ended(struct session *session)
 {
     uint64_t until_ns = clock_now_ns() + SESSION_REAP_NS;
-    for (int i = 0; i < ROLES; i++)
+    for (int i = 0; i < session->role_count; i++)
         while (session->roles[i].ended && !process_has_ended(&session->roles[i].process) &&
                clock_now_ns() < until_ns)
             clock_sleep_until_ns(clock_now_ns() + 200000u);

@@ -8,15 +8,25 @@
 static const struct session_role *session_culprit(const struct session *session)
 {
     const struct session_role *culprit = NULL;
-    for (int i = 0; i < ROLES; i++)
+    for (int i = 0; i < session->role_count; i++)
         if (session->roles[i].ended && !session->roles[i].complained)
             return &session->roles[i];
-    for (int i = 0; i < ROLES; i++) {
+    for (int i = 0; i < session->role_count; i++) {
         const struct session_role *role = &session->roles[i];
         if (role->complained && (!culprit || culprit->failure.status == ST_PEER_GONE))
             culprit = role;
     }
     return culprit;
+}
+
+/* A load that has not got where it should be, or NULL. */
+static const struct session_role *session_late_load(const struct session *session)
+{
+    const enum session_phase due = session->loads_stopped ? SESSION_FINISHED : SESSION_READY;
+    for (int i = ROLES; i < session->role_count; i++)
+        if (session->roles[i].phase < due)
+            return &session->roles[i];
+    return NULL;
 }
 
 static uint32_t session_trace_count(const struct session_role *role)
@@ -37,8 +47,14 @@ void session_explain(struct session *session, enum status status, struct launch_
 {
     char end[96];
     const struct session_role *culprit = session_culprit(session);
+    const struct session_role *late = session_late_load(session);
     outcome->status = status;
-    if (status == ST_TIMEOUT) {
+    if (status == ST_TIMEOUT && late) {
+        snprintf(outcome->reason, sizeof outcome->reason, "the %s did not %s in time", late->label,
+                 session->loads_stopped ? "stop" : "get ready");
+        snprintf(outcome->hint, sizeof outcome->hint,
+                 "does something of a higher priority keep its CPU?");
+    } else if (status == ST_TIMEOUT) {
         snprintf(outcome->reason, sizeof outcome->reason,
                  "no end in sight at the deadline: %u of %u frames sent, %u received",
                  session_trace_count(&session->roles[PRODUCER]),
@@ -47,9 +63,14 @@ void session_explain(struct session *session, enum status status, struct launch_
         snprintf(outcome->hint, sizeof outcome->hint, "lower the rate or the frame size");
     } else if (culprit && culprit->complained) {
         session_fail(outcome, &culprit->failure, culprit->failure.status);
+    } else if (culprit && culprit->is_load) {
+        snprintf(outcome->reason, sizeof outcome->reason, "the %s %s before it was told to stop",
+                 culprit->label, process_end_format(&culprit->process, end, sizeof end));
+        snprintf(outcome->hint, sizeof outcome->hint,
+                 "the kernel's log (dmesg) tells of memory running out");
     } else if (culprit) {
         snprintf(outcome->reason, sizeof outcome->reason, "the %s %s after %u of its %u frames",
-                 culprit->name, process_end_format(&culprit->process, end, sizeof end),
+                 culprit->label, process_end_format(&culprit->process, end, sizeof end),
                  session_trace_count(culprit), session->request->warmup + session->request->frames);
         snprintf(outcome->hint, sizeof outcome->hint,
                  "the kernel's log (dmesg) tells of crashes and of memory running out");
@@ -59,16 +80,34 @@ void session_explain(struct session *session, enum status status, struct launch_
 void session_check_ends(const struct session *session, struct launch_outcome *outcome)
 {
     char end[96];
-    for (int i = 0; i < ROLES && outcome->status == ST_OK; i++) {
+    for (int i = 0; i < session->role_count && outcome->status == ST_OK; i++) {
         const struct session_role *role = &session->roles[i];
         if (role->process.wait_status == 0)
             continue;
         outcome->status = ST_ROLE_DIED;
         snprintf(outcome->reason, sizeof outcome->reason, "the %s %s after its last frame",
-                 role->name, process_end_format(&role->process, end, sizeof end));
+                 role->label, process_end_format(&role->process, end, sizeof end));
         snprintf(outcome->hint, sizeof outcome->hint,
                  "it had %u s to clean up; what it said is on standard error",
                  (unsigned)(PROCESS_GRACE_NS / 1000000000u));
+    }
+}
+
+/* What the loads did, as far as they came to saying it. */
+static void session_fill_loads(const struct session *session, struct launch_outcome *outcome)
+{
+    for (int i = ROLES; i < session->role_count; i++) {
+        const struct load_report *report = &session->roles[i].load_report;
+        if (session->roles[i].phase == SESSION_FINISHED)
+            outcome->loads[outcome->load_count++] = (struct launch_load){
+                .kind = report->kind,
+                .cpu = report->cpu,
+                .rounds = report->rounds,
+                .bytes = report->bytes,
+                .buffer_bytes = report->buffer_bytes,
+                .wall_ns = report->wall_ns,
+                .cpu_ns = report->cpu_ns,
+            };
     }
 }
 
@@ -80,6 +119,9 @@ void session_fill_outcome(const struct session *session, struct launch_outcome *
     const double payload_bytes = (double)cell_payload_bytes(request->cell);
     outcome->producer = sent->usage;
     outcome->consumer = received->usage;
+    outcome->producer_had = sent->surroundings;
+    outcome->consumer_had = received->surroundings;
+    session_fill_loads(session, outcome);
     /* Each side by its own frames: with policy latest the consumer takes fewer. */
     if (payload_bytes > 0 && sent->frames > 0 && received->frames > 0)
         outcome->copies_per_frame =

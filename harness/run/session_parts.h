@@ -11,35 +11,46 @@
 
 #include "harness/base/channel.h"
 #include "harness/base/shm.h"
+#include "harness/run/load.h"
 #include "harness/run/process.h"
 #include "harness/run/role.h"
 #include "harness/run/session.h"
 
 enum session_phase { SESSION_STARTED, SESSION_READY, SESSION_FINISHED };
 
+/* A process of the launch: one of the two roles of the cell, or a load beside them. */
 struct session_role {
-    const char *name;
+    const char *name; /* as process_start takes it */
+    char label[32];   /* in messages: "producer", "load on CPU 1" */
+    bool is_load;
+    int cpu; /* -1: not pinned */
     struct process process;
-    struct shm_map trace;
+    struct shm_map trace; /* none for a load */
     enum session_phase phase;
     struct role_report report;
+    struct load_report load_report;
     bool ended;         /* the process is gone */
     bool complained;    /* it sent an error */
     struct err failure; /* what it sent */
 };
 
 enum { PRODUCER, CONSUMER, ROLES };
+#define SESSION_PROCESSES_MAX (ROLES + LAUNCH_LOADS_MAX)
 
 struct session {
     const struct session_request *request;
-    struct session_role roles[ROLES];
+    struct session_role roles[SESSION_PROCESSES_MAX]; /* producer, consumer, loads */
+    int role_count;
+    bool loads_stopped; /* the loads were told to stop, and may finish */
     bool interrupted;
+    int idle_latency_fd;    /* -1: not held */
     uint64_t complained_ns; /* when the first complaint came, or 0 */
 };
 
-/* Runs the event loop until both roles have reached `phase`. ST_ROLE_DIED: one of them cannot any
- * more; ST_TIMEOUT; ST_INTERRUPTED. */
-enum status session_await(struct session *session, enum session_phase phase, uint64_t deadline_ns);
+/* Runs the event loop until both roles, or all loads, have reached `phase`. ST_ROLE_DIED: a process
+ * of either kind is gone or in trouble; ST_TIMEOUT; ST_INTERRUPTED. */
+enum status session_await(struct session *session, bool loads, enum session_phase phase,
+                          uint64_t deadline_ns);
 
 /* Lets a role that just died be reaped, so that the reason says how, not that we killed it. */
 void session_reap_ended(struct session *session);

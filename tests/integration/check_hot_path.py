@@ -9,8 +9,10 @@ import subprocess
 from suite import Skip, check, main, sanitized, say
 
 FRAMES = 300
-# usage_self, at the beginning and the end of the counted window.
-READINGS = {"getrusage": 2, "clock_gettime": 2}
+# usage_self, at the beginning and the end of the counted window; and surroundings_verify after the
+# last frame.
+READINGS = {"getrusage": 2, "clock_gettime": 2, "sched_getscheduler": 1, "sched_getparam": 1,
+            "prctl": 1, "sched_getaffinity": 1}
 # Before the first frame both roles sleep until the launch starts, if that is not yet past.
 START = collections.Counter({"clock_nanosleep": 1})
 
