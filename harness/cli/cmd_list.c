@@ -22,7 +22,7 @@ static const char usage[] =
 #define NAME_COLUMNS 14
 #define USABLE_COLUMNS 11
 #define POLICIES_COLUMNS 14
-#define WAITS_COLUMNS 28
+#define COST_COLUMNS 48
 
 typedef enum status (*probe_function)(struct err *err);
 
@@ -61,8 +61,8 @@ static const char *wait_spelling(const struct wait_strategy *wait, char *text, s
 
 static void list_transports(void)
 {
-    printf("%-*s  %-*s  %-*s  %-*s  %s\n", NAME_COLUMNS, "TRANSPORT", USABLE_COLUMNS, "AVAILABLE",
-           POLICIES_COLUMNS, "POLICIES", WAITS_COLUMNS, "WAITS", "WHAT IT IS");
+    printf("%-*s  %-*s  %-*s  %s\n", NAME_COLUMNS, "TRANSPORT", USABLE_COLUMNS, "AVAILABLE",
+           POLICIES_COLUMNS, "POLICIES", "WHAT IT IS");
     for (size_t i = 0; i < transport_registry_count; i++) {
         const struct transport *transport = transport_registry[i];
         char policies[32] = "";
@@ -78,8 +78,9 @@ static void list_transports(void)
                        wait_spelling(wait_registry[j], spelling, sizeof spelling));
         struct err why;
         bool usable = print_start(transport->name, transport->probe, &why);
-        printf("%-*s  %-*s  ", POLICIES_COLUMNS, policies, WAITS_COLUMNS, waits);
+        printf("%-*s  ", POLICIES_COLUMNS, policies);
         print_end(transport->summary, usable, &why);
+        printf("%*s  waits: %s\n", NAME_COLUMNS, "", waits);
     }
 }
 
@@ -90,12 +91,14 @@ static void print_heading(const char *what)
 
 static void list_waits(void)
 {
-    print_heading("WAIT");
+    printf("%-*s  %-*s  %-*s  %s\n", NAME_COLUMNS, "WAIT", USABLE_COLUMNS, "AVAILABLE",
+           COST_COLUMNS, "WHAT IT COSTS", "WHAT IT IS");
     for (size_t i = 0; i < wait_registry_count; i++) {
         char spelling[48];
         struct err why;
         wait_spelling(wait_registry[i], spelling, sizeof spelling);
         bool usable = print_start(spelling, wait_registry[i]->probe, &why);
+        printf("%-*s  ", COST_COLUMNS, wait_registry[i]->cost);
         print_end(wait_registry[i]->summary, usable, &why);
     }
 }

@@ -56,6 +56,7 @@ static void block_close(struct wait_state *state)
 const struct wait_strategy wait_block = {
     .name = "block",
     .summary = "sleeps in poll() on the descriptor",
+    .cost = "a call to sleep; to wake it, nothing more",
     .parameter = WAIT_PARAMETER_NONE,
     .sources = SOURCE_FD,
     .sleeps = true,

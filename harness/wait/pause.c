@@ -66,7 +66,8 @@ static void pause_close(struct wait_state *state)
 
 const struct wait_strategy wait_pause = {
     .name = "pause",
-    .summary = "loop with the processor's pause hint; uses a whole CPU, more gently",
+    .summary = "loop with the processor's pause hint",
+    .cost = "a whole CPU, more gently",
     .parameter = WAIT_PARAMETER_NONE,
     .sources = SOURCE_WORD | SOURCE_FD,
     .sleeps = false,

@@ -66,6 +66,7 @@ static void poll_close(struct wait_state *state)
 const struct wait_strategy wait_poll = {
     .name = "poll",
     .summary = "looks every <us> microseconds and sleeps in between",
+    .cost = "a timer and a look each period, nothing to wake",
     .parameter = WAIT_PARAMETER_US,
     .sources = SOURCE_WORD | SOURCE_FD,
     .sleeps = true,

@@ -50,7 +50,8 @@ static void spin_close(struct wait_state *state)
 
 const struct wait_strategy wait_spin = {
     .name = "spin",
-    .summary = "tight loop; quickest, uses a whole CPU",
+    .summary = "tight loop; the quickest",
+    .cost = "a whole CPU",
     .parameter = WAIT_PARAMETER_NONE,
     .sources = SOURCE_WORD | SOURCE_FD,
     .sleeps = false,

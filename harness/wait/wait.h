@@ -19,7 +19,7 @@
 
 enum wait_parameter {
     WAIT_PARAMETER_NONE,
-    WAIT_PARAMETER_US, /* written `poll:100`; required, 1 to 1,000,000 */
+    WAIT_PARAMETER_US, /* written `poll:100`, `adaptive:20`; required, 1 to 1,000,000 */
 };
 
 /* One role's use of a strategy for one direction, to idle or to notify. Filled by open; owned by the
@@ -39,7 +39,8 @@ struct wait_config {
 
 struct wait_strategy {
     const char *name;    /* registry key, equal to the file's stem */
-    const char *summary; /* one line for `handoff list` */
+    const char *summary; /* a few words for `handoff list`: what it does */
+    const char *cost;    /* and what it costs: the waiter while it waits, the notifier to wake it */
     enum wait_parameter parameter;
     unsigned sources; /* the enum source_kind values it can wait on */
     bool sleeps;      /* it gives the CPU away while it waits */
@@ -67,7 +68,8 @@ struct wait_strategy {
                         uint64_t deadline_ns);
 
     /* Wakes whoever idles on `source` in the same strategy, after the word was changed. Makes a
-     * system call only if the strategy needs one. Never blocks. */
+     * system call only if the strategy needs one, for a sleeper. Does not wait for the waiter, except
+     * that condvar takes the mutex that the waiter holds around its looks at the word. */
     void (*notify)(struct wait_state *state, const struct wait_source *source);
 
     /* Frees what open made. Safe on a zeroed state. */

@@ -7,8 +7,8 @@
  * bytes.
  *
  * The word's value for `idle` is taken with relaxed order here (the roles use acquire), so that
- * nothing but the ring itself orders the bytes. The futex strategy has no fences, which that
- * sanitizer does not know (see futex.c).
+ * nothing but the ring itself orders the bytes. The strategies have no fences, which that sanitizer
+ * does not know (see futex.c). A wait that this machine lacks is skipped.
  */
 #include <inttypes.h>
 #include <pthread.h>
@@ -16,6 +16,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "harness/wait/wait.h"
 #include "transports/mailbox.h"
@@ -30,6 +31,7 @@ struct shared {
     uint64_t slots[SLOTS_MAX][WORDS];
     struct transport_config config;
     const struct wait_strategy *wait;
+    int fds[2]; /* what `create` made for head and tail */
     uint64_t seed;
     uint64_t received;
     uint64_t skipped;
@@ -71,27 +73,62 @@ static uint64_t deadline_ns(void)
     return (uint64_t)(now.tv_sec + 60) * 1000000000u;
 }
 
-/* Idles on `bell` with the value taken before the try; ends the test if nothing comes for a
- * minute. */
-static void idle(struct shared *shared, struct doorbell *bell, uint32_t seen)
+#define WAIT_US 20 /* for strategies that take a time */
+
+/* The wait of one bell, opened for one thread. */
+static struct wait_state open_wait(const struct shared *shared, int fd)
 {
-    struct wait_state state = {0};
-    struct wait_source source = {.kind = SOURCE_WORD, .bell = bell, .fd = -1};
-    enum status status = shared->wait->idle(&state, &source, seen, deadline_ns());
+    struct err err = {0};
+    struct wait_state state;
+    const struct wait_config config = {
+        .parameter_us = shared->wait->parameter == WAIT_PARAMETER_US ? WAIT_US : 0, .fd = fd};
+    enum status status = shared->wait->open(&config, &state, &err);
+    if (status != ST_OK)
+        fail(err.what, status);
+    return state;
+}
+
+/* One thread's two waits: it idles on one bell and notifies on the other. */
+struct waits {
+    struct doorbell *mine, *theirs;
+    struct wait_state idle, notify;
+};
+
+static struct waits open_waits(struct shared *shared, bool producer)
+{
+    return (struct waits){
+        .mine = producer ? &shared->control.tail : &shared->control.head,
+        .theirs = producer ? &shared->control.head : &shared->control.tail,
+        .idle = open_wait(shared, shared->fds[producer ? 1 : 0]),
+        .notify = open_wait(shared, shared->fds[producer ? 0 : 1]),
+    };
+}
+
+static void close_waits(struct shared *shared, struct waits *waits)
+{
+    shared->wait->close(&waits->idle);
+    shared->wait->close(&waits->notify);
+}
+
+/* Idles with the value taken before the try; ends the test if nothing comes for a minute. */
+static void idle(struct shared *shared, struct waits *waits, uint32_t seen)
+{
+    struct wait_source source = {.kind = SOURCE_WORD, .bell = waits->mine, .fd = -1};
+    enum status status = shared->wait->idle(&waits->idle, &source, seen, deadline_ns());
     if (status != ST_OK)
         fail("idle", status);
 }
 
-static void notify(struct shared *shared, struct doorbell *bell)
+static void notify(struct shared *shared, struct waits *waits)
 {
-    struct wait_state state = {0};
-    struct wait_source source = {.kind = SOURCE_WORD, .bell = bell, .fd = -1};
-    shared->wait->notify(&state, &source);
+    struct wait_source source = {.kind = SOURCE_WORD, .bell = waits->theirs, .fd = -1};
+    shared->wait->notify(&waits->notify, &source);
 }
 
 static void *produce_block(void *argument)
 {
     struct shared *shared = argument;
+    struct waits waits = open_waits(shared, true);
     struct ring_producer ring;
     struct err err = {0};
     ring_producer_init(&ring, &shared->control, &shared->config);
@@ -103,19 +140,21 @@ static void *produce_block(void *argument)
                 break;
             if (status != ST_AGAIN)
                 fail(err.what, status);
-            idle(shared, &shared->control.tail, seen);
+            idle(shared, &waits, seen);
         }
         slot_write(shared, ring.slot, ring.committed);
         ring_commit(&ring, &err);
-        notify(shared, &shared->control.head);
+        notify(shared, &waits);
     }
     ring_producer_hang_up(&ring);
-    notify(shared, &shared->control.head);
+    notify(shared, &waits);
+    close_waits(shared, &waits);
     return NULL;
 }
 
 static void consume_block(struct shared *shared)
 {
+    struct waits waits = open_waits(shared, false);
     struct ring_consumer ring;
     struct err err = {0};
     ring_consumer_init(&ring, &shared->control, &shared->config);
@@ -125,9 +164,9 @@ static void consume_block(struct shared *shared)
         uint32_t seen = atomic_load_explicit(&shared->control.head.word, memory_order_relaxed);
         enum status status = ring_acquire(&ring, &slot, &sequence, &err);
         if (status == ST_PEER_GONE)
-            return;
+            break;
         if (status == ST_AGAIN) {
-            idle(shared, &shared->control.head, seen);
+            idle(shared, &waits, seen);
             continue;
         }
         if (status != ST_OK)
@@ -136,13 +175,15 @@ static void consume_block(struct shared *shared)
             !slot_holds(shared, slot, shared->config.first_sequence + shared->received);
         shared->received++;
         ring_release(&ring, sequence, &err);
-        notify(shared, &shared->control.tail);
+        notify(shared, &waits);
     }
+    close_waits(shared, &waits);
 }
 
 static void *produce_latest(void *argument)
 {
     struct shared *shared = argument;
+    struct waits waits = open_waits(shared, true);
     struct mailbox_producer *box = malloc(sizeof *box);
     struct err err = {0};
     mailbox_producer_init(box, &shared->control, &shared->config);
@@ -155,17 +196,19 @@ static void *produce_latest(void *argument)
         status = mailbox_commit(box, &err);
         if (status != ST_OK)
             fail(err.what, status);
-        notify(shared, &shared->control.head);
+        notify(shared, &waits);
     }
     mailbox_producer_hang_up(box);
-    notify(shared, &shared->control.head);
+    notify(shared, &waits);
     shared->skipped = box->skipped;
     free(box);
+    close_waits(shared, &waits);
     return NULL;
 }
 
 static void consume_latest(struct shared *shared)
 {
+    struct waits waits = open_waits(shared, false);
     struct mailbox_consumer *box = malloc(sizeof *box);
     struct err err = {0};
     uint64_t last = shared->config.first_sequence - 1;
@@ -178,7 +221,7 @@ static void consume_latest(struct shared *shared)
         if (status == ST_PEER_GONE)
             break;
         if (status == ST_AGAIN) {
-            idle(shared, &shared->control.head, seen);
+            idle(shared, &waits, seen);
             continue;
         }
         if (status != ST_OK)
@@ -191,6 +234,18 @@ static void consume_latest(struct shared *shared)
             fail(err.what, status);
     }
     free(box);
+    close_waits(shared, &waits);
+}
+
+static void create_waits(struct shared *shared)
+{
+    struct doorbell *bells[2] = {&shared->control.head, &shared->control.tail};
+    for (int bell = 0; bell < 2; bell++) {
+        struct err err = {0};
+        enum status status = wait_create(shared->wait, bells[bell], &shared->fds[bell], &err);
+        if (status != ST_OK)
+            fail(err.what, status);
+    }
 }
 
 int main(int argc, char **argv)
@@ -201,6 +256,11 @@ int main(int argc, char **argv)
     if (!shared.wait || !(latest || strcmp(argv[1], "block") == 0)) {
         fprintf(stderr, "usage: %s block|latest WAIT [SEED]\n", argv[0]);
         return 2;
+    }
+    struct err err = {0};
+    if (shared.wait->probe(&err) != ST_OK) {
+        printf("skipped: wait %s: %s\n", shared.wait->name, err.what);
+        return 77;
     }
     shared.seed = argc > 3 ? strtoull(argv[3], NULL, 0) : (uint64_t)time(NULL) * 1000003u;
     printf("seed %" PRIu64 "\n", shared.seed);
@@ -214,11 +274,15 @@ int main(int argc, char **argv)
         };
         shared.received = shared.skipped = shared.wrong = 0;
         (latest ? mailbox_control_init : ring_control_init)(&shared.control, &shared.config);
+        create_waits(&shared);
         pthread_t producer;
         if (pthread_create(&producer, NULL, latest ? produce_latest : produce_block, &shared) != 0)
             fail("pthread_create", ST_SYSTEM);
         (latest ? consume_latest : consume_block)(&shared);
         pthread_join(producer, NULL);
+        for (int bell = 0; bell < 2; bell++)
+            if (shared.fds[bell] >= 0)
+                close(shared.fds[bell]);
         if (shared.wrong || shared.received + shared.skipped != FRAMES) {
             fprintf(stderr, "%" PRIu64 " received, %" PRIu64 " skipped of %d; %" PRIu64 " wrong\n",
                     shared.received, shared.skipped, FRAMES, shared.wrong);

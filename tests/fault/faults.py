@@ -33,20 +33,29 @@ class Edge:
         return base
 
 
+def usable_waits(path):
+    """The waits that this machine has, as `handoff list` spells them."""
+    listed = subprocess.run([path, "list", "waits"], stdout=subprocess.PIPE, check=True)
+    rows = [line.split() for line in listed.stdout.decode().splitlines()[1:] if line[:1] != " "]
+    for name in [words[0] for words in rows if words[1] != "yes"]:
+        say("not tried: wait %s cannot run here" % name)
+    return {words[0] for words in rows if words[1] == "yes"}
+
+
 def edges(path):
     """Every transport that can run here with every wait and policy it has, by `handoff list`."""
     listed = subprocess.run([path, "list", "transports"], stdout=subprocess.PIPE, check=True)
     found = []
+    usable = usable_waits(path)
     for line in listed.stdout.decode().splitlines()[1:]:
         words = line.split()
-        if line[:1] in ("", " ") or len(words) < 4:
-            continue
-        if words[1] != "yes":
-            say("not tried: %s cannot run here" % words[0])
-            continue
-        for policy in words[2].split(","):
-            for wait in words[3].split(","):
-                found.append(Edge(words[0], wait.replace("<us>", "100"), policy))
+        if line[:1] not in ("", " "):
+            transport, policies = words[0], words[2].split(",") if words[1] == "yes" else []
+            if not policies:
+                say("not tried: %s cannot run here" % transport)
+        elif words[:1] == ["waits:"]:
+            found += [Edge(transport, wait.replace("<us>", "100"), policy) for policy in policies
+                      for wait in words[1].split(",") if wait in usable]
     check(len(found) > 0, "`handoff list transports` names nothing:\n" + listed.stdout.decode())
     for edge in found:
         edge.payload = payload_of(path, edge)
