@@ -28,6 +28,8 @@ static const char run_help[] =
     "                         intervals need 10\n"
     "  --seed N               order of launches and content of frames (default: random, kept in\n"
     "                         the result)\n"
+    "  --clock WHICH          which clock stamps: auto (the cheapest that is right on all CPUs:\n"
+    "                         the processor's counter or CLOCK_MONOTONIC), monotonic, counter\n"
     "  --dry-run              list the cells, what cannot run here and why, and the expected time\n"
     "  --resume               go on with the interrupted run in --out DIR\n"
     "  --quiet                no progress\n"
@@ -44,6 +46,7 @@ struct run_arguments {
     size_t filter_count;
     uint64_t launches; /* 0: as the scenario says */
     uint64_t seed;
+    enum clock_request clock;
     bool dry_run;
     bool resume;
     bool quiet;
@@ -82,15 +85,11 @@ static enum status run_parse(int argc, char **argv, struct run_arguments *argume
                              struct err *err)
 {
     static const struct option options[] = {
-        {"out", required_argument, NULL, 'o'},
-        {"only", required_argument, NULL, 'n'},
-        {"launches", required_argument, NULL, 'l'},
-        {"seed", required_argument, NULL, 's'},
-        {"dry-run", no_argument, NULL, 'd'},
-        {"resume", no_argument, NULL, 'r'},
-        {"quiet", no_argument, NULL, 'q'},
-        {"help", no_argument, NULL, 'h'},
-        {NULL, 0, NULL, 0},
+        {"out", required_argument, NULL, 'o'},      {"only", required_argument, NULL, 'n'},
+        {"launches", required_argument, NULL, 'l'}, {"seed", required_argument, NULL, 's'},
+        {"clock", required_argument, NULL, 'c'},    {"dry-run", no_argument, NULL, 'd'},
+        {"resume", no_argument, NULL, 'r'},         {"quiet", no_argument, NULL, 'q'},
+        {"help", no_argument, NULL, 'h'},           {NULL, 0, NULL, 0},
     };
     enum status status = ST_OK;
     arguments->seed = run_random_seed();
@@ -109,6 +108,11 @@ static enum status run_parse(int argc, char **argv, struct run_arguments *argume
         case 's':
             status =
                 cli_parse_u64("--seed", optarg, 0, (UINT64_C(1) << 53) - 1, &arguments->seed, err);
+            break;
+        case 'c':
+            if (!clock_request_from_name(optarg, &arguments->clock))
+                status = err_set(err, ST_INVALID, "auto is the default",
+                                 "--clock takes auto, monotonic or counter, not \"%s\"", optarg);
             break;
         case 'd':
             arguments->dry_run = true;
@@ -233,6 +237,7 @@ enum status cmd_run(int argc, char **argv, int *exit_code, struct err *err)
         .scenario = scenario,
         .out_dir = arguments.out ? arguments.out : default_out,
         .seed = arguments.seed,
+        .clock = arguments.clock,
         .resume = arguments.resume,
         .quiet = arguments.quiet,
         .command = command,

@@ -41,6 +41,39 @@ static bool result_add_command(cJSON *run, const struct result_context *context)
     return ok;
 }
 
+/* A figure that there may not be. */
+static bool result_add_measured(cJSON *json, const char *name, bool measured, double value)
+{
+    return measured ? json_add_double(json, name, value) : json_add(json, name, cJSON_CreateNull());
+}
+
+static bool result_add_clock(cJSON *run, const struct clock_choice *choice)
+{
+    const struct clock_candidate *chosen = clock_chosen(choice);
+    const bool converted = chosen->kind == CLOCK_KIND_COUNTER;
+    cJSON *clock = result_add_object(run, "clock");
+    bool ok = clock && json_add_string(clock, "name", chosen->name) &&
+              json_add_double(clock, "read_ns", chosen->quality.read_ns) &&
+              json_add_double(clock, "tick_ns", chosen->quality.tick_ns) &&
+              result_add_measured(clock, "conversion_error_ppm", converted,
+                                  choice->conversion_error_ppm) &&
+              result_add_measured(clock, "cpus_agree_ns", converted, choice->cpus_agree_ns);
+    cJSON *candidates = ok ? result_add_array(clock, "candidates") : NULL;
+    ok = candidates != NULL;
+    for (size_t i = 0; ok && i < choice->candidate_count; i++) {
+        const struct clock_candidate *candidate = &choice->candidates[i];
+        cJSON *member = cJSON_CreateObject();
+        ok =
+            json_append(candidates, member) && json_add_string(member, "name", candidate->name) &&
+            json_add_bool(member, "usable", candidate->usable) &&
+            json_add_string(member, "reason", candidate->reason) &&
+            result_add_measured(member, "read_ns", candidate->measured,
+                                candidate->quality.read_ns) &&
+            result_add_measured(member, "tick_ns", candidate->measured, candidate->quality.tick_ns);
+    }
+    return ok;
+}
+
 /* "complete" is added last, when the cells are known. */
 static bool result_add_run(cJSON *json, const struct result_context *context)
 {
@@ -50,10 +83,7 @@ static bool result_add_run(cJSON *json, const struct result_context *context)
               json_add_u64(run, "seed", context->seed) &&
               json_add_bool(run, "interrupted", context->interrupted) &&
               json_add_u64(run, "wall_ns", context->wall_ns) && result_add_command(run, context);
-    cJSON *clock = ok ? result_add_object(run, "clock") : NULL;
-    return clock && json_add_string(clock, "name", "CLOCK_MONOTONIC") &&
-           json_add_double(clock, "read_ns", context->clock.read_ns) &&
-           json_add_double(clock, "tick_ns", context->clock.tick_ns);
+    return ok && result_add_clock(run, context->clock);
 }
 
 static bool result_add_environment(cJSON *json, const struct result_context *context)

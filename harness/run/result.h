@@ -14,7 +14,7 @@
 #include <cjson/cJSON.h>
 
 #include "harness/base/err.h"
-#include "harness/measure/clock.h"
+#include "harness/measure/clock_choice.h"
 #include "harness/measure/fold.h"
 #include "harness/measure/usage.h"
 #include "harness/run/surroundings.h"
@@ -104,7 +104,7 @@ struct result_context {
     bool interrupted;
     const char *const *command; /* argv of the run */
     size_t command_count;
-    struct clock_quality clock;
+    const struct clock_choice *clock;
     const cJSON *environment_before; /* NULL: {} */
     const cJSON *environment_after;
     const char *const *warnings;

@@ -66,6 +66,8 @@ static enum status role_set_up(struct role *role, struct err *err)
     if (status != ST_OK)
         return status;
     status = role_setup_from_json(message.json, &role->setup, err);
+    if (status == ST_OK)
+        status = clock_apply(&role->setup.clock, err);
     if (status == ST_OK && message.fd_count != 1)
         status = err_set(err, ST_CORRUPT, NULL, "the setup came with %u descriptors instead of one",
                          message.fd_count);

@@ -20,6 +20,7 @@
 
 #include "harness/base/channel.h"
 #include "harness/base/shm.h"
+#include "harness/measure/clock.h"
 #include "harness/measure/trace.h"
 #include "harness/measure/usage.h"
 #include "harness/run/surroundings.h"
@@ -36,6 +37,8 @@ struct role_setup {
     uint32_t warmup;  /* frames before them; ids run from 0 to warmup + frames - 1 */
     uint64_t seed;    /* of the source content */
     int cpu;          /* -1: not pinned */
+    /* The launch's, for clock_apply before anything is stamped. */
+    struct clock_conversion clock;
 };
 
 static inline uint32_t role_setup_total(const struct role_setup *setup)

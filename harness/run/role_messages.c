@@ -12,6 +12,37 @@
 
 #include "harness/base/json.h"
 
+/* The clock by its name, since the other end may be built for another processor; its numbers as
+ * text, since they have 64 bits. */
+static bool message_add_clock(cJSON *json, const struct clock_conversion *clock)
+{
+    cJSON *member = cJSON_AddObjectToObject(json, "clock");
+    return member && json_add_string(member, "name", clock_kind_name(clock->kind)) &&
+           json_add_u64_text(member, "counter", clock->counter) &&
+           json_add_u64_text(member, "ns", clock->ns) &&
+           json_add_u64_text(member, "mult", clock->mult);
+}
+
+static enum status message_read_clock(const cJSON *json, struct clock_conversion *clock,
+                                      struct err *err)
+{
+    const cJSON *member = json_get(json, "clock");
+    const char *name = json_get_string(member, "name", "");
+    const char *counter = clock_kind_name(CLOCK_KIND_COUNTER);
+    struct clock_conversion got = {.kind = CLOCK_KIND_MONOTONIC};
+    if (counter && strcmp(name, counter) == 0)
+        got.kind = CLOCK_KIND_COUNTER;
+    else if (strcmp(name, clock_kind_name(CLOCK_KIND_MONOTONIC)) != 0)
+        return err_set(err, ST_CORRUPT, "run it with --clock monotonic",
+                       "control message: the clock \"%s\" is unknown here", name);
+    if (!json_get_u64_text(member, "counter", &got.counter) ||
+        !json_get_u64_text(member, "ns", &got.ns) || !json_get_u64_text(member, "mult", &got.mult))
+        return err_set(err, ST_CORRUPT, "do both ends run the same version of handoff?",
+                       "control message: a clock without its numbers");
+    *clock = got;
+    return ST_OK;
+}
+
 cJSON *role_setup_to_json(const struct role_setup *setup)
 {
     const struct cell *cell = &setup->cell;
@@ -40,7 +71,7 @@ cJSON *role_setup_to_json(const struct role_setup *setup)
         json_add_u64(json, "timer_slack_ns", cell->timer_slack_ns) &&
         json_add_u64(json, "load", cell->load) && json_add_u64(json, "frames", setup->frames) &&
         json_add_u64(json, "warmup", setup->warmup) && json_add_u64(json, "seed", setup->seed) &&
-        json_add_i64(json, "cpu", setup->cpu);
+        json_add_i64(json, "cpu", setup->cpu) && message_add_clock(json, &setup->clock);
     if (ok)
         return json;
     cJSON_Delete(json);
@@ -101,7 +132,10 @@ enum status role_setup_from_json(const cJSON *json, struct role_setup *setup, st
         {"seed", 0, INT64_C(1) << 53, &seed},
         {"cpu", -1, INT32_MAX, &cpu},
     };
+    struct clock_conversion clock;
     enum status status = message_read_fields(json, fields, sizeof fields / sizeof fields[0], err);
+    if (status == ST_OK)
+        status = message_read_clock(json, &clock, err);
     if (status != ST_OK)
         return status;
     *setup = (struct role_setup){
@@ -110,6 +144,7 @@ enum status role_setup_from_json(const cJSON *json, struct role_setup *setup, st
         .warmup = (uint32_t)warmup,
         .seed = (uint64_t)seed,
         .cpu = (int)cpu,
+        .clock = clock,
     };
     setup->cell.wait_us = (uint32_t)wait_us;
     setup->cell.producer_wait_us = (uint32_t)producer_wait_us;

@@ -13,7 +13,7 @@
 
 #include "harness/base/json.h"
 #include "harness/env/env.h"
-#include "harness/measure/clock.h"
+#include "harness/measure/clock_choice.h"
 #include "harness/run/build_info.h"
 #include "harness/run/guard.h"
 #include "harness/run/pilot.h"
@@ -26,7 +26,7 @@ struct runner {
     struct plan plan;
     struct guard guard;
     struct progress progress;
-    struct clock_quality clock;
+    struct clock_choice clock;
     int signal_fd;
     sigset_t signals_before;
     cJSON *environment_before;
@@ -111,8 +111,12 @@ static bool runner_stop_wanted(const struct runner *runner)
 static int64_t runner_tolerance_ns(const struct runner *runner)
 {
     /* Two readings of one clock in order can differ by a tick the wrong way on another CPU, and a
-     * stamp is taken up to one reading before or after what it stamps. */
-    return (int64_t)(2.0 * runner->clock.read_ns + runner->clock.tick_ns) + 1;
+     * stamp is taken up to one reading before or after what it stamps. A counter's CPUs may be
+     * apart; its conversion adds a nanosecond of rounding and nothing else: both stamps of an
+     * interval have the same one, so what it is off by (conversion_error_ppm) stretches an interval
+     * and turns none negative. */
+    const struct clock_quality *quality = &clock_chosen(&runner->clock)->quality;
+    return (int64_t)(2.0 * quality->read_ns + quality->tick_ns + runner->clock.cpus_agree_ns) + 1;
 }
 
 static enum status runner_prepare_plan(struct runner *runner, struct err *err)
@@ -234,12 +238,13 @@ static enum status runner_look_around(struct runner *runner, struct err *err)
 {
     result_utc_now(runner->started_utc);
     runner->started_ns = clock_now_ns();
-    runner->clock = clock_measure();
     runner->fold = fold_new();
     runner->warnings = cJSON_CreateArray();
     if (!runner->fold || !runner->warnings)
         return err_set(err, ST_NO_MEMORY, NULL, "out of memory");
-    enum status status = env_collect("", &runner->environment_before, err);
+    enum status status = clock_choose(runner->options->clock, &runner->clock, err);
+    if (status == ST_OK)
+        status = env_collect("", &runner->environment_before, err);
     if (status != ST_OK)
         return status;
     env_warnings(runner->environment_before, runner->warnings);
@@ -278,7 +283,7 @@ static enum status runner_write_result(struct runner *runner, struct runner_outc
         .interrupted = runner->interrupted,
         .command = runner->options->command,
         .command_count = runner->options->command_count,
-        .clock = runner->clock,
+        .clock = &runner->clock,
         .environment_before = runner->environment_before,
         .environment_after = runner->environment_after,
         .warnings = warnings,

@@ -9,6 +9,7 @@
 #include <cjson/cJSON.h>
 
 #include "harness/base/err.h"
+#include "harness/measure/clock_choice.h"
 #include "harness/run/result.h"
 #include "harness/scenario/scenario.h"
 
@@ -16,6 +17,7 @@ struct runner_options {
     const struct scenario *scenario; /* filtered */
     const char *out_dir;             /* made if missing */
     uint64_t seed;
+    enum clock_request clock;
     bool resume;
     bool quiet;
     const char *const *command; /* argv, for the result */

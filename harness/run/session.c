@@ -59,6 +59,7 @@ static enum status session_start_role(struct session *session, int index, struct
         .warmup = request->warmup,
         .seed = request->seed,
         .cpu = role->cpu,
+        .clock = clock_current,
     };
     return session_send(role, role_setup_to_json(&setup), &role->trace.fd, 1, err);
 }
@@ -127,6 +128,7 @@ static enum status session_start(struct session *session, struct launch_outcome 
                                  struct err *err)
 {
     enum status status = ST_OK;
+    clock_rebase(); /* both roles get this one; loads stamp nothing */
     if (session->request->cell->idle_latency_held)
         status = surroundings_hold_idle_latency(SURROUNDINGS_IDLE_LATENCY_PATH,
                                                 &session->idle_latency_fd, err);

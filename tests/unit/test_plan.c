@@ -303,6 +303,12 @@ static void setup_survives_the_wire(void **state)
             .warmup = (uint32_t)random_below(1000),
             .seed = random_below((uint64_t)1 << 53),
             .cpu = (int)random_below(64) - 1,
+            .clock = {.kind = clock_kind_name(CLOCK_KIND_COUNTER) && random_below(2)
+                                  ? CLOCK_KIND_COUNTER
+                                  : CLOCK_KIND_MONOTONIC,
+                      .counter = random_u64(),
+                      .ns = random_u64(),
+                      .mult = random_u64()},
         };
         cJSON *json = role_setup_to_json(&setup);
         char *text = cJSON_PrintUnformatted(json);
@@ -332,14 +338,51 @@ static void setup_survives_the_wire(void **state)
         assert_int_equal(back.warmup, setup.warmup);
         assert_true(back.seed == setup.seed);
         assert_int_equal(back.cpu, setup.cpu);
+        assert_int_equal(back.clock.kind, setup.clock.kind);
+        assert_true(back.clock.counter == setup.clock.counter);
+        assert_true(back.clock.ns == setup.clock.ns && back.clock.mult == setup.clock.mult);
         /* Without any one of its members it is refused; a rate is only needed by pacing rate. */
-        cJSON *lost = cJSON_GetArrayItem(parsed, 1 + (int)random_below(24));
+        cJSON *lost = cJSON_GetArrayItem(
+            parsed, 1 + (int)random_below((uint64_t)cJSON_GetArraySize(parsed) - 1));
         bool is_rate = strcmp(lost->string, "rate_hz") == 0;
         cJSON_Delete(cJSON_DetachItemViaPointer(parsed, lost));
         assert_int_equal(role_setup_from_json(parsed, &back, &err), is_rate ? ST_OK : ST_CORRUPT);
         cJSON_Delete(json);
         cJSON_free(text);
         cJSON_Delete(parsed);
+    }
+}
+
+/* A role of another processor, or of a later version, must not stamp with what it does not know. */
+static void a_clock_that_is_unknown_is_refused(void **state)
+{
+    struct err err = {.what = ""};
+    struct role_setup back;
+    const struct role_setup setup = {.cell = {.transport = transport_registry[0],
+                                              .access = access_registry[0],
+                                              .wait = wait_registry[0],
+                                              .kernel = kernel_registry[0],
+                                              .geometry = {64, 48, 3},
+                                              .slots = 4,
+                                              .policy = POLICY_BLOCK},
+                                     .frames = 1,
+                                     .cpu = -1};
+    static const char *const broken[][2] = {
+        {"name", "HPET"}, {"name", ""}, {"counter", "-1"}, {"ns", "1e9"}, {"mult", "much"}};
+    for (size_t i = 0; i < sizeof broken / sizeof broken[0]; i++) {
+        cJSON *sent = role_setup_to_json(&setup), *json = NULL;
+        char *text = cJSON_PrintUnformatted(sent);
+        assert_int_equal(json_parse("wire", text, strlen(text), &json, &err), ST_OK);
+        cJSON *clock = json_get(json, "clock");
+        assert_int_equal(role_setup_from_json(json, &back, &err), ST_OK);
+        cJSON_DeleteItemFromObjectCaseSensitive(clock, broken[i][0]);
+        assert_int_equal(role_setup_from_json(json, &back, &err), ST_CORRUPT);
+        assert_true(json_add_string(clock, broken[i][0], broken[i][1]));
+        assert_int_equal(role_setup_from_json(json, &back, &err), ST_CORRUPT);
+        assert_non_null(strstr(err.what, "clock"));
+        cJSON_Delete(json);
+        cJSON_free(text);
+        cJSON_Delete(sent);
     }
 }
 
@@ -386,6 +429,7 @@ int main(void)
         cmocka_unit_test(resume_takes_only_its_own_plan),
         cmocka_unit_test(resume_believes_no_strange_plan),
         cmocka_unit_test(setup_survives_the_wire),
+        cmocka_unit_test(a_clock_that_is_unknown_is_refused),
         cmocka_unit_test(addresses_survive_the_wire),
     };
     random_seed();

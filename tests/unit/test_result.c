@@ -122,6 +122,8 @@ static void write_good(const struct cell *cell, uint32_t launch, int64_t latency
     fold_free(fold);
 }
 
+static bool assembled_on_counter;
+
 /* Assembles one planned cell and hands out the whole result. */
 static cJSON *assemble(const struct result_cell *planned, struct result_summary *summary)
 {
@@ -130,6 +132,23 @@ static cJSON *assemble(const struct result_cell *planned, struct result_summary 
         .name = "test", .description = "", .path = "test.json", .blocks = &block, .block_count = 1};
     const char *warnings[] = {"2 CPUs"};
     const char *command[] = {"handoff", "run"};
+    const struct clock_choice clock = {
+        .candidates = {{.kind = CLOCK_KIND_MONOTONIC,
+                        .name = "CLOCK_MONOTONIC",
+                        .usable = true,
+                        .measured = true,
+                        .quality = {21.5, 1}},
+                       {.kind = CLOCK_KIND_COUNTER,
+                        .name = "TSC",
+                        .usable = assembled_on_counter,
+                        .reason = "it runs backwards",
+                        .measured = assembled_on_counter,
+                        .quality = {17.5, 0.5}}},
+        .candidate_count = 2,
+        .chosen = assembled_on_counter,
+        .conversion_error_ppm = 0.75,
+        .cpus_agree_ns = 60.5,
+    };
     struct result_context context = {
         .scenario = &scenario,
         .started_utc = "2026-11-20T10:00:00Z",
@@ -138,6 +157,7 @@ static cJSON *assemble(const struct result_cell *planned, struct result_summary 
         .wall_ns = 9007199254740991,
         .command = command,
         .command_count = 2,
+        .clock = &clock,
         .warnings = warnings,
         .warning_count = 1,
         .cells = planned,
@@ -280,6 +300,39 @@ static void test_a_quantile_is_of_every_launch_or_none(void **state)
     /* What each launch saw is still there. */
     assert_true(number(json, "intervals.latency.count") == 3 * least - 1);
     cJSON_Delete(result);
+}
+
+/* Which clock, what it costs, what was wrong with the other: null is what was not measured. */
+static void test_the_clock_is_told(void **state)
+{
+    struct cell cell = make_cell("shm+futex/frame=64x48x3");
+    struct result_cell planned = {
+        .cell = &cell, .launches_planned = 1, .frames = FRAMES, .warmup = WARMUP};
+    write_good(&cell, 0, 1000);
+    for (int counter = 0; counter < 2; counter++) {
+        assembled_on_counter = counter;
+        cJSON *result = assemble(&planned, NULL);
+        const cJSON *clock = find(result, "run.clock");
+        const cJSON *candidates = json_get(clock, "candidates");
+        assert_string_equal(json_get_string(clock, "name", ""),
+                            counter ? "TSC" : "CLOCK_MONOTONIC");
+        assert_true(number(clock, "read_ns") == (counter ? 17.5 : 21.5));
+        assert_true(number(clock, "tick_ns") == (counter ? 0.5 : 1));
+        if (counter) {
+            assert_true(number(clock, "conversion_error_ppm") == 0.75);
+            assert_true(number(clock, "cpus_agree_ns") == 60.5);
+        } else {
+            assert_true(cJSON_IsNull(find(clock, "conversion_error_ppm")));
+            assert_true(cJSON_IsNull(find(clock, "cpus_agree_ns")));
+        }
+        assert_int_equal(cJSON_GetArraySize(candidates), 2);
+        const cJSON *tsc = cJSON_GetArrayItem(candidates, 1);
+        assert_string_equal(json_get_string(tsc, "reason", ""), "it runs backwards");
+        assert_int_equal(json_get_bool(tsc, "usable", !counter), counter);
+        assert_int_equal(cJSON_IsNull(find(tsc, "read_ns")), !counter);
+        cJSON_Delete(result);
+    }
+    assembled_on_counter = false;
 }
 
 /* The few frames that were waited for do not speak for the many that were not. */
@@ -514,6 +567,7 @@ int main(void)
         RESULT_TEST(test_good_launches_add_up),
         RESULT_TEST(test_infinite_responses_show),
         RESULT_TEST(test_a_quantile_is_of_every_launch_or_none),
+        RESULT_TEST(test_the_clock_is_told),
         RESULT_TEST(test_handoff_wants_half_of_the_frames),
         RESULT_TEST(test_one_torn_frame_fails_the_cell),
         RESULT_TEST(test_the_first_failure_in_time_is_the_reason),
