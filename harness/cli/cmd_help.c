@@ -11,7 +11,7 @@ static const char help_text[] =
     "Usage: handoff COMMAND [ARGUMENT]...\n"
     "\n"
     "  run SCENARIO      run a scenario and write DIR/result.json\n"
-    "  list [WHAT]       transports, waits, access or kernels, and which can run here\n"
+    "  list [WHAT]       transports, waits, access, kernels or axes, and which can run here\n"
     "  report RESULT...  write index.html and report.md from results\n"
     "  export RESULT     histograms and quantiles for other tools (hgrm, csv)\n"
     "  help intervals    what each interval means\n"

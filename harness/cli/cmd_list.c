@@ -1,4 +1,4 @@
-/* cmd_list.c: `handoff list`: the transports, waits, access and kernels there are, whether this
+/* cmd_list.c: `handoff list`: the transports, waits, access, kernels and axes there are, whether this
  * machine can use them, and why not. Called by main.c.
  */
 #include <getopt.h>
@@ -6,14 +6,16 @@
 #include <string.h>
 
 #include "harness/cli/cli.h"
+#include "harness/cli/list_axes.h"
 #include "harness/scenario/cell.h"
 #include "harness/scenario/suggest.h"
 
 static const char usage[] =
-    "Usage: handoff list [transports|waits|access|kernels]\n"
+    "Usage: handoff list [transports|waits|access|kernels|axes]\n"
     "\n"
     "Lists what a scenario can name, whether this machine can use it, and why not.\n"
-    "Without an argument it lists all four.\n"
+    "Without an argument it lists all five. `axes` are the keys of a scenario: what can be "
+    "varied.\n"
     "\n"
     "  -h, --help   show this text\n"
     "\n"
@@ -22,7 +24,8 @@ static const char usage[] =
 #define NAME_COLUMNS 14
 #define USABLE_COLUMNS 11
 #define POLICIES_COLUMNS 14
-#define COST_COLUMNS 48
+#define SLEEPS_COLUMNS 6
+#define SOURCES_COLUMNS 15
 
 typedef enum status (*probe_function)(struct err *err);
 
@@ -49,7 +52,7 @@ static void print_end(const char *summary, bool usable, const struct err *why)
 static void append(char *text, size_t size, const char *word)
 {
     size_t used = strlen(text);
-    snprintf(text + used, size - used, "%s%s", used ? "," : "", word);
+    snprintf(text + used, size - used, "%s%s", used ? ", " : "", word);
 }
 
 /* A wait as a scenario writes it: "poll:<us>". */
@@ -91,15 +94,25 @@ static void print_heading(const char *what)
 
 static void list_waits(void)
 {
-    printf("%-*s  %-*s  %-*s  %s\n", NAME_COLUMNS, "WAIT", USABLE_COLUMNS, "AVAILABLE",
-           COST_COLUMNS, "WHAT IT COSTS", "WHAT IT IS");
+    printf("%-*s  %-*s  %-*s  %-*s  %s\n", NAME_COLUMNS, "WAIT", USABLE_COLUMNS, "AVAILABLE",
+           SLEEPS_COLUMNS, "SLEEPS", SOURCES_COLUMNS, "WAITS FOR", "WHAT IT IS");
     for (size_t i = 0; i < wait_registry_count; i++) {
+        const struct wait_strategy *wait = wait_registry[i];
         char spelling[48];
+        char sources[48] = "";
         struct err why;
-        wait_spelling(wait_registry[i], spelling, sizeof spelling);
-        bool usable = print_start(spelling, wait_registry[i]->probe, &why);
-        printf("%-*s  ", COST_COLUMNS, wait_registry[i]->cost);
-        print_end(wait_registry[i]->summary, usable, &why);
+        if (wait->sources & SOURCE_WORD)
+            append(sources, sizeof sources, "word");
+        if (wait->sources & SOURCE_FD)
+            append(sources, sizeof sources, "descriptor");
+        if (wait->sources & SOURCE_NATIVE)
+            append(sources, sizeof sources, "library");
+        wait_spelling(wait, spelling, sizeof spelling);
+        bool usable = print_start(spelling, wait->probe, &why);
+        printf("%-*s  %-*s  ", SLEEPS_COLUMNS, wait->sleeps ? "yes" : "no", SOURCES_COLUMNS,
+               sources);
+        print_end(wait->summary, usable, &why);
+        printf("%*s  costs: %s\n", NAME_COLUMNS, "", wait->cost);
     }
 }
 
@@ -127,10 +140,8 @@ static const struct {
     const char *name;
     void (*print)(void);
 } lists[] = {
-    {"transports", list_transports},
-    {"waits", list_waits},
-    {"access", list_access},
-    {"kernels", list_kernels},
+    {"transports", list_transports}, {"waits", list_waits},     {"access", list_access},
+    {"kernels", list_kernels},       {"axes", list_axes_print},
 };
 #define LIST_COUNT (sizeof lists / sizeof lists[0])
 
@@ -146,7 +157,7 @@ static enum status print_one(const char *name, struct err *err)
     }
     char shown[SUGGEST_SHOWN_BYTES];
     char hint[120];
-    snprintf(hint, sizeof hint, "%s%s%sthere are transports, waits, access and kernels",
+    snprintf(hint, sizeof hint, "%s%s%sthere are transports, waits, access, kernels and axes",
              suggest.nearest ? "did you mean \"" : "", suggest.nearest ? suggest.nearest : "",
              suggest.nearest ? "\"? " : "");
     return err_set(err, ST_INVALID, hint, "list: there is no list of \"%s\"",
@@ -166,7 +177,7 @@ enum status cmd_list(int argc, char **argv, int *exit_code, struct err *err)
         return ST_OK;
     }
     if (argc - optind > 1)
-        return err_set(err, ST_INVALID, "name one of transports, waits, access and kernels",
+        return err_set(err, ST_INVALID, "name one of transports, waits, access, kernels and axes",
                        "list: too many arguments");
     if (argc - optind == 1)
         return print_one(argv[optind], err);

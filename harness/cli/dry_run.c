@@ -29,8 +29,8 @@ static void dry_run_print_cell(FILE *out, const struct plan_cell *cell, uint64_t
     dry_run_count_text(cell->cell.frames, 0, frames, sizeof frames);
     dry_run_count_text(cell->cell.warmup, UINT32_MAX, warmup, sizeof warmup);
     fprintf(
-        out, "  %-*s  %u launches x %s frames, warm-up %s, about %s\n", id_columns, cell->cell.id,
-        cell->result.launches_planned, frames, warmup,
+        out, "  %-*s  %s%u launches x %s frames, warm-up %s, about %s\n", id_columns, cell->cell.id,
+        cell->cell.is_baseline ? "baseline: " : "", cell->result.launches_planned, frames, warmup,
         progress_duration(launch_ns * cell->result.launches_planned, duration, sizeof duration));
 }
 

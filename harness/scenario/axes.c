@@ -9,12 +9,13 @@
 #include "harness/scenario/suggest.h"
 
 const struct axis axis_table[AXIS_COUNT] = {
-#define AXIS(key, text, shown, looks) \
-    {.name = #key,                    \
-     .otherwise = (text),             \
-     .in_id = (shown),                \
-     .expected = (looks),             \
-     .parse = axis_parse_##key,       \
+#define AXIS(key, text, shown, means, looks) \
+    {.name = #key,                           \
+     .otherwise = (text),                    \
+     .in_id = (shown),                       \
+     .about = (means),                       \
+     .expected = (looks),                    \
+     .parse = axis_parse_##key,              \
      .format = axis_format_##key},
 #include "harness/scenario/axes.def"
 #undef AXIS

@@ -1,7 +1,7 @@
 /* axes.h: the table of axes: how each is read, written and defaulted. From axes.def.
  *
- * Used by the scenario reader, the matrix and the filters. What others need of a cell's axes is in
- * cell.h.
+ * Used by the scenario reader, the matrix, the filters and `handoff list axes`. What others need of
+ * a cell's axes is in cell.h.
  */
 #ifndef HANDOFF_SCENARIO_AXES_H
 #define HANDOFF_SCENARIO_AXES_H
@@ -34,7 +34,8 @@ struct axis {
     const char *name;
     const char *otherwise; /* default as text; NULL: none */
     bool in_id;
-    const char *expected;
+    const char *about;    /* what it is, in a few words */
+    const char *expected; /* what a value looks like */
 
     /* Reads one value (never a list) into the cell's field. ST_INVALID with what is wrong, without
      * the place, and a hint; the cell is then unchanged. */
@@ -45,7 +46,7 @@ struct axis {
 };
 
 enum axis_index {
-#define AXIS(key, otherwise, in_id, expected) AXIS_INDEX_##key,
+#define AXIS(key, otherwise, in_id, about, expected) AXIS_INDEX_##key,
 #include "harness/scenario/axes.def"
 #undef AXIS
     AXIS_COUNT
@@ -72,7 +73,7 @@ bool axis_take_u32(const char **text, uint32_t most, uint32_t *value);
 /* "a number", "a list", "text", …: what a JSON value is, for messages. */
 const char *axis_kind_of(const cJSON *value);
 
-#define AXIS(key, otherwise, in_id, expected)                                                    \
+#define AXIS(key, otherwise, in_id, about, expected)                                             \
     enum status axis_parse_##key(const struct axis *axis, const cJSON *value, struct cell *cell, \
                                  struct err *err);                                               \
     void axis_format_##key(const struct cell *cell, char *text, size_t size);

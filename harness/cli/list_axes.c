@@ -1,0 +1,108 @@
+/* list_axes.c: see list_axes.h. */
+#include "harness/cli/list_axes.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "harness/scenario/axes.h"
+#include "harness/scenario/privileges.h"
+
+#define NAME_COLUMNS 14
+#define DEFAULT_COLUMNS 11
+#define AVAILABLE_COLUMNS 9
+#define INDENT_COLUMNS (NAME_COLUMNS + 2 + DEFAULT_COLUMNS + 2 + AVAILABLE_COLUMNS + 2)
+/* The priority that is tried: the lowest, which every limit above 0 allows. */
+#define FIFO_PRIORITY_TRIED 1
+
+/* What of an axis this machine lacks. */
+struct lack {
+    char what[300]; /* "": nothing */
+    char hint[sizeof((struct err *)0)->hint];
+};
+
+/* Adds a registry's entry if its probe refuses: "umwait, wfe". */
+static void lack_entry(struct lack *lack, const char *name, enum status status)
+{
+    size_t used = strlen(lack->what);
+    if (status != ST_OK)
+        snprintf(lack->what + used, sizeof lack->what - used, "%s%s", used ? ", " : "", name);
+}
+
+static void lack_value(struct lack *lack, const char *value, enum status status,
+                       const struct err *why)
+{
+    if (status == ST_OK)
+        return;
+    snprintf(lack->what, sizeof lack->what, "%s: %.250s", value, why->what);
+    snprintf(lack->hint, sizeof lack->hint, "%s", why->hint);
+}
+
+static void lack_from_registry(struct lack *lack, size_t axis, const char **list)
+{
+    switch (axis) {
+    case AXIS_INDEX_transport:
+        *list = "transports";
+        for (size_t i = 0; i < transport_registry_count; i++)
+            lack_entry(lack, transport_registry[i]->name, transport_registry[i]->probe(NULL));
+        break;
+    case AXIS_INDEX_access:
+        *list = "access";
+        for (size_t i = 0; i < access_registry_count; i++)
+            lack_entry(lack, access_registry[i]->name, access_registry[i]->probe(NULL));
+        break;
+    case AXIS_INDEX_wait:
+    case AXIS_INDEX_producer_wait:
+        *list = "waits";
+        for (size_t i = 0; i < wait_registry_count; i++)
+            lack_entry(lack, wait_registry[i]->name, wait_registry[i]->probe(NULL));
+        break;
+    case AXIS_INDEX_kernel:
+        *list = "kernels";
+        for (size_t i = 0; i < kernel_registry_count; i++)
+            lack_entry(lack, kernel_registry[i]->name, kernel_registry[i]->probe(NULL));
+        break;
+    default:
+        break;
+    }
+}
+
+/* *list: the list that says more about the values, or NULL. */
+static void lack_of(size_t axis, struct lack *lack, const char **list)
+{
+    struct err why = {.what = ""};
+    *list = NULL;
+    lack_from_registry(lack, axis, list);
+    if (*list && lack->what[0])
+        snprintf(lack->hint, sizeof lack->hint, "`handoff list %s` says why", *list);
+    if (axis == AXIS_INDEX_scheduling)
+        lack_value(lack, "fifo", privileges_try_fifo(FIFO_PRIORITY_TRIED, &why), &why);
+    if (axis == AXIS_INDEX_idle_latency)
+        lack_value(lack, "held", privileges_try_idle_latency(&why), &why);
+}
+
+static void print_axis(size_t index)
+{
+    const struct axis *axis = &axis_table[index];
+    struct lack lack = {.what = "", .hint = ""};
+    const char *list;
+    lack_of(index, &lack, &list);
+    printf("%-*s  %-*s  %-*s  %s\n", NAME_COLUMNS, axis->name, DEFAULT_COLUMNS,
+           axis->otherwise ? axis->otherwise : "-", AVAILABLE_COLUMNS,
+           lack.what[0] ? "in part" : "yes", axis->about);
+    printf("%*svalues: %s", INDENT_COLUMNS, "", axis->expected);
+    if (list)
+        printf("; see `handoff list %s`", list);
+    putchar('\n');
+    if (lack.what[0])
+        printf("%*sno %s\n", INDENT_COLUMNS, "", lack.what);
+    if (lack.hint[0])
+        printf("%*shint: %s\n", INDENT_COLUMNS, "", lack.hint);
+}
+
+void list_axes_print(void)
+{
+    printf("%-*s  %-*s  %-*s  %s\n", NAME_COLUMNS, "AXIS", DEFAULT_COLUMNS, "DEFAULT",
+           AVAILABLE_COLUMNS, "AVAILABLE", "WHAT IT IS, AND ITS VALUES");
+    for (size_t i = 0; i < AXIS_COUNT; i++)
+        print_axis(i);
+}

@@ -1,0 +1,10 @@
+/* list_axes.h: `handoff list axes`: what a scenario can vary. Called by cmd_list.c.
+ */
+#ifndef HANDOFF_CLI_LIST_AXES_H
+#define HANDOFF_CLI_LIST_AXES_H
+
+/* Prints each axis with its default, its values and what of it this machine lacks, with the reason
+ * and the remedy. Probes as a run would; starts no role. */
+void list_axes_print(void);
+
+#endif
