@@ -25,7 +25,7 @@ static const char usage[] =
 #define USABLE_COLUMNS 11
 #define POLICIES_COLUMNS 14
 #define SLEEPS_COLUMNS 6
-#define SOURCES_COLUMNS 15
+#define SOURCES_COLUMNS 16
 
 typedef enum status (*probe_function)(struct err *err);
 
@@ -38,15 +38,27 @@ static bool print_start(const char *name, probe_function probe, struct err *why)
     return usable;
 }
 
+/* A line below the entry's. */
+static void print_below(const char *key, const char *text)
+{
+    printf("%*s  %s: %s\n", NAME_COLUMNS, "", key, text);
+}
+
+/* Why it cannot be used, if so. */
+static void print_why(bool usable, const struct err *why)
+{
+    if (usable)
+        return;
+    print_below("no", why->what);
+    if (why->hint[0])
+        print_below("hint", why->hint);
+}
+
 /* The rest of the line, and below it the reason when there is one. */
 static void print_end(const char *summary, bool usable, const struct err *why)
 {
     printf("%s\n", summary);
-    if (usable)
-        return;
-    printf("%*s  no: %s\n", NAME_COLUMNS, "", why->what);
-    if (why->hint[0])
-        printf("%*s  hint: %s\n", NAME_COLUMNS, "", why->hint);
+    print_why(usable, why);
 }
 
 static void append(char *text, size_t size, const char *word)
@@ -82,8 +94,9 @@ static void list_transports(void)
         struct err why;
         bool usable = print_start(transport->name, transport->probe, &why);
         printf("%-*s  ", POLICIES_COLUMNS, policies);
-        print_end(transport->summary, usable, &why);
-        printf("%*s  waits: %s\n", NAME_COLUMNS, "", waits);
+        printf("%s\n", transport->summary);
+        print_below("waits", waits);
+        print_why(usable, &why);
     }
 }
 
@@ -111,8 +124,9 @@ static void list_waits(void)
         bool usable = print_start(spelling, wait->probe, &why);
         printf("%-*s  %-*s  ", SLEEPS_COLUMNS, wait->sleeps ? "yes" : "no", SOURCES_COLUMNS,
                sources);
-        print_end(wait->summary, usable, &why);
-        printf("%*s  costs: %s\n", NAME_COLUMNS, "", wait->cost);
+        printf("%s\n", wait->summary);
+        print_below("costs", wait->cost);
+        print_why(usable, &why);
     }
 }
 

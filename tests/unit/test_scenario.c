@@ -297,7 +297,7 @@ static void test_search(void **state)
     }
 }
 
-/* An id that is cut might be another cell's. No name in the registries is long enough yet. */
+/* An id that is cut might be another cell's: the exact length from which on it is refused. */
 static void test_id_too_long(void **state)
 {
     (void)state;
@@ -432,6 +432,12 @@ static void test_what_does_not_apply(void **state)
         {"\"transport\":\"shm\",\"wait\":\"futex\",\"scheduling\":\"fifo:1\","
          "\"placement\":\"same_cpu\"",
          NULL},
+        {"\"transport\":\"shm\",\"wait\":\"yield\",\"scheduling\":\"fifo:1\","
+         "\"placement\":\"same_cpu\"",
+         NULL},
+        {"\"transport\":\"shm\",\"wait\":\"wfe\",\"scheduling\":\"fifo:1\","
+         "\"placement\":\"same_cpu\"",
+         "waits with wfe never lets the other run"},
         {"\"transport\":\"shm\",\"wait\":\"poll:9\",\"scheduling\":\"fifo:1\","
          "\"placement\":\"cpus:3,3\"",
          NULL},
