@@ -34,7 +34,9 @@ static inline size_t geometry_payload_bytes(struct geometry geometry)
 
 /* The decoded header. */
 struct frame_header {
-    int64_t timestamp_ns; /* CLOCK_MONOTONIC when the frame was whole in the source's hands */
+    /* When the frame was whole in the source's hands, on the cell's clock: CLOCK_MONOTONIC or within
+     * microseconds of it (harness/measure/clock.h). */
+    int64_t timestamp_ns;
     int32_t width;
     int32_t height;
     int32_t channels;

@@ -66,7 +66,7 @@ struct wait_source {
     struct doorbell *bell; /* SOURCE_WORD */
     int fd;                /* SOURCE_FD */
     short events;          /* SOURCE_FD: POLLIN or POLLOUT */
-    /* SOURCE_NATIVE: blocks until there may be news or until deadline_ns (CLOCK_MONOTONIC).
+    /* SOURCE_NATIVE: blocks until there may be news or until deadline_ns (the cell's clock).
      * ST_OK, ST_TIMEOUT or ST_PEER_GONE. */
     enum status (*native_wait)(void *self, uint64_t deadline_ns);
     void *native_self;

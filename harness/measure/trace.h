@@ -12,7 +12,7 @@
 
 #include "harness/base/err.h"
 
-/* Stamps in CLOCK_MONOTONIC nanoseconds; 0 = not taken, never invented. */
+/* Stamps in nanoseconds of the cell's clock; 0 = not taken, never invented. */
 enum producer_stamp {
     STAMP_DUE,      /* the schedule wanted the frame (pacing rate only) */
     STAMP_WOKE,     /* the pacer returned */

@@ -14,7 +14,7 @@
 struct usage {
     uint64_t user_ns; /* user_ns + system_ns is exact to the nanosecond; how the kernel splits it */
     uint64_t system_ns; /* between the two may be sampled */
-    uint64_t wall_ns;   /* CLOCK_MONOTONIC */
+    uint64_t wall_ns;   /* on the cell's clock */
     uint64_t voluntary_switches;
     uint64_t involuntary_switches;
     uint64_t minor_faults;
@@ -38,7 +38,7 @@ struct usage_system {
                         * number of CPUs changed, and in a reading: the sum of the busy ticks */
     uint64_t idle_ns;  /* idle and iowait */
     uint64_t steal_ns; /* taken by the hypervisor */
-    uint64_t wall_ns;  /* CLOCK_MONOTONIC */
+    uint64_t wall_ns;  /* on the cell's clock */
     uint32_t cpus;     /* that /proc/stat lists */
 };
 

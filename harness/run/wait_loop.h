@@ -34,7 +34,7 @@ struct wait_loop {
     struct endpoint *endpoint; /* borrowed */
     const struct wait_strategy *strategy;
     struct wait_state state;
-    uint64_t deadline_ns; /* CLOCK_MONOTONIC; waits end with ST_TIMEOUT after it */
+    uint64_t deadline_ns; /* on the cell's clock; waits end with ST_TIMEOUT after it */
     /* What this role's progress is announced on, by the strategy that the other role waits with;
      * only words need announcing. */
     bool notifies;

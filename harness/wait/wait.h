@@ -59,11 +59,13 @@ struct wait_strategy {
     enum status (*open)(const struct wait_config *config, struct wait_state *state,
                         struct err *err);
 
-    /* Waits until there may be news on `source`, or until deadline_ns (CLOCK_MONOTONIC). For a
+    /* Waits until there may be news on `source`, or until deadline_ns (the cell's clock). For a
      * word: until it differs from `seen`. ST_OK means "try again": the caller re-checks, so an
      * early return costs a try and is never a frame. ST_TIMEOUT: the deadline passed; kept within
-     * 1 ms by strategies that never sleep, and within their own period by the others. Errors
-     * otherwise. */
+     * 1 ms by strategies that never sleep, and within their own period by the others. Where the
+     * kernel keeps the deadline it is one of CLOCK_MONOTONIC: when a counter is the cell's clock it
+     * ends some millionths of the launch's time early or late, which is nothing beside deadlines of
+     * seconds, and the clock is not read for it. Errors otherwise. */
     enum status (*idle)(struct wait_state *state, const struct wait_source *source, uint32_t seen,
                         uint64_t deadline_ns);
 
