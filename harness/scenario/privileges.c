@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #define IDLE_LATENCY_PATH "/dev/cpu_dma_latency"
+#define THROTTLING_PATH "/proc/sys/kernel/sched_rt_runtime_us"
 /* A bit of CapEff in /proc/self/status; <linux/capability.h> has it as CAP_SYS_NICE. */
 #define CAPABILITY_SYS_NICE 23
 
@@ -51,8 +52,8 @@ static enum status fail_not_permitted(uint32_t priority, struct err *err)
     getrlimit(RLIMIT_RTPRIO, &limit);
     if (limit.rlim_cur >= priority || has_sys_nice())
         return err_set(err, ST_UNAVAILABLE,
-                       "`sudo sysctl -w kernel.sched_rt_runtime_us=-1`, or give this control group "
-                       "time in its cpu.rt_runtime_us",
+                       "give it some: `echo 950000 | sudo tee "
+                       "/sys/fs/cgroup/cpu/GROUP/cpu.rt_runtime_us`, from the topmost group down",
                        "the control group of this process has no real-time time");
     if (limit.rlim_max >= priority)
         return err_set(err, ST_UNAVAILABLE, "`ulimit -r 99` in this shell, then again",
@@ -65,10 +66,28 @@ static enum status fail_not_permitted(uint32_t priority, struct err *err)
                    (unsigned long long)limit.rlim_cur);
 }
 
+enum status privileges_check_throttling(const char *path, struct err *err)
+{
+    int64_t runtime_us = 0;
+    FILE *file = fopen(path, "re");
+    if (!file)
+        return ST_OK;
+    int got = fscanf(file, "%" SCNd64, &runtime_us);
+    fclose(file);
+    if (got != 1 || runtime_us >= 0)
+        return ST_OK;
+    return err_set(err, ST_UNAVAILABLE, "`sudo sysctl kernel.sched_rt_runtime_us=950000`",
+                   "real-time processes are not throttled here: one that spins would take the "
+                   "machine away for good");
+}
+
 enum status privileges_try_fifo(uint32_t priority, struct err *err)
 {
     struct fifo_try attempt = {.priority = (int)priority, .sys_errno = 0};
     pthread_t thread;
+    enum status throttled = privileges_check_throttling(THROTTLING_PATH, err);
+    if (throttled != ST_OK)
+        return throttled;
     int failed = pthread_create(&thread, NULL, try_in_thread, &attempt);
     if (failed)
         return err_set(err, ST_UNAVAILABLE, "raise the limit on processes: `ulimit -u`",

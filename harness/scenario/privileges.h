@@ -19,7 +19,9 @@ enum status privileges_try_fifo(uint32_t priority, struct err *err);
  * above. */
 enum status privileges_try_idle_latency(struct err *err);
 
-/* The same for another path: for tests. */
+/* The parts of these that look at a file, for tests: a device that must be writable, and the kernel's
+ * limit on real-time time, which must be one (roles refuse to run without). */
 enum status privileges_try_device(const char *path, struct err *err);
+enum status privileges_check_throttling(const char *path, struct err *err);
 
 #endif

@@ -293,6 +293,27 @@ static void test_device(void **state)
     assert_non_null(strstr(err.hint, "--device"));
 }
 
+static void test_throttling(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *text;
+        enum status status;
+    } files[] = {{"950000\n", ST_OK}, {"0\n", ST_OK}, {"", ST_OK}, {"-1\n", ST_UNAVAILABLE}};
+    for (size_t i = 0; i < sizeof files / sizeof files[0]; i++) {
+        char path[] = "/tmp/handoff-test-XXXXXX";
+        struct err err = {.hint = ""};
+        int fd = mkstemp(path);
+        assert_true(fd >= 0);
+        assert_int_equal(write(fd, files[i].text, strlen(files[i].text)), strlen(files[i].text));
+        close(fd);
+        assert_int_equal(privileges_check_throttling(path, &err), files[i].status);
+        assert_int_equal(strstr(err.hint, "sysctl") != NULL, files[i].status != ST_OK);
+        unlink(path);
+        assert_int_equal(privileges_check_throttling(path, &err), ST_OK); /* no such limit */
+    }
+}
+
 /* The exit code of a child that gave up what allows real-time priorities and tried: 0 as promised.
  * `hard` is what the user may raise his limit to. */
 static int try_fifo_unprivileged(rlim_t hard)
@@ -303,6 +324,8 @@ static int try_fifo_unprivileged(rlim_t hard)
         struct err err = {.what = "", .hint = ""};
         struct rlimit limit = {.rlim_cur = 0, .rlim_max = hard};
         if (setrlimit(RLIMIT_RTPRIO, &limit) != 0 || (geteuid() == 0 && setuid(65534) != 0))
+            _exit(77);
+        if (privileges_check_throttling("/proc/sys/kernel/sched_rt_runtime_us", &err) != ST_OK)
             _exit(77);
         if (privileges_try_fifo(50, &err) != ST_UNAVAILABLE)
             _exit(1);
@@ -345,6 +368,7 @@ int main(void)
         cmocka_unit_test(test_random_blocks),
         cmocka_unit_test(test_claim),
         cmocka_unit_test(test_device),
+        cmocka_unit_test(test_throttling),
         cmocka_unit_test(test_fifo),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
