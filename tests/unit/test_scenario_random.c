@@ -26,10 +26,19 @@ static const struct random_axis random_axes[] = {
     {"kernel", {"\"none\"", "\"checksum\"", "\"invert\"", "\"preprocess\""}, 4},
     {"fill", {"\"copy\"", "\"in_place\"", "\"header\""}, 3},
     {"frame", {"\"64x64x3\"", "{\"channels\":1,\"width\":7,\"height\":9}", "\"1920x1080x3\""}, 3},
-    {"pacing", {"\"rate:30\"", "\"pingpong\"", "\"max\"", "{\"rate\":0.5}"}, 4},
+    {"pacing",
+     {"\"rate:30\"", "\"pingpong\"", "\"max\"", "{\"rate\":0.5}", "{\"poisson\":30}",
+      "{\"search\":{\"response_p99_us\":9}}"},
+     6},
     {"slots", {"1", "4", "1024"}, 3},
     {"policy", {"\"block\"", "\"latest\""}, 2},
     {"placement", {"\"auto\"", "\"none\"", "\"cpus:0,1\""}, 3},
+    {"producer_wait", {"\"same\"", "\"poll:9\"", "\"spin\""}, 3},
+    {"phase", {"\"fixed\"", "\"random\""}, 2},
+    {"scheduling", {"\"other\"", "\"fifo:7\""}, 2},
+    {"timer_slack_ns", {"\"as_found\"", "50000"}, 2},
+    {"idle_latency", {"\"as_found\"", "\"held\""}, 2},
+    {"load", {"\"none\"", "\"cpu\"", "\"membw\""}, 3},
 };
 #define RANDOM_AXES (sizeof random_axes / sizeof random_axes[0])
 
@@ -86,21 +95,27 @@ static size_t random_rules(unsigned (*rules)[RANDOM_AXES], const unsigned *masks
     return count;
 }
 
+static unsigned nth_bit(unsigned mask, size_t n)
+{
+    for (; n > 0; n--)
+        mask &= mask - 1;
+    return mask & -mask;
+}
+
 /* Counts what is left by walking the product another way than matrix.c: as one number. */
 static size_t count_left(const unsigned *masks, unsigned (*rules)[RANDOM_AXES], size_t rule_count)
 {
     size_t product = 1;
     size_t left = 0;
     for (size_t a = 0; a < RANDOM_AXES; a++)
-        product *= random_axes[a].known;
+        product *= (size_t)__builtin_popcount(masks[a]);
     for (size_t number = 0; number < product; number++) {
         size_t rest = number;
         unsigned chosen[RANDOM_AXES];
         bool in = true;
         for (size_t a = 0; a < RANDOM_AXES; a++) {
-            chosen[a] = 1u << rest % random_axes[a].known;
-            rest /= random_axes[a].known;
-            in = in && (masks[a] & chosen[a]);
+            chosen[a] = nth_bit(masks[a], rest % (size_t)__builtin_popcount(masks[a]));
+            rest /= (size_t)__builtin_popcount(masks[a]);
         }
         for (size_t r = 0; r < rule_count && in; r++) {
             bool matches = true;
@@ -212,7 +227,15 @@ static void test_damaged_files(void **state)
 {
     (void)state;
     static const char good[] =
-        "{\"name\": \"x\", \"blocks\": [{\"name\": \"a\", \"compare\": \"wait\", \"axes\": "
+        "{\"name\": \"x\", \"blocks\": [{\"name\": \"b\", \"cpu_baseline\": true, \"claim\": "
+        "{\"id\": \"c\", \"says\": \"s\", \"where\": \"w\", \"figure\": \"age.p50\", \"low_us\": "
+        "1.5, \"high_ns\": 2000}, \"base\": {\"transport\": \"null\", \"wait\": \"poll:9\", "
+        "\"producer_wait\": \"yield\", \"phase\": \"fixed\", \"scheduling\": \"fifo:9\", "
+        "\"timer_slack_ns\": \"as_found\", \"idle_latency\": \"held\", \"load\": \"cpu\", "
+        "\"fill\": "
+        "\"header\", \"kernel\": \"none\"}, \"axes\": {\"pacing\": [\"poisson:9\", {\"search\": "
+        "{\"response_p99_us\": 500, \"from\": 1}}]}}, {\"name\": \"a\", \"compare\": \"wait\", "
+        "\"axes\": "
         "{\"transport\": \"shm\", \"wait\": [\"spin\", \"poll:100\"], \"frame\": {\"width\": 8, "
         "\"height\": 8, \"channels\": 1}, \"pacing\": {\"rate\": 60}}, \"exclude\": "
         "[{\"wait\": [\"spin\"], \"pacing\": \"rate:60\"}]}]}";
