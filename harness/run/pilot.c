@@ -18,7 +18,7 @@
 
 static bool pilot_wanted(const struct plan_cell *cell)
 {
-    return cell->cell.runnable == ST_OK &&
+    return cell->cell.runnable == ST_OK && cell->cell.pacing != PACING_SEARCH &&
            (cell->cell.frames == 0 || cell->cell.warmup == UINT32_MAX);
 }
 

@@ -17,6 +17,18 @@
 #define PLAN_LAUNCH_OVERHEAD_NS 40000000u
 #define PLAN_LAUNCH_OVERHEAD_PER_BYTE_NS 6u
 
+/* A search has no pilot: its steps take as many frames as their rate needs. What the plan says is
+ * the least. */
+static void plan_search_counts(struct plan_cell *cell)
+{
+    if (cell->cell.pacing != PACING_SEARCH)
+        return;
+    if (cell->cell.frames == 0)
+        cell->result.frames = SEARCH_FRAMES_MIN;
+    if (cell->cell.warmup == UINT32_MAX)
+        cell->result.warmup = SEARCH_WARMUP;
+}
+
 enum status plan_make(const struct scenario *scenario, uint64_t seed, struct plan *plan,
                       struct err *err)
 {
@@ -48,6 +60,7 @@ enum status plan_make(const struct scenario *scenario, uint64_t seed, struct pla
         cell->result.warmup = cell->cell.warmup;
         if (cell_has_schedule(&cell->cell))
             cell->frame_ns = (uint64_t)(1e9 / cell->cell.rate_hz);
+        plan_search_counts(cell);
     }
     free(topology);
     if (status != ST_OK) {
@@ -250,6 +263,9 @@ uint64_t plan_launch_expected_ns(const struct plan_cell *cell, const struct scen
     uint64_t overhead_ns = PLAN_LAUNCH_OVERHEAD_NS + (uint64_t)cell_payload_bytes(&cell->cell) *
                                                          PLAN_LAUNCH_OVERHEAD_PER_BYTE_NS;
     uint32_t warmup = cell->result.warmup == UINT32_MAX ? 0 : cell->result.warmup;
+    if (cell->cell.pacing == PACING_SEARCH)
+        return search_steps_max(&cell->cell) * overhead_ns +
+               search_expected_ns(&cell->cell, block->launch_seconds, warmup);
     if (cell->result.frames == 0 || cell->frame_ns == 0)
         return overhead_ns + (uint64_t)(block->launch_seconds * 1e9);
     return overhead_ns + (uint64_t)(cell->result.frames + warmup) * cell->frame_ns;

@@ -17,6 +17,7 @@
 #include "harness/measure/clock_choice.h"
 #include "harness/measure/fold.h"
 #include "harness/measure/usage.h"
+#include "harness/run/search.h"
 #include "harness/run/surroundings.h"
 #include "harness/scenario/scenario.h"
 
@@ -48,7 +49,7 @@ struct launch_outcome {
     char started_utc[RESULT_UTC_BYTES]; /* result_utc_now */
     uint32_t frames;                    /* as planned: the pilot's or the scenario's */
     uint32_t warmup;
-    uint64_t deadline_ns; /* pacing rate: fold_config.deadline_ns; else 0 */
+    uint64_t deadline_ns; /* with a schedule: fold_config.deadline_ns; else 0 */
     /* NULL when there is nothing to fold. A fold with bad integrity makes the launch failed even if
      * `status` says ok. */
     const struct fold *fold;
@@ -63,6 +64,8 @@ struct launch_outcome {
     struct launch_load loads[LAUNCH_LOADS_MAX];
     uint32_t load_count;
     double copies_per_frame; /* payload copies, counted from what ran */
+    /* Pacing search: what was tried; the rest is of the highest rate that passed. Else NULL. */
+    const struct search *search;
 };
 
 /* The time now as "2026-11-20T10:00:00Z". */
@@ -73,8 +76,9 @@ void result_utc_now(char text[RESULT_UTC_BYTES]);
 enum status result_launch_write(const char *dir, const struct cell *cell,
                                 const struct launch_outcome *outcome, struct err *err);
 
-/* True when DIR has a readable file of this launch of this cell, with the same frame counts; then
- * *status (may be NULL) is how it ended. For --resume. */
+/* True when DIR has a readable file of this launch of this cell, with the same frame counts and,
+ * for pacing search, a whole search in it; then *status (may be NULL) is how it ended. For
+ * --resume. */
 bool result_launch_exists(const char *dir, const struct cell *cell, uint32_t launch,
                           uint32_t frames, uint32_t warmup, enum status *status);
 

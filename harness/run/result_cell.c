@@ -205,6 +205,9 @@ enum status cell_totals_read(const struct result_cell *planned, const char *dir,
         enum status read = result_launch_read(dir, planned->cell->id, launch, &file, &bad);
         if (read == ST_AGAIN)
             continue;
+        if (read == ST_OK && !result_search_fits(file.row, planned->cell, file.ok))
+            read = err_set(&bad, ST_CORRUPT, "delete it and run again with --resume",
+                           "launch %u: its file has no whole search in it", launch + 1);
         if (read == ST_OK)
             read = cell_add_launch(totals, &file, &bad);
         result_launch_clear(&file);

@@ -185,7 +185,8 @@ static enum status launch_row(const struct launch_outcome *outcome, const struct
               json_add_string(row, "started_utc", outcome->started_utc) &&
               launch_add_counts(row, outcome->fold) && launch_add_usages(row, outcome) &&
               json_add_bool(row, "idle_latency_held", outcome->idle_latency_held) &&
-              launch_add_loads(row, outcome);
+              launch_add_loads(row, outcome) &&
+              (!outcome->search || result_add_search(row, outcome->search));
     if (!ok)
         return err_set(err, ST_NO_MEMORY, NULL, "writing a launch: out of memory");
     return launch_add_intervals(row, outcome->fold, err);
@@ -308,7 +309,8 @@ bool result_launch_exists(const char *dir, const struct cell *cell, uint32_t lau
     if (result_launch_read(dir, cell->id, launch, &file, NULL) != ST_OK)
         return false;
     bool same = json_get_number(file.json, "frames", -1) == frames &&
-                json_get_number(file.json, "warmup_frames", -1) == warmup;
+                json_get_number(file.json, "warmup_frames", -1) == warmup &&
+                result_search_fits(file.row, cell, file.ok);
     if (same && status)
         *status = file.status;
     result_launch_clear(&file);

@@ -19,6 +19,7 @@
 #include "harness/run/pilot.h"
 #include "harness/run/plan.h"
 #include "harness/run/progress.h"
+#include "harness/run/search_launch.h"
 #include "harness/run/session.h"
 
 struct runner {
@@ -158,7 +159,26 @@ static uint32_t runner_runnable_rank(const struct plan *plan, size_t index, uint
     return rank;
 }
 
-static enum status runner_launch(struct runner *runner, size_t order, struct err *err)
+/* What the progress line says of the launch that runs. */
+struct runner_line {
+    struct runner *runner;
+    uint32_t index, count;
+    uint64_t step_ns; /* of a search: what one step should take */
+    char label[CELL_ID_BYTES + 64];
+};
+
+/* A launch of a search goes on for as long as ten others: each rate is shown. */
+static void runner_tell_step(void *context, const struct search_step *step)
+{
+    const struct runner_line *line = context;
+    char label[sizeof line->label + 48];
+    snprintf(label, sizeof label, "%s  trying %.6g frames/s", line->label, step->rate_hz);
+    progress_step(&line->runner->progress, "launch", line->index, line->count, label,
+                  line->step_ns);
+}
+
+static enum status runner_launch(struct runner *runner, size_t order, struct runner_line *line,
+                                 struct err *err)
 {
     const struct plan_launch *planned = &runner->plan.launches[order];
     const struct plan_cell *cell = &runner->plan.cells[planned->cell];
@@ -177,8 +197,18 @@ static enum status runner_launch(struct runner *runner, size_t order, struct err
         .guard = &runner->guard,
         .signal_fd = runner->signal_fd,
     };
+    const struct search_launch search_launch = {
+        .request = &request,
+        .launch_seconds = options->scenario->blocks[cell->cell.block_index].launch_seconds,
+        .tell = runner_tell_step,
+        .context = line,
+    };
+    struct search search;
     struct launch_outcome outcome;
-    enum status status = session_run(&request, runner->fold, &outcome, err);
+    enum status status =
+        cell->cell.pacing == PACING_SEARCH
+            ? search_launch_run(&search_launch, &search, runner->fold, &outcome, err)
+            : session_run(&request, runner->fold, &outcome, err);
     if (status != ST_OK)
         return status;
     runner->role_died |= outcome.status == ST_ROLE_DIED;
@@ -220,13 +250,18 @@ static enum status runner_launch_all(struct runner *runner, struct err *err)
         if (runner_launch_done(runner, i))
             continue;
         const struct plan_cell *cell = &plan->cells[plan->launches[i].cell];
-        char label[CELL_ID_BYTES + 64];
+        struct runner_line line = {.runner = runner, .index = ++index, .count = missing};
         uint32_t cells;
         uint32_t rank = runner_runnable_rank(plan, plan->launches[i].cell, &cells);
-        snprintf(label, sizeof label, "cell %u of %u  %s", rank, cells, cell->cell.id);
-        progress_step(&runner->progress, "launch", ++index, missing, label,
-                      plan_launch_expected_ns(cell, runner->options->scenario));
-        enum status status = runner_launch(runner, i, err);
+        snprintf(line.label, sizeof line.label, "cell %u of %u  %s", rank, cells, cell->cell.id);
+        uint64_t expected_ns = plan_launch_expected_ns(cell, runner->options->scenario);
+        uint64_t done_ns = runner->progress.done_ns + expected_ns;
+        if (cell->cell.pacing == PACING_SEARCH)
+            line.step_ns = expected_ns / search_steps_max(&cell->cell);
+        else
+            progress_step(&runner->progress, "launch", index, missing, line.label, expected_ns);
+        enum status status = runner_launch(runner, i, &line, err);
+        runner->progress.done_ns = done_ns;
         if (status != ST_OK)
             return status;
     }

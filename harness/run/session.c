@@ -94,9 +94,12 @@ static enum status session_go(struct session *session, uint64_t *deadline_ns, st
 {
     const struct session_request *request = session->request;
     uint64_t start_ns = clock_now_ns() + SESSION_START_NS;
-    *deadline_ns = start_ns + (request->expected_ns
-                                   ? 5 * request->expected_ns + FAULT_SLACK_NS(SESSION_SLACK_NS)
-                                   : SESSION_UNKNOWN_NS);
+    uint64_t limit_ns = SESSION_UNKNOWN_NS;
+    if (request->limit_ns)
+        limit_ns = request->limit_ns;
+    else if (request->expected_ns)
+        limit_ns = 5 * request->expected_ns + FAULT_SLACK_NS(SESSION_SLACK_NS);
+    *deadline_ns = start_ns + limit_ns;
     for (int i = 0; i < ROLES; i++) {
         cJSON *json = cJSON_CreateObject();
         json_add_string(json, "type", "go");
@@ -223,6 +226,16 @@ static void session_cast(struct session *session)
     }
 }
 
+/* By when a frame's response should be over: a search says; else one period, of a Poisson schedule
+ * the mean one. */
+static uint64_t session_frame_deadline_ns(const struct cell *cell)
+{
+    if (!cell_has_schedule(cell))
+        return 0;
+    return cell->search.response_p99_ns ? cell->search.response_p99_ns
+                                        : (uint64_t)(1e9 / cell->rate_hz);
+}
+
 enum status session_run(const struct session_request *request, struct fold *fold,
                         struct launch_outcome *outcome, struct err *err)
 {
@@ -233,8 +246,7 @@ enum status session_run(const struct session_request *request, struct fold *fold
         .status = ST_OK,
         .frames = request->frames,
         .warmup = request->warmup,
-        .deadline_ns =
-            cell_has_schedule(request->cell) ? (uint64_t)(1e9 / request->cell->rate_hz) : 0,
+        .deadline_ns = session_frame_deadline_ns(request->cell),
         .producer_cpu = request->cpus.producer,
         .consumer_cpu = request->cpus.consumer,
     };

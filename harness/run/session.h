@@ -21,6 +21,8 @@ struct session_request {
     uint64_t seed;
     struct placement_cpus cpus;
     uint64_t expected_ns; /* what the frames should take, for the deadline; 0 = unknown */
+    /* What they may take at most; 0: generously more than expected. */
+    uint64_t limit_ns;
     int64_t tolerance_ns; /* the clock's error */
     struct guard *guard;
     int signal_fd; /* a signalfd for the signals that mean "stop", or -1 */
