@@ -19,7 +19,7 @@
 static bool pilot_wanted(const struct plan_cell *cell)
 {
     return cell->cell.runnable == ST_OK && cell->cell.pacing != PACING_SEARCH &&
-           (cell->cell.frames == 0 || cell->cell.warmup == UINT32_MAX);
+           !cell->cell.is_baseline && (cell->cell.frames == 0 || cell->cell.warmup == UINT32_MAX);
 }
 
 static uint32_t pilot_clamp(double frames, uint32_t low, uint32_t high)
@@ -156,5 +156,7 @@ enum status pilot_run(const struct pilot_context *context, struct plan *plan, st
     for (size_t i = 0; i < plan->cell_count && status == ST_OK; i++)
         if (pilot_wanted(&plan->cells[i]) && plan->cells[i].result.failure[0] == 0)
             pilot_decide(context->scenario, plan, i);
+    if (status == ST_OK)
+        plan_baseline_counts(plan);
     return status;
 }

@@ -29,6 +29,65 @@ static void plan_search_counts(struct plan_cell *cell)
         cell->result.warmup = SEARCH_WARMUP;
 }
 
+/* Joins cells and their baselines: of their own block, if it has one. A baseline that nothing needs
+ * here does not run. */
+static void plan_find_baselines(struct plan *plan)
+{
+    for (size_t i = 0; i < plan->cell_count; i++)
+        plan->cells[i].baseline = PLAN_NO_BASELINE;
+    for (size_t i = 0; i < plan->cell_count; i++) {
+        struct plan_cell *baseline = &plan->cells[i];
+        bool needed = false;
+        if (!baseline->cell.is_baseline || baseline->cell.runnable != ST_OK)
+            continue;
+        for (size_t j = 0; j < plan->cell_count; j++) {
+            struct plan_cell *cell = &plan->cells[j];
+            if (cell->cell.runnable != ST_OK || !cell_baseline_serves(&baseline->cell, &cell->cell))
+                continue;
+            needed = true;
+            if (cell->result.baseline && cell->cell.block_index != baseline->cell.block_index)
+                continue;
+            cell->baseline = (uint32_t)i;
+            cell->result.baseline = &baseline->cell;
+        }
+        if (needed)
+            continue;
+        baseline->cell.runnable = ST_NOT_APPLICABLE;
+        baseline->result.launches_planned = 0;
+        snprintf(baseline->cell.reason, sizeof baseline->cell.reason,
+                 "no cell that can run here needs it");
+        snprintf(baseline->cell.hint, sizeof baseline->cell.hint,
+                 "the cells it would serve say why they cannot run");
+    }
+}
+
+void plan_baseline_counts(struct plan *plan)
+{
+    for (size_t i = 0; i < plan->cell_count; i++) {
+        struct plan_cell *baseline = &plan->cells[i];
+        uint32_t frames = 0, warmup = 0, launches = 0;
+        if (!baseline->cell.is_baseline || baseline->result.launches_planned == 0)
+            continue;
+        for (size_t j = 0; j < plan->cell_count; j++) {
+            const struct result_cell *served = &plan->cells[j].result;
+            if (plan->cells[j].baseline != i || served->launches_planned == 0)
+                continue;
+            frames = served->frames > frames ? served->frames : frames;
+            warmup = served->warmup > warmup ? served->warmup : warmup;
+            launches++;
+        }
+        if (baseline->cell.frames == 0)
+            baseline->result.frames = frames;
+        if (baseline->cell.warmup == UINT32_MAX)
+            baseline->result.warmup = warmup;
+        if (launches > 0)
+            continue;
+        baseline->result.launches_planned = 0;
+        snprintf(baseline->result.failure, sizeof baseline->result.failure,
+                 "in the pilot: every cell that needs it failed");
+    }
+}
+
 enum status plan_make(const struct scenario *scenario, uint64_t seed, struct plan *plan,
                       struct err *err)
 {
@@ -62,6 +121,7 @@ enum status plan_make(const struct scenario *scenario, uint64_t seed, struct pla
             cell->frame_ns = (uint64_t)(1e9 / cell->cell.rate_hz);
         plan_search_counts(cell);
     }
+    plan_find_baselines(&made);
     free(topology);
     if (status != ST_OK) {
         plan_free(&made);
@@ -98,6 +158,23 @@ static void plan_shuffle(struct plan_launch *launches, size_t count, uint64_t *s
     }
 }
 
+/* Puts a baseline's launch next to one of those that need it, chosen at random; last, if none does
+ * in this round. */
+static void plan_insert_baseline(const struct plan *plan, struct plan_launch *launches,
+                                 size_t count, struct plan_launch baseline, uint64_t *state)
+{
+    size_t served = 0, at = count;
+    for (size_t i = 0; i < count; i++) {
+        if (plan->cells[launches[i].cell].baseline != baseline.cell)
+            continue;
+        served++;
+        if (plan_random(state) % served == 0)
+            at = i + plan_random(state) % 2;
+    }
+    memmove(launches + at + 1, launches + at, (count - at) * sizeof *launches);
+    launches[at] = baseline;
+}
+
 enum status plan_order(struct plan *plan, struct err *err)
 {
     size_t count = 0;
@@ -115,9 +192,16 @@ enum status plan_order(struct plan *plan, struct err *err)
     for (uint32_t round = 0; round < rounds; round++) {
         size_t first = used;
         for (size_t i = 0; i < plan->cell_count; i++)
-            if (round < plan->cells[i].result.launches_planned)
+            if (round < plan->cells[i].result.launches_planned && !plan->cells[i].cell.is_baseline)
                 launches[used++] = (struct plan_launch){(uint32_t)i, round};
         plan_shuffle(launches + first, used - first, &state);
+        for (size_t i = 0; i < plan->cell_count; i++) {
+            if (round >= plan->cells[i].result.launches_planned || !plan->cells[i].cell.is_baseline)
+                continue;
+            plan_insert_baseline(plan, launches + first, used - first,
+                                 (struct plan_launch){(uint32_t)i, round}, &state);
+            used++;
+        }
     }
     free(plan->launches);
     plan->launches = launches;

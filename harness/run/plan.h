@@ -11,12 +11,15 @@
 #include "harness/run/result.h"
 #include "harness/scenario/scenario.h"
 
+#define PLAN_NO_BASELINE UINT32_MAX
+
 /* One cell of the plan; `result` is what result.h wants to know. */
 struct plan_cell {
     struct result_cell result;
     struct cell cell; /* a copy: `runnable` may have been narrowed by this machine's placement */
     struct placement_cpus cpus;
     uint64_t frame_ns; /* what one frame takes, by the pilot or the rate; 0 = unknown */
+    uint32_t baseline; /* index of its CPU baseline's cell, or PLAN_NO_BASELINE */
 };
 
 struct plan_launch {
@@ -38,9 +41,14 @@ enum status plan_make(const struct scenario *scenario, uint64_t seed, struct pla
                       struct err *err);
 void plan_free(struct plan *plan);
 
+/* Gives baselines the counts of the cells they serve: the most frames and warm-up of those that
+ * have launches. One without such a cell has none either. Called by the pilot, when it has decided
+ * the others' counts. */
+void plan_baseline_counts(struct plan *plan);
+
 /* Lists the launches in rounds: each round has every cell that still has launches once, in an order
- * drawn from the seed, so that launch k of two cells are neighbours. Call when the cells are
- * final. */
+ * drawn from the seed, so that launch k of two cells are neighbours. A baseline's launch stands
+ * right before or after that of one of the cells it serves. Call when the cells are final. */
 enum status plan_order(struct plan *plan, struct err *err);
 
 enum status plan_write(const struct plan *plan, const struct scenario *scenario, const char *dir,

@@ -88,6 +88,7 @@ struct result_cell {
     uint32_t launches_planned; /* 0 for a cell that cannot run */
     uint32_t frames;           /* per launch, as decided by the pilot or the scenario */
     uint32_t warmup;
+    const struct cell *baseline; /* its CPU baseline among the run's cells, or NULL */
     /* A reason why the whole cell failed before any launch (a pilot that died), or "". */
     char failure[512];
     char failure_hint[384];

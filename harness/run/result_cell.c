@@ -111,15 +111,35 @@ static void cell_add_usage(struct cell_role_totals *role, const cJSON *usage, ui
         series_add(ns_per_frame, cpu_ns / (double)frames);
 }
 
+/* Percent of one CPU that everything on the machine took over the launch; NAN when unknown. */
+static double launch_system_percent(const cJSON *row)
+{
+    const cJSON *system = json_get(json_get(row, "usage"), "system");
+    double wall_ns = json_get_number(system, "wall_ns", 0.0);
+    return wall_ns > 0.0 ? 100.0 * json_get_number(system, "busy_ns", 0.0) / wall_ns : NAN;
+}
+
+/* Launch k of a cell and of its baseline ran next to each other: what else the machine did then is
+ * in both. */
+static void cell_add_less_null(struct cell_totals *totals, const char *dir,
+                               const struct cell *baseline, uint32_t launch, double percent)
+{
+    struct launch_file file = {0};
+    if (!baseline || result_launch_read(dir, baseline->id, launch, &file, NULL) != ST_OK)
+        return;
+    if (file.ok)
+        series_add(&totals->metrics[METRIC_SYSTEM_LESS_NULL],
+                   percent - launch_system_percent(file.row));
+    result_launch_clear(&file);
+}
+
 static void cell_add_figures(struct cell_totals *totals, const struct launch_file *file)
 {
     const cJSON *row = file->row;
     const cJSON *usage = json_get(row, "usage");
-    const cJSON *system = json_get(usage, "system");
     uint64_t frames = result_get_u64(row, "frames");
     uint64_t unfinished = result_get_u64(row, "infinite");
     double rate = json_get_number(row, "frames_per_s", 0.0);
-    double system_wall_ns = json_get_number(system, "wall_ns", 0.0);
     totals->frames += frames;
     totals->unfinished += unfinished;
     totals->backlog_frames += result_get_u64(row, "backlog_frames");
@@ -138,9 +158,7 @@ static void cell_add_figures(struct cell_totals *totals, const struct launch_fil
     cell_add_usage(&totals->consumer, json_get(usage, "consumer"), frames,
                    &totals->metrics[METRIC_CONSUMER_PERCENT],
                    &totals->metrics[METRIC_CONSUMER_NS_PER_FRAME]);
-    if (system_wall_ns > 0.0)
-        series_add(&totals->metrics[METRIC_SYSTEM_PERCENT],
-                   100.0 * json_get_number(system, "busy_ns", 0.0) / system_wall_ns);
+    series_add(&totals->metrics[METRIC_SYSTEM_PERCENT], launch_system_percent(row));
 }
 
 static void cell_add_integrity(struct cell_totals *totals, const cJSON *row)
@@ -208,8 +226,11 @@ enum status cell_totals_read(const struct result_cell *planned, const char *dir,
         if (read == ST_OK && !result_search_fits(file.row, planned->cell, file.ok))
             read = err_set(&bad, ST_CORRUPT, "delete it and run again with --resume",
                            "launch %u: its file has no whole search in it", launch + 1);
+        double percent = read == ST_OK && file.ok ? launch_system_percent(file.row) : NAN;
         if (read == ST_OK)
             read = cell_add_launch(totals, &file, &bad);
+        if (read == ST_OK)
+            cell_add_less_null(totals, dir, planned->baseline, launch, percent);
         result_launch_clear(&file);
         if (read == ST_NO_MEMORY)
             status = err_set(err, ST_NO_MEMORY, NULL, "reading launches: out of memory");

@@ -13,6 +13,7 @@ enum cell_metric {
     METRIC_CONSUMER_PERCENT,
     METRIC_CONSUMER_NS_PER_FRAME,
     METRIC_SYSTEM_PERCENT,
+    METRIC_SYSTEM_LESS_NULL, /* percent, less the baseline's of the same number; may be negative */
     METRIC_COUNT,
 };
 

@@ -169,7 +169,21 @@ static bool cell_add_metric(cJSON *parent, const char *name, const struct cell_t
                                false);
 }
 
-static bool cell_add_cpu_json(cJSON *json, const struct cell_totals *totals)
+/* What handing frames over costs the whole machine: its own work is in the baseline as well. */
+static bool cell_add_less_null(cJSON *cpu, const struct cell *baseline,
+                               const struct cell_totals *totals)
+{
+    const struct cell_series *series = &totals->metrics[METRIC_SYSTEM_LESS_NULL];
+    if (!baseline || series->count == 0)
+        return true;
+    cJSON *less_null = result_add_object(cpu, "system_less_null");
+    return result_add_estimate(less_null, "percent",
+                               stats_estimate_signed(series->values, series->count), false) &&
+           json_add_string(less_null, "baseline", baseline->id);
+}
+
+static bool cell_add_cpu_json(cJSON *json, const struct cell *baseline,
+                              const struct cell_totals *totals)
 {
     cJSON *cpu = result_add_object(json, "cpu");
     cJSON *producer = result_add_object(cpu, "producer");
@@ -179,7 +193,8 @@ static bool cell_add_cpu_json(cJSON *json, const struct cell_totals *totals)
            cell_add_metric(producer, "ns_per_frame", totals, METRIC_PRODUCER_NS_PER_FRAME) &&
            cell_add_metric(consumer, "percent", totals, METRIC_CONSUMER_PERCENT) &&
            cell_add_metric(consumer, "ns_per_frame", totals, METRIC_CONSUMER_NS_PER_FRAME) &&
-           cell_add_metric(system, "percent", totals, METRIC_SYSTEM_PERCENT);
+           cell_add_metric(system, "percent", totals, METRIC_SYSTEM_PERCENT) &&
+           cell_add_less_null(cpu, baseline, totals);
 }
 
 static bool cell_add_role_switches(cJSON *parent, const char *name,
@@ -251,9 +266,10 @@ static bool cell_add_head(cJSON *json, const struct result_cell *planned,
     char reason[RESULT_REASON_BYTES];
     cell_verdict(planned, totals, &status, reason, &hint);
     return json_add_string(json, "id", cell->id) &&
-           json_add_u64(json, "block", cell->block_index) && cell_add_axes(json, cell) &&
-           json_add_string(json, "status", status) && json_add_string(json, "reason", reason) &&
-           json_add_string(json, "hint", hint) &&
+           json_add_u64(json, "block", cell->block_index) &&
+           (!cell->is_baseline || json_add_bool(json, "baseline", true)) &&
+           cell_add_axes(json, cell) && json_add_string(json, "status", status) &&
+           json_add_string(json, "reason", reason) && json_add_string(json, "hint", hint) &&
            json_add_u64(json, "payload_bytes", cell_payload_bytes(cell)) &&
            json_add_u64(json, "frames", planned->frames) &&
            json_add_u64(json, "warmup_frames", planned->warmup) &&
@@ -264,12 +280,14 @@ static bool cell_add_head(cJSON *json, const struct result_cell *planned,
            json_add_u64(json, "launches_planned", planned->launches_planned);
 }
 
-static bool cell_add_figures_json(cJSON *json, const struct cell *cell, struct cell_totals *totals)
+static bool cell_add_figures_json(cJSON *json, const struct result_cell *planned,
+                                  struct cell_totals *totals)
 {
+    const struct cell *cell = planned->cell;
     bool ok = json_add_u64(json, "backlog_frames", totals->backlog_frames) &&
               cell_add_first_frame(json, totals) && cell_add_throughput(json, cell, totals) &&
-              cell_add_cpu_json(json, totals) && cell_add_system_costs(json, totals) &&
-              cell_add_integrity_json(json, cell, totals) &&
+              cell_add_cpu_json(json, planned->baseline, totals) &&
+              cell_add_system_costs(json, totals) && cell_add_integrity_json(json, cell, totals) &&
               cell_add_deadline(json, cell, totals) && cell_add_flags(json, totals);
     cJSON *rows = totals->rows;
     totals->rows = NULL;
@@ -297,7 +315,7 @@ enum status result_cell_json(const struct result_cell *planned, const char *dir,
     status = cell_add_intervals_json(made, &totals, err);
     if (status != ST_OK)
         goto undo_json;
-    if (!cell_add_figures_json(made, planned->cell, &totals)) {
+    if (!cell_add_figures_json(made, planned, &totals)) {
         status = err_set(err, ST_NO_MEMORY, NULL, "writing a result: out of memory");
         goto undo_json;
     }

@@ -144,6 +144,77 @@ static void launches_are_interleaved_in_seeded_rounds(void **state)
     scenario_free(scenario);
 }
 
+/* A baseline runs in every round, next to a cell that needs it, and as long as the longest. */
+static void baselines_run_beside_their_cells(void **state)
+{
+    static const char text[] =
+        "{\"name\":\"p\",\"blocks\":[{\"name\":\"b\",\"compare\":\"wait\",\"cpu_baseline\":true,"
+        "\"base\":{\"transport\":\"shm\",\"launches\":6},\"axes\":{\"wait\":[\"spin\",\"pause\","
+        "\"futex\"],\"pacing\":[\"rate:60\",\"rate:1000\",\"pingpong\"]}}]}";
+    struct err err;
+    struct plan plan;
+    struct scenario *scenario = plan_scenario(text);
+    assert_int_equal(plan_make(scenario, random_u64(), &plan, &err), ST_OK);
+    uint32_t baselines = 0, needing = 0;
+    for (uint32_t i = 0; i < plan.cell_count; i++) {
+        struct plan_cell *cell = &plan.cells[i];
+        baselines += cell->cell.is_baseline;
+        if (cell->cell.is_baseline)
+            continue;
+        bool rated = cell->cell.pacing == PACING_RATE;
+        assert_int_equal(cell->baseline != PLAN_NO_BASELINE, rated);
+        assert_int_equal(cell->result.baseline != NULL, rated);
+        cell->result.frames = 100 + i;
+        cell->result.warmup = 50 - i;
+        if (!rated)
+            continue;
+        needing++;
+        assert_ptr_equal(cell->result.baseline, &plan.cells[cell->baseline].cell);
+        assert_true(cell->result.baseline->rate_hz == cell->cell.rate_hz);
+    }
+    assert_int_equal(baselines, 2);
+    assert_int_equal(needing, 6);
+    plan_baseline_counts(&plan);
+    for (uint32_t i = 0; i < plan.cell_count; i++) {
+        uint32_t frames = 0, warmup = 0;
+        for (uint32_t j = 0; j < plan.cell_count; j++) {
+            const struct result_cell *other = &plan.cells[j].result;
+            if (plan.cells[j].baseline != i)
+                continue;
+            frames = other->frames > frames ? other->frames : frames;
+            warmup = other->warmup > warmup ? other->warmup : warmup;
+        }
+        if (plan.cells[i].cell.is_baseline) {
+            assert_int_equal(plan.cells[i].result.frames, frames);
+            assert_int_equal(plan.cells[i].result.warmup, warmup);
+        }
+    }
+    assert_int_equal(plan_order(&plan, &err), ST_OK);
+    assert_int_equal(plan.launch_count, 6 * 11);
+    for (uint32_t at = 0; at < plan.launch_count; at++) {
+        uint32_t index = plan.launches[at].cell, from = at - at % 11;
+        assert_int_equal(plan.launches[at].launch, at / 11);
+        if (!plan.cells[index].cell.is_baseline)
+            continue;
+        bool beside = false;
+        for (uint32_t near = at > from ? at - 1 : at; near <= at + 1 && near < from + 11; near++)
+            beside |= plan.cells[plan.launches[near].cell].baseline == index;
+        assert_true(beside);
+    }
+    /* One whose cells all failed has nothing to serve. */
+    for (uint32_t i = 0; i < plan.cell_count; i++)
+        if (!plan.cells[i].cell.is_baseline)
+            plan.cells[i].result.launches_planned = 0;
+    plan_baseline_counts(&plan);
+    for (uint32_t i = 0; i < plan.cell_count; i++)
+        if (plan.cells[i].cell.is_baseline) {
+            assert_int_equal(plan.cells[i].result.launches_planned, 0);
+            assert_non_null(strstr(plan.cells[i].result.failure, "every cell that needs it"));
+        }
+    plan_free(&plan);
+    scenario_free(scenario);
+}
+
 static void resume_takes_only_its_own_plan(void **state)
 {
     static const char *const others[] = {
@@ -426,6 +497,7 @@ int main(void)
         cmocka_unit_test(auto_takes_two_cores_of_the_fastest_cluster),
         cmocka_unit_test(one_cpu_runs_and_the_rest_says_what_is_missing),
         cmocka_unit_test(launches_are_interleaved_in_seeded_rounds),
+        cmocka_unit_test(baselines_run_beside_their_cells),
         cmocka_unit_test(resume_takes_only_its_own_plan),
         cmocka_unit_test(resume_believes_no_strange_plan),
         cmocka_unit_test(setup_survives_the_wire),

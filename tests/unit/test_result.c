@@ -241,6 +241,124 @@ static void test_good_launches_add_up(void **state)
     cJSON_Delete(result);
 }
 
+/* Launch k less launch k: what the machine did beside them cancels, and may come out below 0. */
+static void test_baselines_are_subtracted_launch_by_launch(void **state)
+{
+    struct cell cell = make_cell("shm+futex");
+    struct cell baseline = make_cell("null+poll:50000/baseline=b");
+    baseline.is_baseline = true;
+    struct result_cell planned = {.cell = &cell,
+                                  .launches_planned = 11,
+                                  .frames = FRAMES,
+                                  .warmup = WARMUP,
+                                  .baseline = &baseline};
+    for (uint32_t i = 0; i < 11; i++) {
+        struct fold *fold = make_fold(1000, 0);
+        struct launch_outcome outcome = make_outcome(i, fold);
+        uint64_t noise_ns = random_below(30000000);
+        /* 10 % less than the baseline in the even launches, 5 % less in the odd ones. */
+        outcome.system.busy_ns = 1000000 + noise_ns;
+        write_launch(&cell, &outcome);
+        outcome.system.busy_ns += i % 2 ? 2000000 : 4000000;
+        /* One baseline failed: its launch has no partner. */
+        outcome.status = i == 10 ? ST_ROLE_DIED : ST_OK;
+        write_launch(&baseline, &outcome);
+        fold_free(fold);
+    }
+    cJSON *result = assemble(&planned, NULL);
+    const cJSON *json = first_cell(result);
+    assert_null(json_get(json, "baseline"));
+    assert_true(fabs(number(json, "cpu.system_less_null.percent.value") + 7.5) < 1e-9);
+    /* sqrt(10 / 9) * 2.5 / sqrt(10) * t(0.975, 9) = 1.885 */
+    assert_true(fabs(number(json, "cpu.system_less_null.percent.low") + 9.385) < 0.001);
+    assert_true(fabs(number(json, "cpu.system_less_null.percent.high") + 5.615) < 0.001);
+    assert_true(number(json, "cpu.system_less_null.percent.launches") == 10);
+    assert_string_equal(find(json, "cpu.system_less_null.baseline")->valuestring, baseline.id);
+    cJSON_Delete(result);
+    planned.cell = &baseline;
+    planned.baseline = NULL;
+    result = assemble(&planned, NULL);
+    assert_true(cJSON_IsTrue(find(first_cell(result), "baseline")));
+    assert_null(json_get(find(first_cell(result), "cpu"), "system_less_null"));
+    cJSON_Delete(result);
+}
+
+/* ---- Searches -------------------------------------------------------------------------------- */
+
+static struct search make_search(const struct cell *cell)
+{
+    struct search search = search_of_cell(cell);
+    search.rate_hz = 1234.5678901234567;
+    search.step_count = 3;
+    search.steps[0] = (struct search_step){.rate_hz = 100, .p99_ns = 90000};
+    search.steps[1] = (struct search_step){
+        .rate_hz = 5000, .p99_ns = INFINITY, .dropped = 3, .verdict = SEARCH_MISSED};
+    search.steps[2] = (struct search_step){.rate_hz = search.rate_hz, .p99_ns = 99999};
+    return search;
+}
+
+static void test_a_search_is_whole_or_repeated(void **state)
+{
+    struct cell cell = make_cell("search");
+    cell.pacing = PACING_SEARCH;
+    cell.search.response_p99_ns = 100000;
+    cell.search.low_hz = 100;
+    cell.search.high_hz = 5000;
+    struct fold *fold = make_fold(1000, 0);
+    struct launch_outcome outcome = make_outcome(0, fold);
+    for (int change = 0; change < 9; change++) {
+        struct search search = make_search(&cell);
+        outcome.search = change == 8 ? NULL : &search;
+        if (change == 1)
+            search.bound_ns++;
+        if (change == 2)
+            search.rate_hz = 100;
+        if (change == 3)
+            search.step_count = 0;
+        if (change == 4)
+            search.steps[1].rate_hz = 5001;
+        if (change == 5)
+            search.steps[2].p99_ns = 100001;
+        if (change == 6)
+            search.steps[2].dropped = 1;
+        if (change == 7)
+            search.steps[0].verdict = search.steps[2].verdict = SEARCH_MISSED;
+        write_launch(&cell, &outcome);
+        bool exists = result_launch_exists(dir, &cell, 0, FRAMES, WARMUP, NULL);
+        if (exists != (change == 0))
+            fail_msg("change %d: %s", change, exists ? "accepted" : "refused");
+        struct result_cell planned = {
+            .cell = &cell, .launches_planned = 1, .frames = FRAMES, .warmup = WARMUP};
+        cJSON *result = assemble(&planned, NULL);
+        const cJSON *json = first_cell(result);
+        assert_string_equal(json_get_string(json, "status", ""), change == 0 ? "ok" : "failed");
+        if (change == 0) {
+            const cJSON *row = json_get(json, "launches")->child;
+            assert_true(number(row, "search.rate_hz") == 1234.5678901234567);
+            assert_true(number(row, "search.bound_ns") == 100000);
+            const cJSON *step = find(row, "search.steps")->child->next;
+            assert_string_equal(json_get_string(step, "p99_ns", ""), "inf");
+            assert_true(number(step, "dropped") == 3);
+            assert_true(cJSON_IsFalse(json_get(step, "passed")));
+        } else {
+            assert_non_null(strstr(json_get_string(json, "reason", ""), "no whole search"));
+        }
+        cJSON_Delete(result);
+    }
+    /* A failed launch has none that passed, and that is whole too. */
+    struct search none = search_of_cell(&cell);
+    none.step_count = 1;
+    none.steps[0] =
+        (struct search_step){.rate_hz = 100, .p99_ns = 900000, .verdict = SEARCH_MISSED};
+    outcome.search = &none;
+    outcome.status = ST_UNAVAILABLE;
+    enum status ended = ST_OK;
+    write_launch(&cell, &outcome);
+    assert_true(result_launch_exists(dir, &cell, 0, FRAMES, WARMUP, &ended));
+    assert_int_equal(ended, ST_UNAVAILABLE);
+    fold_free(fold);
+}
+
 static void test_infinite_responses_show(void **state)
 {
     struct cell cell = make_cell("latest");
@@ -565,6 +683,8 @@ int main(void)
     random_seed();
     const struct CMUnitTest tests[] = {
         RESULT_TEST(test_good_launches_add_up),
+        RESULT_TEST(test_baselines_are_subtracted_launch_by_launch),
+        RESULT_TEST(test_a_search_is_whole_or_repeated),
         RESULT_TEST(test_infinite_responses_show),
         RESULT_TEST(test_a_quantile_is_of_every_launch_or_none),
         RESULT_TEST(test_the_clock_is_told),
