@@ -108,6 +108,51 @@ static void section_add(struct text *out, const cJSON *before, const cJSON *afte
     text_add(out, "</table>\n");
 }
 
+/* What a clock that was not taken would have cost, or why it could not be. */
+static void clock_candidate_add(struct text *out, const cJSON *candidate)
+{
+    const char *reason = json_get_string(candidate, "reason", "");
+    double read_ns = json_get_number(candidate, "read_ns", 0);
+    if (!json_get_bool(candidate, "usable", false) && reason[0]) {
+        text_add(out, " Not on ");
+        text_add_html(out, json_get_string(candidate, "name", "another"));
+        text_add(out, ": ");
+        text_add_html(out, reason);
+        text_add(out, ".");
+    } else if (read_ns > 0 && read_ns < 1e9) {
+        text_add(out, " ");
+        text_add_html(out, json_get_string(candidate, "name", "Another clock"));
+        text_addf(out, " costs %.1f ns.", read_ns);
+    }
+}
+
+/* The clock of all stamps, how good it is, and the others. Older results have fewer members. */
+static void clock_add(struct text *out, const cJSON *clock)
+{
+    const char *name = json_get_string(clock, "name", "one clock");
+    double read_ns = json_get_number(clock, "read_ns", 0);
+    double tick_ns = json_get_number(clock, "tick_ns", 0);
+    double apart_ns = json_get_number(clock, "cpus_agree_ns", -1);
+    double error_ppm = json_get_number(clock, "conversion_error_ppm", -1);
+    const cJSON *candidate;
+    if (!(read_ns > 0 && read_ns < 1e9))
+        return;
+    text_add(out, "All stamps are on ");
+    text_add_html(out, name);
+    text_addf(out, ", which costs %.1f ns to read here", read_ns);
+    if (tick_ns > 0)
+        text_addf(out, " and steps by %.3g ns", tick_ns);
+    text_add(out, ".");
+    if (apart_ns >= 0 && error_ppm >= 0)
+        text_addf(out,
+                  " Two CPUs show it at most %.3g ns apart; its speed against CLOCK_MONOTONIC is "
+                  "known to %.2g ppm.",
+                  apart_ns, error_ppm);
+    cJSON_ArrayForEach (candidate, json_get(clock, "candidates"))
+        if (cJSON_IsObject(candidate) && strcmp(json_get_string(candidate, "name", ""), name) != 0)
+            clock_candidate_add(out, candidate);
+}
+
 void page_machine(struct text *out, const struct report *report)
 {
     const cJSON *environment = json_get(report->json, "environment"), *section;
@@ -116,16 +161,10 @@ void page_machine(struct text *out, const struct report *report)
     struct text line = {0};
     page_machine_line(report, &line);
     text_add(out, "<section>\n<h2>The machine</h2>\n<p>");
-    text_add_html(out, line.used_bytes ? text_get(&line) : "Nothing is recorded about it.");
-    double read_ns = json_get_number(clock, "read_ns", 0);
-    if (read_ns > 0 && read_ns < 1e9) {
-        text_add(out, ". All stamps are on ");
-        text_add_html(out, json_get_string(clock, "name", "one clock"));
-        text_addf(out, ", which costs %.0f ns to read here", read_ns);
-        if (report->tick_ns > 0)
-            text_addf(out, " and steps by %.3g ns", report->tick_ns);
-    }
-    text_add(out, ".</p>\n");
+    text_add_html(out, line.used_bytes ? text_get(&line) : "Nothing is recorded about it");
+    text_add(out, ". ");
+    clock_add(out, clock);
+    text_add(out, "</p>\n");
     text_free(&line);
     if (cJSON_GetArraySize(before) > 0) {
         text_add(out,

@@ -362,6 +362,54 @@ static void a_picture_with_a_script_is_not_taken(void **state)
     unlink(path);
 }
 
+/* The machine's part of a page for this run.clock. */
+static void machine_page(struct text *out, const char *clock)
+{
+    cJSON *result = result_make();
+    struct report *report;
+    cJSON_DeleteItemFromObjectCaseSensitive(result, "run");
+    cJSON *run = cJSON_AddObjectToObject(result, "run");
+    if (clock)
+        cJSON_AddItemToObject(run, "clock", cJSON_Parse(clock));
+    assert_int_equal(report_open(result, &report, NULL), ST_OK);
+    page_machine(out, report);
+    report_free(report);
+    cJSON_Delete(result);
+}
+
+/* On which clock, what speaks for it, and what was against the other; older results say less. */
+static void the_clock_is_told(void **state)
+{
+    static const char *const pages[][2] = {
+        {NULL, "<p>"},
+        {"{\"name\": \"CLOCK_MONOTONIC\", \"read_ns\": 21.5, \"tick_ns\": 1}",
+         "All stamps are on CLOCK_MONOTONIC, which costs 21.5 ns to read here and steps by 1 "
+         "ns.</p>"},
+        {"{\"name\": \"TSC\", \"read_ns\": 17.25, \"tick_ns\": 1, \"conversion_error_ppm\": 0.62, "
+         "\"cpus_agree_ns\": 60.4, \"candidates\": [{\"name\": \"CLOCK_MONOTONIC\", \"usable\": "
+         "true, "
+         "\"reason\": \"\", \"read_ns\": 21, \"tick_ns\": 1}, {\"name\": \"TSC\", \"usable\": "
+         "true, "
+         "\"reason\": \"\", \"read_ns\": 17.25, \"tick_ns\": 1}]}",
+         "Two CPUs show it at most 60.4 ns apart; its speed against CLOCK_MONOTONIC is known to "
+         "0.62 ppm. CLOCK_MONOTONIC costs 21.0 ns.</p>"},
+        {"{\"name\": \"CLOCK_MONOTONIC\", \"read_ns\": 21, \"tick_ns\": 1, "
+         "\"conversion_error_ppm\": "
+         "null, \"cpus_agree_ns\": null, \"candidates\": [7, {\"name\": \"TSC\", \"usable\": "
+         "false, "
+         "\"reason\": \"its <clock> source is hpet\", \"read_ns\": null, \"tick_ns\": null}]}",
+         "steps by 1 ns. Not on TSC: its &lt;clock&gt; source is hpet.</p>"},
+    };
+    for (size_t i = 0; i < sizeof pages / sizeof pages[0]; i++) {
+        struct text out = {0};
+        machine_page(&out, pages[i][0]);
+        if (!strstr(text_get(&out), pages[i][1]))
+            fail_msg("\"%s\" is not in %s", pages[i][1], text_get(&out));
+        assert_int_equal(strstr(text_get(&out), "All stamps") != NULL, i > 0);
+        text_free(&out);
+    }
+}
+
 int main(void)
 {
     random_seed();
@@ -369,6 +417,7 @@ int main(void)
         cmocka_unit_test(random_bytes_come_out_escaped),
         cmocka_unit_test(hostile_results_give_an_error_or_escaped_text),
         cmocka_unit_test(what_is_no_result_is_told_so),
+        cmocka_unit_test(the_clock_is_told),
         cmocka_unit_test(a_curve_ends_where_its_samples_do),
         cmocka_unit_test(without_gnuplot_the_page_is_still_written),
         cmocka_unit_test(with_gnuplot_the_pictures_stand_in_the_page),
