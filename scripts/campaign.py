@@ -54,8 +54,9 @@ def build(folder, targets):
     return folder
 
 
-def launch(program, axes):
-    """One launch of one cell of `handoff`; returns (cell, launch) of its result."""
+def launch(program, axes, options=()):
+    """One launch of one cell of `handoff run`, with more options if wanted; returns (cell, launch) of
+    its result."""
     axes = dict(axes, launches=1)
     scenario = {"name": "campaign", "description": "One launch of one cell, for a comparison.",
                 "blocks": [{"name": "cell", "description": "The cell.", "base": axes}]}
@@ -64,7 +65,7 @@ def launch(program, axes):
         with open(path, "w") as file:
             json.dump(scenario, file)
         out = os.path.join(folder, "out")
-        run([program, "run", path, "--out", out, "--quiet"])
+        run([program, "run", path, "--out", out, "--quiet"] + list(options))
         with open(os.path.join(out, "result.json")) as file:
             cell = json.load(file)["cells"][0]
     if cell["status"] != "ok":

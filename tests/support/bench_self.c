@@ -1,6 +1,6 @@
 /* bench_self.c: what handoff's own tools cost, and what a cache line costs, measured now.
  *
- *   build/tests/support/bench_self costs          a stamp, a recorded value, a system call
+ *   build/tests/support/bench_self costs          a stamp on each clock, a recorded value, a system call
  *   build/tests/support/bench_self floor CPU CPU  a cache line there and back
  *
  * Prints one JSON object. Called by scripts/bench-self, which puts it beside launches of handoff; a
@@ -10,7 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "harness/measure/clock.h"
+#include "harness/measure/clock_choice.h"
 #include "harness/measure/floor.h"
 #include "harness/measure/hdr.h"
 
@@ -57,17 +57,43 @@ static double record_cost_ns(void)
     return best_ns;
 }
 
+/* A stamp on each clock that is right here, as {"name": ns}; which one a run would take. The text is
+ * in one static buffer. */
+static const char *clock_costs(const char **chosen)
+{
+    static char text[256];
+    static struct clock_choice choice;
+    struct err err;
+    size_t used = 0;
+    if (clock_choose(CLOCK_REQUEST_AUTO, &choice, &err) != ST_OK)
+        return NULL;
+    for (size_t i = 0; i < choice.candidate_count; i++) {
+        const struct clock_candidate *candidate = &choice.candidates[i];
+        if (candidate->usable)
+            used += (size_t)snprintf(text + used, sizeof text - used, "%s\"%s\": %.2f",
+                                     used ? ", " : "", candidate->name, candidate->quality.read_ns);
+        else
+            fprintf(stderr, "not on %s: %s\n", candidate->name, candidate->reason);
+    }
+    *chosen = clock_chosen(&choice)->name;
+    /* What follows is on the clock that it was always on. */
+    clock_current = (struct clock_conversion){.kind = CLOCK_KIND_MONOTONIC};
+    return text;
+}
+
 static int print_costs(void)
 {
+    const char *chosen = "";
+    const char *stamps = clock_costs(&chosen);
     double record_ns = record_cost_ns();
-    if (record_ns < 0) {
+    if (record_ns < 0 || !stamps) {
         fprintf(stderr, "error: out of memory, or values were lost\n");
         return 1;
     }
     struct floor_calls calls = floor_calls_measure();
-    printf("{\"stamp_ns\": %.2f, \"clock_tick_ns\": %.2f, \"record_ns\": %.2f, "
+    printf("{\"stamp_ns\": {%s}, \"clock\": \"%s\", \"clock_tick_ns\": %.2f, \"record_ns\": %.2f, "
            "\"system_call_ns\": %.2f}\n",
-           calls.clock_read_ns, calls.clock_tick_ns, record_ns, calls.system_call_ns);
+           stamps, chosen, calls.clock_tick_ns, record_ns, calls.system_call_ns);
     return 0;
 }
 
