@@ -144,7 +144,7 @@ install_missing() {
   command="apt-get install ${missing[*]}"
   if ! have_command apt-get; then
     die "$package (the names in Debian and Ubuntu), and this system has no apt" \
-      "install a C compiler, make, CMake 3.16, and the development files of cJSON and zlib; for plots gnuplot; for scripts/test also cmocka, strace, clang with its fuzzer and Python 3 with venv and headers"
+      "install a C compiler, make, CMake 3.16, and the development files of cJSON and zlib; for plots gnuplot; for scripts/test also cmocka, strace, spin, clang with its fuzzer and Python 3 with venv and headers"
   elif [ "$(id -u)" -eq 0 ]; then
     die "$package" "$command"
   elif have_command sudo; then
