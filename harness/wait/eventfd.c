@@ -11,8 +11,10 @@
  * a reason to look once more, and the read clears all of it, so it cannot keep the waiter spinning.
  * The read comes before the next look at the word: a change after that look has a write of its own.
  *
- * The transport's load of the word, with acquire order, is what makes the frame's bytes visible;
- * nothing relies on the calls for order.
+ * The look after the sleep must not be done ahead of the read that cleared the counter: it would
+ * find the old value with the only write used up (tests/model, relook_early). The kernel sees to
+ * that: it takes the counter's lock for the write and for the read. The transport's load of the
+ * word, with acquire order, is what makes the frame's bytes visible.
  *
  * Both sides share one file description, and the counter lives in the kernel: a role that is killed
  * at any moment leaves nothing half done. It does not block: a write at a full counter fails, and

@@ -11,8 +11,10 @@
  * so they cannot keep it spinning. A used-up token loses nothing: its post came after an older change
  * than the one that S2 looks for next, and the next change has a post of its own.
  *
- * Order: sem_post releases and taking a token acquires, but nothing relies on that; the transport's
- * own load of the word, with acquire order, makes the frame's bytes visible.
+ * Order: sem_post releases and taking a token acquires, and the look after the sleep relies on it:
+ * were it done ahead of the sleep's end, it would find the old value with the only token used up
+ * (tests/model, relook_early). The frame's bytes do not: for them there is the transport's own load
+ * of the word, with acquire order.
  *
  * glibc's semaphore is one 64-bit word, value and waiters, changed by compare-and-swap: there is no
  * lock that a killed process could leave behind. A killed waiter leaves both its counts raised, so

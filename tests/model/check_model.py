@@ -4,9 +4,9 @@
     check_model.py FOLDER MODEL EXPECTED [NAME[=VALUE]…]      (ctest; the lines of cases.def)
 
 Makes the verifier with spin, compiles and runs it in FOLDER, which is made and removed. EXPECTED is
-a word of cases.def. A model that holds counts only if the search was complete (no state and no depth
-left out, no states merged by hashing) and both roles can reach their end. Exit code 77 where spin
-or a C compiler is missing.
+a word of cases.def. A model that holds counts only if the search was complete (no state and no
+depth left out, no states merged by hashing) and both roles can reach their end. Exit code 77 where
+spin or a C compiler is missing.
 """
 import os
 import re

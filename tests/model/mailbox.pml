@@ -3,7 +3,7 @@
  * Checked: a frame taken is whole, is the newest at that moment and newer than the one before; a
  * held slot is never written; the last frame arrives; frames received and skipped are all there
  * were; what the peers find is never ST_CORRUPT; and nobody waits for ever. Either side may hang up
- * at any step.
+ * between any two steps (-DCLOSING).
  *
  * The consumer waits on head; the producer never waits, unless -DLIMIT=<n> (max_in_flight). */
 #include "memory.pml"

@@ -3,7 +3,8 @@
  * Checked: every frame arrives once, whole and in order (the consumer finds the number it expects
  * in both halves of the slot, when it acquires and again before it releases); a held slot is never
  * written; nothing the peers find is ST_CORRUPT; after a hang-up the other side gets what is there
- * and then ST_PEER_GONE; and nobody waits for ever. Either side may hang up at any step. */
+ * and then ST_PEER_GONE; and nobody waits for ever. Either side may
+ * hang up between any two steps (-DCLOSING). */
 #include "memory.pml"
 #include "waits.pml"
 

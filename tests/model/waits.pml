@@ -2,14 +2,14 @@
  * and mailbox.pml. Each of the two directions has one waiter and one notifier.
  *
  * idle(d) waits until word[d] differs from `seen`, or returns early: its caller may not count on
- * news. notify(d) is called after the word was stored. A sleep is a guard that only the notifier can
- * make true: a lost wake-up leaves the waiter there for good, which spin reports as an invalid end
- * state. No deadline rescues it. An early return (EINTR, a signal, a stale token) is
+ * news. notify(d) is called after the word was stored. A sleep is a guard that only the notifier
+ * can make true: a lost wake-up leaves the waiter there for good, which spin reports as an invalid
+ * end state. No deadline rescues it. An early return (EINTR, a signal, a stale token) is
  * chosen when the sleep begins and comes at any moment after, so that it hides no lost wake-up.
  *
  * Variables of the caller: seen, value, early, has_early, raised, woken (see WAITER, NOTIFIER). */
 byte sleepers[2];
-/* The exclusive monitors of a load-linked/store-conditional pair on `sleepers`: aarch64 without LSE. */
+/* The exclusive monitors of ldaxr and stlxr on `sleepers`: aarch64 without LSE. */
 bool linked_waiter[2];
 bool linked_notifier[2];
 bool asleep[2];    /* futex: queued in the kernel; condvar: waits on the condition */
@@ -30,8 +30,8 @@ bool locked[2];    /* condvar: the mutex */
 #define IS_NEWS(value) ((value) != seen)
 #endif
 
-/* S1: atomic_fetch_add(&sleepers, 1, acq_rel), as ldaxr … stlxr. Its store half may come after the
- * load of S2 ("early"), since nothing orders a store-release before a later load of another place. */
+/* S1: atomic_fetch_add(&sleepers, 1, acq_rel), as ldaxr and stlxr. Its store half may come after
+ * the load of S2 ("early"): nothing orders a store-release before a later load elsewhere. */
 inline sleepers_raise(d)
 {
     do
@@ -69,8 +69,8 @@ inline sleepers_lower(d)
     atomic { sleepers[d] = sleepers[d] - 1; linked_notifier[d] = false; value = 0 }
 }
 
-/* W2: atomic_fetch_add(&sleepers, 0, acq_rel), as ldaxr … stlxr: the load half may come before the
- * word is visible, the store half may not (release), and fails if a waiter came in between. */
+/* W2: atomic_fetch_add(&sleepers, 0, acq_rel), as ldaxr and stlxr: the load half may come before
+ * the word is visible, the store half may not (release), and fails if a waiter came in between. */
 inline sleepers_read(d)
 {
 #if defined(BUG_GATE_RELAXED)
@@ -146,8 +146,8 @@ inline wake(d)
 
 #elif defined(WAIT_SEMAPHORE) || defined(WAIT_EVENTFD)
 /* harness/wait/semaphore.c, eventfd.c. The kernel compares nothing: the token does what the compare
- * does for a futex. A token can be stale: posted to a waiter that had left already. A semaphore gives
- * one token per wait, an eventfd all of them to one read. */
+ * does for a futex. A token can be stale: posted to a waiter that had left already. A semaphore
+ * gives one token per wait, an eventfd all of them to one read. */
 inline wait_news(d)
 {
     sleepers_raise(d);
