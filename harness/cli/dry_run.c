@@ -5,6 +5,7 @@
 
 #include "harness/run/plan.h"
 #include "harness/run/progress.h"
+#include "harness/run/search.h"
 
 static void dry_run_count_text(uint32_t given, uint32_t automatic, char *text, size_t size)
 {
@@ -17,7 +18,7 @@ static void dry_run_count_text(uint32_t given, uint32_t automatic, char *text, s
 static void dry_run_print_cell(FILE *out, const struct plan_cell *cell, uint64_t launch_ns,
                                int id_columns)
 {
-    char frames[16], warmup[16], duration[32];
+    char frames[64], warmup[16], duration[32];
     if (cell->cell.runnable != ST_OK) {
         fprintf(out, "  %-*s  %s: %s\n", id_columns, cell->cell.id,
                 cell->cell.runnable == ST_UNAVAILABLE ? "unavailable" : "not applicable",
@@ -28,6 +29,12 @@ static void dry_run_print_cell(FILE *out, const struct plan_cell *cell, uint64_t
     }
     dry_run_count_text(cell->cell.frames, 0, frames, sizeof frames);
     dry_run_count_text(cell->cell.warmup, UINT32_MAX, warmup, sizeof warmup);
+    if (cell->cell.pacing == PACING_SEARCH) {
+        snprintf(frames, sizeof frames, "up to %u rates of %u or more",
+                 search_steps_max(&cell->cell),
+                 search_step_frames(&cell->cell, 0, cell->cell.search.low_hz));
+        snprintf(warmup, sizeof warmup, "%u", cell->result.warmup);
+    }
     fprintf(
         out, "  %-*s  %s%u launches x %s frames, warm-up %s, about %s\n", id_columns, cell->cell.id,
         cell->cell.is_baseline ? "baseline: " : "", cell->result.launches_planned, frames, warmup,
@@ -61,7 +68,8 @@ enum status dry_run_print(FILE *out, const struct scenario *scenario, struct err
         if (cell->cell.runnable != ST_OK)
             continue;
         runnable++;
-        pilots |= cell->cell.frames == 0 || cell->cell.warmup == UINT32_MAX;
+        pilots |= cell->cell.pacing != PACING_SEARCH &&
+                  (cell->cell.frames == 0 || cell->cell.warmup == UINT32_MAX);
         launches += cell->result.launches_planned;
         total_ns += launch_ns * cell->result.launches_planned;
     }

@@ -58,7 +58,7 @@ struct fold_work {
     uint32_t arrived_count;
     uint32_t *arrival;     /* by frame id: 1 + index of its first arrival, 0 for none */
     uint32_t highest;      /* 1 + the highest id that arrived, 0 for none */
-    uint64_t first_due_ns; /* of counted frames; pacing rate */
+    uint64_t first_due_ns; /* of counted frames; with a schedule */
     uint64_t last_due_ns;
     uint64_t first_ready_ns;
     uint64_t first_done_ns; /* of counted frames */

@@ -24,11 +24,12 @@ struct fold_config {
     bool partial; /* the launch did not end in order: fold what there is; missing frames at the end
                    * are not lost, and the producer may have sent fewer */
     bool latest;  /* policy latest: frames may be skipped, and `age` exists */
-    bool rate;    /* pacing rate: `response`, `pacing` and deadlines exist */
+    bool rate;    /* with a schedule: `response`, `pacing` and deadlines exist */
     bool commit_moves_bytes; /* TRANSPORT_MOVES_BYTES: `handoff` and backlog do not exist */
     bool fills_in_place;     /* ready = filled: `reserve` (ready to reserved) does not exist */
     bool zero_copy;          /* accessed = acquired: `access` does not exist */
-    uint64_t deadline_ns;    /* pacing rate: a response above it is a miss; usually the period */
+    uint64_t deadline_ns;    /* with a schedule: a response above it is a miss; usually the period,
+                              * of a Poisson schedule the mean one, of a search its bound */
     int64_t tolerance_ns; /* the clock's error: intervals down to -tolerance_ns count as 0 and are
                            * noted in `clamped`; anything below fails the launch */
 };
@@ -54,12 +55,14 @@ struct fold {
     uint64_t finished_frames; /* counted frames that were acquired and done */
     uint64_t backlog_frames; /* counted frames not in `handoff`: the consumer was not waiting yet */
     uint64_t clamped;        /* intervals of counted frames that were slightly negative */
-    uint64_t deadline_missed; /* pacing rate: counted frames whose response was above the deadline,
+    uint64_t
+        deadline_missed; /* with a schedule: counted frames whose response was above the deadline,
                                * the infinite ones among them */
-    uint64_t first_frame_ns;  /* latency of frame 0; 0 when it has none */
-    uint64_t window_ns;       /* first counted frame's ready to the last counted frame's done */
-    /* Finished frames per second. At a fixed rate: over the time the schedule gave them, or what
-     * they took if that is longer, so that a kept rate reads as itself. Otherwise from the first
+    uint64_t first_frame_ns; /* latency of frame 0; 0 when it has none */
+    uint64_t window_ns;      /* first counted frame's ready to the last counted frame's done */
+    /* Finished frames per second. With a schedule: over the time it gave them (first due to last,
+     * and one mean gap for the last), or what they took if that is longer, so that a kept rate reads
+     * as itself; with random gaps as what the schedule had. Otherwise from the first
      * counted done to the last. 0 with fewer than two. */
     double frames_per_s;
     bool steady; /* stats_steady over the counted latencies */

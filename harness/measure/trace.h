@@ -14,7 +14,7 @@
 
 /* Stamps in nanoseconds of the cell's clock; 0 = not taken, never invented. */
 enum producer_stamp {
-    STAMP_DUE,      /* the schedule wanted the frame (pacing rate only) */
+    STAMP_DUE,      /* the schedule wanted the frame (only where there is a schedule) */
     STAMP_WOKE,     /* the pacer returned */
     STAMP_READY,    /* the frame is whole in the source's hands */
     STAMP_RESERVED, /* the transport lent a slot */

@@ -80,7 +80,7 @@ struct role {
     struct role_setup setup;
     struct shm_map trace_map;
     struct trace *trace;
-    uint64_t start_ns;    /* when frame 0 falls due (pacing rate) */
+    uint64_t start_ns;    /* what the schedule counts from */
     uint64_t deadline_ns; /* of the whole launch */
 };
 

@@ -82,8 +82,7 @@ static enum status search_session(void *context, struct search_step *step, struc
     if (outcome.status == ST_OK) {
         search_judge(work, step);
     } else {
-        bool too_fast = outcome.status == ST_TIMEOUT || outcome.status == ST_UNAVAILABLE;
-        step->verdict = too_fast ? SEARCH_MISSED : SEARCH_BROKEN;
+        step->verdict = outcome.status == ST_TIMEOUT ? SEARCH_MISSED : SEARCH_BROKEN;
         snprintf(step->reason, sizeof step->reason, "%.*s", (int)sizeof step->reason - 1,
                  outcome.reason);
     }

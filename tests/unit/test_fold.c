@@ -1,6 +1,7 @@
 /* test_fold.c: traces whose every interval is known in advance, and traces that lie.
  */
 #include <inttypes.h>
+#include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -522,6 +523,30 @@ static void test_random_damage_never_crashes(void **state)
     assert_true(accepted > 40 && accepted < 400);
 }
 
+/* With random gaps a kept rate is that of the schedule, not the nominal one, whatever the gaps. */
+static void test_random_gaps_read_as_their_schedule(void **state)
+{
+    struct launch launch = make_launch(usual);
+    uint64_t due_ns = launch.start_ns, first_ns = 0;
+    for (uint32_t id = 0; id < total_of(&launch); id++) {
+        /* The pauses are longer than a frame takes. */
+        uint64_t shift_ns = due_ns - sent(&launch, id)->stamps_ns[STAMP_DUE];
+        for (int i = 0; i < TRACE_STAMPS; i++) {
+            sent(&launch, id)->stamps_ns[i] += sent(&launch, id)->stamps_ns[i] ? shift_ns : 0;
+            arrived(&launch, id)->stamps_ns[i] += arrived(&launch, id)->stamps_ns[i] ? shift_ns : 0;
+        }
+        first_ns = id == launch.config.warmup ? due_ns : first_ns;
+        due_ns += 5000 + random_below(2 * PERIOD_NS);
+    }
+    uint64_t last_ns = sent(&launch, total_of(&launch) - 1)->stamps_ns[STAMP_DUE];
+    double gap_ns = (double)(last_ns - first_ns) / (launch.config.frames - 1);
+    struct fold *fold = fold_fine(&launch);
+    assert_int_equal(fold->finished_frames, launch.config.frames);
+    assert_true(fabs(fold->frames_per_s * gap_ns * 1e-9 - 1.0) < 1e-9);
+    fold_free(fold);
+    free_launch(&launch);
+}
+
 int main(void)
 {
     random_seed();
@@ -544,6 +569,7 @@ int main(void)
         cmocka_unit_test(test_the_clocks_error_is_tolerated_and_noted),
         cmocka_unit_test(test_ids_that_cannot_be_are_refused),
         cmocka_unit_test(test_random_damage_never_crashes),
+        cmocka_unit_test(test_random_gaps_read_as_their_schedule),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
