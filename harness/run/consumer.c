@@ -165,7 +165,7 @@ static inline enum status consumer_process(struct consumer *consumer, const stru
             continue;
         if (status != ST_OK)
             return status;
-        stamps[STAMP_ACCESSED] = clock_now_ns();
+        stamps[STAMP_ACCESSED] = stamp_now_ns();
     } else {
         /* Zero-copy: the bytes are where the kernel reads them as soon as they are acquired. */
         stamps[STAMP_ACCESSED] = stamps[STAMP_ACQUIRED];
@@ -175,7 +175,7 @@ static inline enum status consumer_process(struct consumer *consumer, const stru
         return status;
     while ((status = consumer->kernel->poll_done(consumer->kernel_state, result)) == ST_AGAIN)
         continue;
-    stamps[STAMP_DONE] = clock_now_ns();
+    stamps[STAMP_DONE] = stamp_now_ns();
     return status;
 }
 
@@ -193,7 +193,7 @@ static inline enum status consumer_frame(struct consumer *consumer, const struct
     /* The header's line comes over from the producer here, before the stamp: it is part of getting
      * the frame, not of the kernel. */
     const int32_t id = frame_header_id(frame.header);
-    stamps[STAMP_ACQUIRED] = clock_now_ns();
+    stamps[STAMP_ACQUIRED] = stamp_now_ns();
     stamps[STAMP_WAITING] = wait.waiting_ns;
     stamps[STAMP_SEEN] = wait.seen_ns;
     record->frame_id = id;
@@ -208,7 +208,7 @@ static inline enum status consumer_frame(struct consumer *consumer, const struct
     status = wait_loop_release(&consumer->loop, &frame, err);
     if (status != ST_OK)
         return status;
-    stamps[STAMP_RELEASED] = clock_now_ns();
+    stamps[STAMP_RELEASED] = stamp_now_ns();
     CONSUMER_FAULT("released", id);
     wait_loop_notify(&consumer->loop);
     return ST_OK;

@@ -143,7 +143,7 @@ static inline enum status producer_pace(struct producer *producer, const struct 
     } else if (role->setup.cell.pacing == PACING_PINGPONG) {
         status = wait_loop_reserve(&producer->loop, frame, err);
     }
-    stamps[STAMP_WOKE] = clock_now_ns();
+    stamps[STAMP_WOKE] = stamp_now_ns();
     return status;
 }
 
@@ -181,7 +181,7 @@ static inline enum status producer_frame(struct producer *producer, const struct
         return status;
     PRODUCER_FAULT("woke", id);
     if (!in_place) {
-        stamps[STAMP_READY] = clock_now_ns();
+        stamps[STAMP_READY] = stamp_now_ns();
         frame_header_set_timestamp(source_frames_header(&producer->source, id),
                                    (int64_t)stamps[STAMP_READY]);
         PRODUCER_FAULT("ready", id);
@@ -189,27 +189,27 @@ static inline enum status producer_frame(struct producer *producer, const struct
     status = wait_loop_reserve(&producer->loop, &frame, err);
     if (status != ST_OK)
         return status;
-    stamps[STAMP_RESERVED] = clock_now_ns();
+    stamps[STAMP_RESERVED] = stamp_now_ns();
     PRODUCER_FAULT("reserved", id);
     producer_fill(producer, id, &frame);
     if (in_place) {
-        uint64_t ready_ns = clock_now_ns();
+        uint64_t ready_ns = stamp_now_ns();
         frame_header_set_timestamp(frame.header, (int64_t)ready_ns);
         stamps[STAMP_READY] = ready_ns;
         stamps[STAMP_FILLED] = ready_ns;
     } else {
-        stamps[STAMP_FILLED] = clock_now_ns();
+        stamps[STAMP_FILLED] = stamp_now_ns();
     }
     PRODUCER_FAULT("filled", id);
     status = wait_loop_commit(&producer->loop, &frame, err);
     if (status != ST_OK)
         return status;
-    stamps[STAMP_COMMITTED] = clock_now_ns();
+    stamps[STAMP_COMMITTED] = stamp_now_ns();
     PRODUCER_FAULT("committed", id);
     /* A descriptor's reader was woken by the commit itself: then there is no such stamp. */
     if (producer->loop.notifies) {
         wait_loop_notify(&producer->loop);
-        stamps[STAMP_NOTIFIED] = clock_now_ns();
+        stamps[STAMP_NOTIFIED] = stamp_now_ns();
     }
     return ST_OK;
 }

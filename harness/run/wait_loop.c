@@ -147,7 +147,7 @@ enum status wait_loop_release(struct wait_loop *loop, struct frame *frame, struc
 enum status wait_loop_acquire(struct wait_loop *loop, struct frame *frame,
                               struct wait_loop_stamps *stamps, struct err *err)
 {
-    stamps->waiting_ns = clock_now_ns();
+    stamps->waiting_ns = stamp_now_ns();
     stamps->seen_ns = stamps->waiting_ns;
     enum status status = loop->transport->acquire(loop->endpoint, frame, err);
     while (status == ST_AGAIN) {
@@ -168,7 +168,7 @@ enum status wait_loop_acquire(struct wait_loop *loop, struct frame *frame,
                 return wait_loop_idle_failed(status, "frame", err);
         } while (source.kind == SOURCE_WORD && wait_source_value(&source) == seen);
         if (frame->progress_bytes == 0)
-            stamps->seen_ns = clock_now_ns();
+            stamps->seen_ns = stamp_now_ns();
         status = loop->transport->acquire(loop->endpoint, frame, err);
     }
     return status;

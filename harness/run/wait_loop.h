@@ -7,8 +7,19 @@
 #ifndef HANDOFF_RUN_WAIT_LOOP_H
 #define HANDOFF_RUN_WAIT_LOOP_H
 
+#include "harness/measure/clock.h"
 #include "harness/wait/wait.h"
 #include "transports/transport.h"
+
+/* A stamp of a role. handoff-unstamped, which tells what stamps cost, has none (tests/validity). */
+static inline uint64_t stamp_now_ns(void)
+{
+#ifdef HANDOFF_UNSTAMPED
+    return 0;
+#else
+    return clock_now_ns();
+#endif
+}
 
 /* The strategies of an edge and what their two sides share. Each direction has one: on
  * DIRECTION_READ the consumer idles and the producer notifies, on DIRECTION_WRITE (free slots) the

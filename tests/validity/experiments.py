@@ -1,0 +1,360 @@
+"""experiments.py: is what handoff says true? Known truths go in, and must come out.
+
+Each experiment_NAME(lab) is a ctest, validity.NAME; scripts/validity runs them all and writes
+validity.json, which `handoff report` shows as a page. An experiment either judges (it fails when the
+arithmetic is not met) or only tells a figure about the suite itself. Plain Python 3.8.
+"""
+import argparse
+import json
+import math
+import os
+import random
+import subprocess
+import sys
+import tempfile
+import time
+
+US, MS, S = 1e3, 1e6, 1e9
+
+# Where a delay is injected (delayed.c), and the intervals it belongs to; in all others it must not be.
+BELONGS = {
+    "reserve": {"latency", "reserve", "response"},
+    "publish": {"latency", "handoff", "transfer", "response"},
+    "commit": set(),
+    "acquire": {"latency", "transfer", "response"},
+    "release": set(),
+}
+# Delay in ns, frames per second that leave it room, counted frames.
+DELAYS = [(1 * US, 1000, 200), (10 * US, 1000, 200), (100 * US, 1000, 200), (1 * MS, 250, 100),
+          (10 * MS, 25, 30)]
+DELAY_LAUNCHES = 5
+
+STALL_NS, STALL_RATE, STALL_FRAMES, STALL_AT = 1 * S, 100, 600, 60
+
+
+class Failure(Exception):
+    pass
+
+
+def duration(ns):
+    if ns == "inf":
+        return "never"
+    for unit, size in (("s", S), ("ms", MS), ("µs", US)):
+        if abs(ns) >= size:
+            return "%.4g %s" % (ns / size, unit)
+    return "%.3g ns" % ns
+
+
+def median(values):
+    ordered = sorted(values)
+    middle = len(ordered) // 2
+    return ordered[middle] if len(ordered) % 2 else (ordered[middle - 1] + ordered[middle]) / 2
+
+
+class Lab:
+    """The programs, and one call to run a cell in them."""
+
+    def __init__(self, options):
+        self.programs = {"validity": options.validity, "unstamped": options.unstamped,
+                         "program": options.program}
+
+    def run(self, base, which="validity", environment=None, may_fail=False):
+        """The cell of a scenario with that base, its launches among it."""
+        for name, value in (("fill", "header"), ("kernel", "none"), ("warmup", 10)):
+            base.setdefault(name, value)
+        with tempfile.TemporaryDirectory(prefix="handoff-validity-") as folder:
+            path, out = os.path.join(folder, "s.json"), os.path.join(folder, "out")
+            with open(path, "w") as file:
+                json.dump({"name": "validity", "blocks": [{"name": "cell", "base": base}]}, file)
+            done = subprocess.run(
+                [self.programs[which], "run", path, "--out", out, "--quiet"] + self.no_floor(),
+                env=dict(os.environ, **(environment or {})), stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE, stderr=subprocess.PIPE, universal_newlines=True, timeout=300)
+            if done.returncode != 0 and not may_fail:
+                raise Failure("%s %s failed (%d):\n%s" % (which, base, done.returncode, done.stderr))
+            with open(os.path.join(out, "result.json")) as file:
+                return json.load(file)["cells"][0]
+
+    @staticmethod
+    def no_floor():
+        return []
+
+
+def medians(cell):
+    """For each interval, the median of the quietest launch: others may have shared their CPUs."""
+    found = {}
+    for launch in cell["launches"]:
+        for name, interval in launch["intervals"].items():
+            found.setdefault(name, []).append(interval["p50_ns"])
+    return {name: min(values) for name, values in found.items() if None not in values}
+
+
+# ---- A known delay -------------------------------------------------------------------------------
+
+
+def delay_cell(rate, frames):
+    return {"transport": "delayed", "wait": "spin", "pacing": "rate:%d" % rate, "frames": frames,
+            "launches": DELAY_LAUNCHES}
+
+
+def delay_change(without, with_delay):
+    """By how much each interval's median grew. The pacer's own lateness, tens of microseconds that
+    come and go, is in `response` as well: it is taken out there, and `pacing` is left alone."""
+    change = {name: with_delay[name] - without[name] for name in without if name in with_delay}
+    change["response"] -= change.pop("pacing")
+    return change
+
+
+def experiment_known_delay(lab):
+    """A delay made in the transport by another clock's reading, in each of its verbs."""
+    rows, wrong = [], []
+    for delay_ns, rate, frames in DELAYS:
+        for place, belongs in BELONGS.items():
+            # Best of three: another process on these CPUs may spoil one, a wrong interval spoils all.
+            for attempt in range(3):
+                without = medians(lab.run(delay_cell(rate, frames)))
+                with_delay = medians(lab.run(delay_cell(rate, frames),
+                                               environment={"HANDOFF_DELAY": "%s:%d" % (place, delay_ns)}))
+                change = delay_change(without, with_delay)
+                bound = max(0.01 * delay_ns, 1 * US)
+                missing = belongs - set(change)
+                off = {name: value - (delay_ns if name in belongs else 0) for name, value in change.items()}
+                bad = missing | {name for name in off if abs(off[name]) > bound}
+                if not bad:
+                    break
+            inside = max([abs(off[name]) for name in belongs], default=0)
+            outside = max([abs(off[name]) for name in off if name not in belongs], default=0)
+            rows.append([duration(delay_ns), place, ", ".join(sorted(belongs)) or "none",
+                         duration(inside) if belongs else "—", duration(outside),
+                         duration(bound), "no: " + ", ".join(sorted(bad)) if bad else "yes"])
+            if bad:
+                wrong.append("%s in %s: %s" % (duration(delay_ns), place, ", ".join(
+                    "%s is off by %s" % (name, duration(off[name]) if name in off else "everything")
+                    for name in sorted(bad))))
+    return {
+        "title": "A known delay comes back",
+        "expectation": "A delay of known length, made inside a verb of the transport, shows in the median of "
+                       "each interval it belongs to, within 1 % or 1 µs, and in no other (the quietest of %d "
+                       "launches with it, less the same without)." % DELAY_LAUNCHES,
+        "columns": ["delay", "made in", "belongs to", "largest error there", "largest change elsewhere",
+                    "allowed", "as expected"],
+        "rows": rows,
+        "finding": "; ".join(wrong) or
+                   "Each of %d delays came back where it belongs and nowhere else." % len(rows),
+        "passed": not wrong,
+    }
+
+
+# ---- A stalled consumer --------------------------------------------------------------------------
+
+
+def stall_cell(policy):
+    return {"transport": "delayed", "wait": "futex", "pacing": "rate:%d" % STALL_RATE, "policy": policy,
+            "frames": STALL_FRAMES, "launches": 1, "slots": 4}
+
+
+def stall_run(lab, policy):
+    environment = {"HANDOFF_STALL": "acquire:%d:%d" % (STALL_NS, 10 + STALL_AT)}
+    return lab.run(stall_cell(policy), environment=environment)["launches"][0]
+
+
+def stall_predicted(q):
+    """The response of the frames that fell due while nobody looked: one second less than their own
+    distance from the beginning of the stall; all others next to nothing."""
+    period_ns = S / STALL_RATE
+    responses = sorted(max(STALL_NS - j * period_ns, 0) for j in range(STALL_FRAMES - STALL_AT))
+    responses = [0] * STALL_AT + responses
+    return responses[math.ceil(q * STALL_FRAMES) - 1]
+
+
+def stall_rows(launch, names):
+    return [[name] + [duration(launch["intervals"][name][key]) for key in ("p50_ns", "p90_ns", "p99_ns")]
+            for name in names]
+
+
+def experiment_stall_block(lab):
+    """Nothing is lost, and everybody is late: response must say so, and latency must not hide it alone."""
+    launch = stall_run(lab, "block")
+    response = launch["intervals"]["response"]
+    keys = (("p50_ns", 0.5), ("p90_ns", 0.9), ("p99_ns", 0.99))
+    # What a frame takes when nobody stalls, and the draining of the queue, come on top.
+    wrong = [key for key, q in keys
+             if abs(response[key] - stall_predicted(q)) > 0.01 * stall_predicted(q) + 10 * MS]
+    rows = [["predicted by arithmetic"] + [duration(stall_predicted(q)) for _, q in keys]]
+    rows += [["response, from the intended time"] + stall_rows(launch, ["response"])[0][1:],
+             ["latency, from when the producer got to it"] + stall_rows(launch, ["latency"])[0][1:]]
+    hidden = launch["intervals"]["latency"]["p90_ns"] < 0.1 * stall_predicted(0.9)
+    if not hidden:
+        wrong.append("latency p90 was expected to hide the stall")
+    return {
+        "title": "A consumer that stands still for a second: nothing dropped",
+        "expectation": "At %d frames/s a stop of 1 s makes the response of 100 frames late, by 1 s, 0.99 s, … "
+                       "0.01 s. A measurement that starts when the producer gets to a frame would see only "
+                       "those few that were already on their way." % STALL_RATE,
+        "columns": ["%d frames, policy block" % STALL_FRAMES, "p50", "p90", "p99"],
+        "rows": rows,
+        "finding": "Not as predicted: " + ", ".join(wrong) if wrong else
+                   "Response shows what arithmetic predicts; latency alone, which waits along with the "
+                   "producer (coordinated omission), has a p90 of %s." % rows[2][2],
+        "passed": not wrong,
+    }
+
+
+def experiment_stall_latest(lab):
+    """The frames that were replaced stay in the distribution, as never finished."""
+    launch = stall_run(lab, "latest")
+    response, latency = launch["intervals"]["response"], launch["intervals"]["latency"]
+    expected = STALL_NS / S * STALL_RATE - 1
+    wrong = []
+    if abs(launch["integrity"]["skipped"] - expected) > 3:
+        wrong.append("%d frames were skipped" % launch["integrity"]["skipped"])
+    if response["infinite"] != launch["integrity"]["skipped"]:
+        wrong.append("%d responses are infinite" % response["infinite"])
+    if response["p90_ns"] != "inf" or response["p99_ns"] != "inf" or response["p50_ns"] == "inf":
+        wrong.append("the quantiles do not have the dropped frames at their end")
+    if latency["infinite"] or latency["count"] + response["infinite"] != STALL_FRAMES:
+        wrong.append("%d frames arrived" % latency["count"])
+    finite = [latency[key] for key in ("p50_ns", "p90_ns", "p99_ns")]
+    return {
+        "title": "A consumer that stands still for a second: only the newest frame counts",
+        "expectation": "The same stop under policy latest drops some %d of %d frames. They have no response and "
+                       "stay in the distribution: p90 and p99 are never. Percentiles of what arrived would look "
+                       "as if nothing had happened." % (expected, STALL_FRAMES),
+        "columns": ["%d frames, policy latest" % STALL_FRAMES, "dropped", "p50", "p90", "p99"],
+        "rows": [["response, dropped frames as never", str(response["infinite"]),
+                  duration(response["p50_ns"]), duration(response["p90_ns"]), duration(response["p99_ns"])],
+                 ["only the frames that arrived", "not seen", *[duration(value) for value in finite]]],
+        "finding": "Not as predicted: " + ", ".join(wrong) if wrong else
+                   "%d frames were dropped, and the response's p90 says so; among the frames that arrived it "
+                   "would be %s." % (response["infinite"], duration(finite[1])),
+        "passed": not wrong,
+    }
+
+
+# ---- The suite about itself ----------------------------------------------------------------------
+
+
+def spread(values):
+    logs = [math.log(value) for value in values]
+    mean = sum(logs) / len(logs)
+    return math.exp(math.sqrt(sum((x - mean) ** 2 for x in logs) / (len(logs) - 1)))
+
+
+def experiment_repeat(lab):
+    """The same cell ten times over: tells, does not judge."""
+    rows = []
+    for wait in ("spin", "futex"):
+        cell = lab.run({"transport": "shm", "wait": wait, "pacing": "rate:1000", "frames": 400, "launches": 10},
+                       which="program")
+        for key in ("p50_ns", "p99_ns"):
+            values = [launch["intervals"]["response"][key] for launch in cell["launches"]]
+            rows.append([wait, key[:3], duration(min(values)), duration(median(values)), duration(max(values)),
+                         "× %.2f" % spread(values)])
+    return {
+        "title": "The same cell ten times over",
+        "expectation": "What differs between launches of one cell is no property of a wait. A comparison must "
+                       "be wider than this, or paired.",
+        "columns": ["wait", "response", "smallest", "median", "largest", "standard deviation, as a factor"],
+        "rows": rows,
+        "finding": "; ".join("%s %s varies by a factor of %s (one standard deviation)" %
+                             (row[0], row[1], row[5][2:]) for row in rows) + ".",
+        "passed": None,
+    }
+
+
+def stamps_once(lab, which, base):
+    cell = lab.run(dict(base), which=which, may_fail=which == "unstamped")
+    usage = cell["launches"][0]["usage"]["consumer"]
+    if usage["wall_ns"] == 0:
+        raise Failure("%s: %s" % (which, cell["reason"]))
+    return usage["wall_ns"] / base["frames"]
+
+
+def experiment_cost_of_stamps(lab):
+    """Throughput with stamps and without, side by side: tells, does not judge."""
+    rows = []
+    order = random.Random()
+    for name, base in (
+            ("null, as fast as it goes", {"transport": "null", "pacing": "max", "frames": 300000}),
+            ("shm, one frame in flight", {"transport": "shm", "pacing": "pingpong", "frames": 100000}),
+            ("shm, 640×480×3, checksum", {"transport": "shm", "pacing": "max", "frames": 3000,
+                                          "fill": "copy", "kernel": "checksum", "frame": "640x480x3"})):
+        base.update({"wait": "spin", "launches": 1, "warmup": 100})
+        pairs = []
+        for _ in range(7):
+            one = {}
+            for which in order.sample(["program", "unstamped"], 2):
+                one[which] = stamps_once(lab, which, base)
+            pairs.append((one["program"], one["unstamped"]))
+        ratio = math.exp(sum(math.log(a / b) for a, b in pairs) / len(pairs))
+        rows.append([name, duration(median([a for a, _ in pairs])), duration(median([b for _, b in pairs])),
+                     "%.1f %%" % (100 * (ratio - 1))])
+    return {
+        "title": "What measuring costs",
+        "expectation": "The same program built without stamps, in turn with this one.",
+        "columns": ["cell", "per frame, with stamps", "without", "slower by"],
+        "rows": rows,
+        "finding": "Stamps cost %s per frame where nothing else happens, %s of the time of a 640×480×3 frame." % (
+            duration_difference(rows[0]), rows[2][3]),
+        "passed": None,
+    }
+
+
+def duration_difference(row):
+    def ns(text):
+        number, unit = text.split()
+        return float(number) * {"ns": 1, "µs": US, "ms": MS, "s": S}[unit]
+    return duration(ns(row[1]) - ns(row[2]))
+
+
+# ---- All of them ---------------------------------------------------------------------------------
+
+
+def show(experiment):
+    widths = [max(len(str(row[i])) for row in [experiment["columns"]] + experiment["rows"])
+              for i in range(len(experiment["columns"]))]
+    print(experiment["title"])
+    for row in [experiment["columns"]] + experiment["rows"]:
+        print("  " + "  ".join(str(value).ljust(width) for value, width in zip(row, widths)).rstrip())
+    print("  %s%s\n" % ({True: "passed: ", False: "FAILED: ", None: ""}[experiment["passed"]],
+                        experiment["finding"]), flush=True)
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--validity", required=True, help="handoff-validity")
+    parser.add_argument("--unstamped", required=True, help="handoff-unstamped")
+    parser.add_argument("--program", required=True, help="handoff")
+    parser.add_argument("--out", help="write validity.json here")
+    parser.add_argument("names", nargs="*")
+    options = parser.parse_args()
+    known = {name[len("experiment_"):]: function for name, function in globals().items()
+             if name.startswith("experiment_")}
+    if os.cpu_count() < 2 or len(os.sched_getaffinity(0)) < 2:
+        print("one CPU: two roles that spin cannot be measured to a microsecond on it")
+        return 77
+    lab, done = Lab(options), []
+    began = time.gmtime()
+    for name in options.names or known:
+        experiment = known[name](lab)
+        experiment["id"] = name
+        show(experiment)
+        done.append(experiment)
+    if options.out:
+        version = subprocess.run([options.program, "--version"], stdout=subprocess.PIPE,
+                                 universal_newlines=True).stdout.strip()
+        text = json.dumps({"schema": "handoff-validity", "schema_version": 1, "tool": version,
+                           "utc": time.strftime("%Y-%m-%dT%H:%M:%SZ", began), "experiments": done},
+                          indent=1, ensure_ascii=False)
+        temporary = options.out + ".part"
+        with open(temporary, "w") as file:
+            file.write(text + "\n")
+        os.replace(temporary, options.out)
+    return 1 if any(experiment["passed"] is False for experiment in done) else 0
+
+
+try:
+    sys.exit(main())
+except Failure as failure:
+    print("FAILED: %s" % failure)
+    sys.exit(1)
