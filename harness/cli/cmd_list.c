@@ -7,16 +7,18 @@
 
 #include "harness/cli/cli.h"
 #include "harness/cli/list_axes.h"
+#include "harness/cli/list_json.h"
 #include "harness/scenario/cell.h"
 #include "harness/scenario/suggest.h"
 
 static const char usage[] =
-    "Usage: handoff list [transports|waits|access|kernels|axes]\n"
+    "Usage: handoff list [--json] [transports|waits|access|kernels|axes]\n"
     "\n"
     "Lists what a scenario can name, whether this machine can use it, and why not.\n"
     "Without an argument it lists all five. `axes` are the keys of a scenario: what can be "
     "varied.\n"
     "\n"
+    "  --json       for programs: one JSON object (all but the axes)\n"
     "  -h, --help   show this text\n"
     "\n"
     "Exit status: 0 fine, 2 bad usage.\n";
@@ -181,10 +183,15 @@ static enum status print_one(const char *name, struct err *err)
 enum status cmd_list(int argc, char **argv, int *exit_code, struct err *err)
 {
     (void)exit_code;
-    static const struct option options[] = {{"help", no_argument, NULL, 'h'}, {NULL, 0, NULL, 0}};
+    static const struct option options[] = {
+        {"json", no_argument, NULL, 'j'}, {"help", no_argument, NULL, 'h'}, {NULL, 0, NULL, 0}};
+    bool as_json = false;
     cli_options_begin();
-    int option;
-    while ((option = getopt_long(argc, argv, ":h", options, NULL)) != -1) {
+    for (int option; (option = getopt_long(argc, argv, ":h", options, NULL)) != -1;) {
+        if (option == 'j') {
+            as_json = true;
+            continue;
+        }
         if (option != 'h')
             return cli_bad_option(option, argv, err);
         fputs(usage, stdout);
@@ -193,6 +200,8 @@ enum status cmd_list(int argc, char **argv, int *exit_code, struct err *err)
     if (argc - optind > 1)
         return err_set(err, ST_INVALID, "name one of transports, waits, access, kernels and axes",
                        "list: too many arguments");
+    if (as_json)
+        return list_json_print(stdout, argc - optind == 1 ? argv[optind] : NULL, err);
     if (argc - optind == 1)
         return print_one(argv[optind], err);
     for (size_t i = 0; i < LIST_COUNT; i++) {

@@ -1,4 +1,5 @@
 """check_run.py: whole runs: smoke, interrupt and resume, what a run refuses, its options."""
+import json
 import os
 import re
 import signal
@@ -261,6 +262,22 @@ def test_two_at_once(t):
         run.check_clean()
         check(code == 0, "exit code %d:\n%s" % (code, run.stderr()))
         all_ok(t.result(t.file(name)))
+
+
+def test_lists_for_programs(t):
+    """`list --json` is whole and agrees with what people read."""
+    listed = json.loads(t.run("list", "--json").stdout())
+    check(set(listed) == {"transports", "waits", "access", "kernels"}, "lists: %s" % sorted(listed))
+    shown = t.run("list").stdout()
+    for kind, entries in listed.items():
+        for entry in entries:
+            check(entry["available"] == (entry["reason"] == ""), "%s: %s" % (entry["name"], entry))
+            check(re.search(r"^%s\S*\s+%s" % (entry["name"], "yes" if entry["available"] else "no"), shown,
+                            re.M), "list shows no %s" % entry["name"])
+    waits = json.loads(t.run("list", "--json", "waits").stdout())["waits"]
+    check([wait["name"] for wait in waits] == [wait["name"] for wait in listed["waits"]], "waits differ")
+    check({wait["name"] for wait in waits if wait["takes_us"]} == {"poll", "adaptive"}, "which take a time")
+    t.run("list", "--json", "axes", code=2)
 
 
 if __name__ == "__main__":
