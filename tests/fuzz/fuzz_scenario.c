@@ -20,6 +20,11 @@ static void check_scenario(const struct scenario *scenario)
 {
     REQUIRE(scenario->block_count > 0 && scenario->cell_count > 0);
     REQUIRE(scenario->cell_count <= SCENARIO_CELLS_MAX);
+    for (size_t i = 0; i < scenario->block_count; i++) {
+        const struct claim *claim = scenario->blocks[i].claim;
+        REQUIRE(!claim || (claim->id[0] && claim->says[0] && claim->where[0] && claim->known &&
+                           strchr(claim->figure, '.') && claim->low_ns <= claim->high_ns));
+    }
     for (size_t i = 0; i < scenario->cell_count; i++) {
         const struct cell *cell = &scenario->cells[i];
         REQUIRE(cell->id[0] && strlen(cell->id) < CELL_ID_BYTES - 1 && !strpbrk(cell->id, " ,"));
@@ -27,6 +32,7 @@ static void check_scenario(const struct scenario *scenario)
         REQUIRE(cell->transport && cell->wait && cell->access && cell->kernel);
         REQUIRE(geometry_payload_bytes(cell->geometry) - 1 < FRAME_PAYLOAD_MAX);
         REQUIRE(cell->launches >= 1 && cell->slots >= 1);
+        REQUIRE(cell->is_baseline == (strstr(cell->id, "/baseline=") != NULL));
         REQUIRE((cell->runnable == ST_OK) == (cell->reason[0] == '\0'));
         for (size_t axis = 0; axis < cell_axis_count(); axis++) {
             char text[CELL_AXIS_BYTES];
@@ -39,7 +45,8 @@ static void check_scenario(const struct scenario *scenario)
 /* Filters get the same bytes: what a user types after --only is as little to be trusted. */
 static void check_filter(struct scenario *scenario, const char *text)
 {
-    static const char *const axes[] = {"wait", "placement", "pacing", "slots", "frame", "block"};
+    static const char *const axes[] = {"wait",  "placement", "pacing", "slots",
+                                       "frame", "block",     "load",   "timer_slack_ns"};
     for (size_t i = 0; i < sizeof axes / sizeof axes[0]; i++) {
         struct scenario_filter filter = {.axis = axes[i], .values = text};
         struct err err = {.what = "", .hint = ""};
