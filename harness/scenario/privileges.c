@@ -6,7 +6,6 @@
 #include <inttypes.h>
 #include <pthread.h>
 #include <sched.h>
-#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/resource.h>
@@ -45,25 +44,22 @@ static bool has_sys_nice(void)
     return effective >> CAPABILITY_SYS_NICE & 1;
 }
 
-/* EPERM has three causes, each with a remedy of its own. */
-static enum status fail_not_permitted(uint32_t priority, struct err *err)
+enum status privileges_explain_fifo(uint32_t priority, uint64_t limit, uint64_t limit_max,
+                                    bool sys_nice, struct err *err)
 {
-    struct rlimit limit = {0, 0};
-    getrlimit(RLIMIT_RTPRIO, &limit);
-    if (limit.rlim_cur >= priority || has_sys_nice())
+    if (limit >= priority || sys_nice)
         return err_set(err, ST_UNAVAILABLE,
                        "give it some: `echo 950000 | sudo tee "
                        "/sys/fs/cgroup/cpu/GROUP/cpu.rt_runtime_us`, from the topmost group down",
                        "the control group of this process has no real-time time");
-    if (limit.rlim_max >= priority)
+    if (limit_max >= priority)
         return err_set(err, ST_UNAVAILABLE, "`ulimit -r 99` in this shell, then again",
-                       "the limit on real-time priorities is %llu (ulimit -r)",
-                       (unsigned long long)limit.rlim_cur);
+                       "the limit on real-time priorities is %" PRIu64 " (ulimit -r)", limit);
     return err_set(err, ST_UNAVAILABLE,
                    "`sudo prlimit --rtprio=99 --pid $$` in this shell, then again; or run as root; "
                    "or `sudo setcap cap_sys_nice+ep` on the handoff binary",
-                   "this process may not use real-time priorities (ulimit -r is %llu)",
-                   (unsigned long long)limit.rlim_cur);
+                   "this process may not use real-time priorities (ulimit -r is %" PRIu64 ")",
+                   limit);
 }
 
 enum status privileges_check_throttling(const char *path, struct err *err)
@@ -95,8 +91,10 @@ enum status privileges_try_fifo(uint32_t priority, struct err *err)
     pthread_join(thread, NULL);
     if (attempt.sys_errno == 0)
         return ST_OK;
-    if (attempt.sys_errno == EPERM)
-        return fail_not_permitted(priority, err);
+    struct rlimit limit = {0, 0};
+    if (attempt.sys_errno == EPERM && getrlimit(RLIMIT_RTPRIO, &limit) == 0)
+        return privileges_explain_fifo(priority, limit.rlim_cur, limit.rlim_max, has_sys_nice(),
+                                       err);
     return err_set(err, ST_UNAVAILABLE, "use scheduling other", "sched_setscheduler: %s",
                    strerror(attempt.sys_errno));
 }

@@ -7,6 +7,7 @@
 #ifndef HANDOFF_SCENARIO_PRIVILEGES_H
 #define HANDOFF_SCENARIO_PRIVILEGES_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "harness/base/err.h"
@@ -18,6 +19,11 @@ enum status privileges_try_fifo(uint32_t priority, struct err *err);
 /* Opens /dev/cpu_dma_latency and closes it without having asked for anything. ST_UNAVAILABLE as
  * above. */
 enum status privileges_try_idle_latency(struct err *err);
+
+/* Why SCHED_FIFO was refused to a process with these limits on its priority (RLIMIT_RTPRIO), with or
+ * without CAP_SYS_NICE: ST_UNAVAILABLE. Each of the three causes has a remedy of its own. */
+enum status privileges_explain_fifo(uint32_t priority, uint64_t limit, uint64_t limit_max,
+                                    bool sys_nice, struct err *err);
 
 /* The parts of these that look at a file, for tests: a device that must be writable, and the kernel's
  * limit on real-time time, which must be one (roles refuse to run without). */

@@ -170,6 +170,7 @@ static void test_filters(void **state)
             assert_int_equal(scenario->cell_count, cases[i].cells + cases[i].baselines);
             assert_int_equal(count_baselines(scenario), cases[i].baselines);
         } else {
+            assert_non_null(strstr(err.what, "no cell of test has"));
             assert_null(strstr(err.hint, "null"));
             assert_null(strstr(err.hint, "1024"));
         }
@@ -293,6 +294,29 @@ static void test_device(void **state)
     assert_non_null(strstr(err.hint, "--device"));
 }
 
+static void test_fifo_remedies(void **state)
+{
+    (void)state;
+    static const struct {
+        uint64_t limit, limit_max;
+        bool sys_nice;
+        const char *hint;
+    } cases[] = {
+        {0, 0, false, "prlimit --rtprio=99"}, {0, 49, false, "prlimit --rtprio=99"},
+        {0, 50, false, "`ulimit -r 99`"},     {49, 99, false, "`ulimit -r 99`"},
+        {50, 99, false, "cpu.rt_runtime_us"}, /* allowed, and refused all the same */
+        {0, 0, true, "cpu.rt_runtime_us"},    {0, UINT64_MAX, false, "`ulimit -r 99`"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct err err = {.hint = ""};
+        assert_int_equal(privileges_explain_fifo(50, cases[i].limit, cases[i].limit_max,
+                                                 cases[i].sys_nice, &err),
+                         ST_UNAVAILABLE);
+        if (!strstr(err.hint, cases[i].hint))
+            fail_msg("case %zu: %s (hint: %s)", i, err.what, err.hint);
+    }
+}
+
 static void test_throttling(void **state)
 {
     (void)state;
@@ -368,6 +392,7 @@ int main(void)
         cmocka_unit_test(test_random_blocks),
         cmocka_unit_test(test_claim),
         cmocka_unit_test(test_device),
+        cmocka_unit_test(test_fifo_remedies),
         cmocka_unit_test(test_throttling),
         cmocka_unit_test(test_fifo),
     };
