@@ -40,7 +40,10 @@
 #include "harness/measure/clock.h"
 #include "harness/wait/wait.h"
 
+/* Tests set it: to hours, where a nap's end would hide a lost wake-up, or to little, to see more. */
+#ifndef CONDVAR_NAP_NS
 #define CONDVAR_NAP_NS 100000000u
+#endif
 
 struct condvar_room {
     pthread_mutex_t mutex;
