@@ -8,8 +8,8 @@
 
 /* Policy latest: the frame held, the newest one, and one to write the next into. */
 #define LATEST_SLOTS_MIN 3
-/* Fewer frames have no p99: results/README.md. */
-#define SEARCH_FRAMES_MIN 368
+/* What run/search.h takes for each rate at least: a p99 needs 368 frames. */
+#define SEARCH_FRAMES_MIN 400
 
 void applicable_refuse(struct cell *cell, enum status status, const char *reason, const char *hint)
 {
@@ -155,9 +155,9 @@ static bool pacing_refuses(struct cell *cell)
                frame_state_name(cell->frame_state));
     } else if (cell->pacing == PACING_SEARCH && cell->frames != 0 &&
                cell->frames < SEARCH_FRAMES_MIN) {
-        refuse(cell, "use frames auto, or 368 and more",
-               "pacing search judges each rate by the p99 of response, and %" PRIu32
-               " frames have none",
+        refuse(cell, "use frames auto, or 400 and more",
+               "pacing search judges each rate by the p99 of response, for which %" PRIu32
+               " frames are too few",
                cell->frames);
     } else {
         return false;

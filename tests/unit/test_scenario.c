@@ -420,9 +420,9 @@ static void test_what_does_not_apply(void **state)
         {"\"transport\":\"shm\",\"wait\":\"spin\",\"pacing\":\"search:9us:1-9\",\"frame_state\":"
          "\"cached\"",
          "would find the rate of that"},
-        {"\"transport\":\"shm\",\"wait\":\"spin\",\"pacing\":\"search:9us:1-9\",\"frames\":367",
-         "367 frames have none"},
-        {"\"transport\":\"shm\",\"wait\":\"spin\",\"pacing\":\"search:9us:1-9\",\"frames\":368",
+        {"\"transport\":\"shm\",\"wait\":\"spin\",\"pacing\":\"search:9us:1-9\",\"frames\":399",
+         "399 frames are too few"},
+        {"\"transport\":\"shm\",\"wait\":\"spin\",\"pacing\":\"search:9us:1-9\",\"frames\":400",
          NULL},
         {"\"transport\":\"null\",\"wait\":\"spin\",\"fill\":\"header\",\"kernel\":\"none\","
          "\"pacing\":\"search:9us:1-9\"",
