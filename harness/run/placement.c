@@ -12,7 +12,7 @@ static const struct topology_cpu *placement_find(const struct topology *topology
     return NULL;
 }
 
-/* The next usable CPU at or after index `from` in `cluster` on a core other than `core_avoided`
+/* The first usable CPU in `cluster` on a core other than `core_avoided`
  * (UINT32_MAX: any), or NULL. CPU 0 is passed over when `spare_cpu0`. */
 static const struct topology_cpu *placement_next(const struct topology *topology, uint32_t cluster,
                                                  uint32_t core_avoided, bool spare_cpu0)
@@ -25,23 +25,33 @@ static const struct topology_cpu *placement_next(const struct topology *topology
     return NULL;
 }
 
-/* Two CPUs on different cores of one cluster; the fastest cluster that has them. */
-static bool placement_pair_in_cluster(const struct topology *topology, bool spare_cpu0,
-                                      struct placement_cpus *cpus)
+/* Two CPUs on different cores of `cluster`, without CPU 0 if there are enough. */
+static bool placement_pair_of(const struct topology *topology, uint32_t cluster, bool spare_cpu0,
+                              const struct topology_cpu *pair[2])
+{
+    pair[0] = placement_next(topology, cluster, UINT32_MAX, spare_cpu0);
+    pair[1] = pair[0] ? placement_next(topology, cluster, pair[0]->core, spare_cpu0) : NULL;
+    return pair[1] != NULL;
+}
+
+/* Two CPUs on different cores of one cluster: the fastest cluster that has them, and of equally fast
+ * ones one that can do it without CPU 0. */
+static bool placement_pair_in_cluster(const struct topology *topology, struct placement_cpus *cpus)
 {
     uint32_t capacity_best = 0;
-    bool found = false;
+    bool found = false, spared_best = false;
     for (uint32_t cluster = 0; cluster < topology->cluster_count; cluster++) {
-        const struct topology_cpu *first =
-            placement_next(topology, cluster, UINT32_MAX, spare_cpu0);
-        if (!first)
+        const struct topology_cpu *pair[2];
+        bool spared = placement_pair_of(topology, cluster, true, pair);
+        if (!spared && !placement_pair_of(topology, cluster, false, pair))
             continue;
-        const struct topology_cpu *second =
-            placement_next(topology, cluster, first->core, spare_cpu0);
-        if (!second || (found && first->capacity <= capacity_best))
+        const uint32_t capacity = pair[0]->capacity;
+        if (found &&
+            (capacity < capacity_best || (capacity == capacity_best && spared <= spared_best)))
             continue;
-        capacity_best = first->capacity;
-        *cpus = (struct placement_cpus){(int)first->cpu, (int)second->cpu};
+        capacity_best = capacity;
+        spared_best = spared;
+        *cpus = (struct placement_cpus){(int)pair[0]->cpu, (int)pair[1]->cpu};
         found = true;
     }
     return found;
@@ -61,8 +71,7 @@ static bool placement_pair_across(const struct topology *topology, struct placem
 
 static void placement_auto(const struct topology *topology, struct placement_cpus *cpus)
 {
-    if (placement_pair_in_cluster(topology, true, cpus) ||
-        placement_pair_in_cluster(topology, false, cpus) || placement_pair_across(topology, cpus))
+    if (placement_pair_in_cluster(topology, cpus) || placement_pair_across(topology, cpus))
         return;
     /* One core: its SMT siblings if it has them, else both roles on the one CPU. */
     cpus->producer = (int)topology->cpus[0].cpu;
@@ -83,8 +92,7 @@ enum status placement_pick(const struct topology *topology, const struct cell *c
         picked.producer = picked.consumer = (int)topology->cpus[topology->count - 1].cpu;
         break;
     case PLACEMENT_SAME_CLUSTER:
-        if (!placement_pair_in_cluster(topology, true, &picked) &&
-            !placement_pair_in_cluster(topology, false, &picked))
+        if (!placement_pair_in_cluster(topology, &picked))
             return err_set(err, ST_UNAVAILABLE, "allow the process more CPUs (taskset, cpuset)",
                            "no two cores of one cluster among the %u CPUs this process may use",
                            topology->count);
