@@ -179,6 +179,9 @@ static enum status load_work(struct role *role, struct load_state *state, struct
         return status;
     channel_message_clear(&message);
     usage_self(&begin);
+    status = role_send_type(role, "working", err);
+    if (status != ST_OK)
+        return status;
     for (int32_t step = 0; poll(&socket, 1, 0) <= 0; step++) {
         if (state->report.kind == LOAD_MEMBW)
             load_copy(state);

@@ -6,6 +6,7 @@
  *   session → load  setup     what to do, where
  *   load → session  ready     its memory is touched, it is pinned
  *   session → load  go        begin
+ *   load → session  working   it has begun; only now the roles get their go
  *   session → load  stop      enough
  *   load → session  finished  what it did, or at any time: error
  *   session → load  exit

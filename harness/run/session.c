@@ -11,8 +11,8 @@
 
 /* Allocating and touching a ring of large frames takes seconds on a slow board. */
 #define SESSION_SETUP_NS 60000000000u
-/* From "stop" to what a load has to say, on a slow machine under a sanitizer. */
-#define SESSION_STOP_NS 10000000000u
+/* From "go" or "stop" to what a load has to say, on a slow machine under a sanitizer. */
+#define SESSION_LOAD_NS 10000000000u
 /* From go to the first frame: time for both roles to wake up and wait. */
 #define SESSION_START_NS 3000000u
 /* What a launch may take beyond five times the expected. */
@@ -68,6 +68,7 @@ static enum status session_start_role(struct session *session, int index, struct
 static enum status session_start_loads(struct session *session, struct err *err)
 {
     enum status status = ST_OK;
+    session->loads_due = SESSION_READY;
     for (int i = ROLES; i < session->role_count && status == ST_OK; i++) {
         struct session_role *role = &session->roles[i];
         status = session_start_process(session, role, err);
@@ -78,16 +79,19 @@ static enum status session_start_loads(struct session *session, struct err *err)
     return status;
 }
 
-/* Tells all loads one word. */
-static enum status session_tell_loads(struct session *session, const char *type, struct err *err)
+/* Tells all loads one word and waits until they are where it gets them. */
+static enum status session_bring_loads(struct session *session, const char *word,
+                                       enum session_phase phase, struct err *err)
 {
-    enum status status = ST_OK;
-    for (int i = ROLES; i < session->role_count && status == ST_OK; i++) {
+    session->loads_due = phase;
+    for (int i = ROLES; i < session->role_count; i++) {
         cJSON *json = cJSON_CreateObject();
-        json_add_string(json, "type", type);
-        status = session_send(&session->roles[i], json, NULL, 0, err);
+        json_add_string(json, "type", word);
+        enum status status = session_send(&session->roles[i], json, NULL, 0, err);
+        if (status != ST_OK)
+            return status;
     }
-    return status;
+    return session_await(session, true, phase, clock_now_ns() + SESSION_LOAD_NS);
 }
 
 static enum status session_go(struct session *session, uint64_t *deadline_ns, struct err *err)
@@ -151,23 +155,18 @@ static enum status session_watch(struct session *session, struct launch_outcome 
     struct usage_system begin, end;
     struct err no_usage;
     uint64_t deadline_ns = 0;
-    enum status status = session_tell_loads(session, "go", err);
+    enum status status = session_bring_loads(session, "go", SESSION_WORKING, err);
+    if (status != ST_OK)
+        return status;
     bool counted = usage_system_read(&begin, &no_usage) == ST_OK;
-    if (status == ST_OK)
-        status = session_go(session, &deadline_ns, err);
+    status = session_go(session, &deadline_ns, err);
     if (status != ST_OK)
         return status;
     /* The roles give up at their deadline and say what they waited for; we a little later. */
     status = session_await(session, false, SESSION_FINISHED, deadline_ns + SESSION_SLACK_NS / 10);
     if (counted && usage_system_read(&end, &no_usage) == ST_OK)
         outcome->system = usage_system_difference(&begin, &end);
-    if (status != ST_OK)
-        return status;
-    session->loads_stopped = true;
-    status = session_tell_loads(session, "stop", err);
-    return status == ST_OK
-               ? session_await(session, true, SESSION_FINISHED, clock_now_ns() + SESSION_STOP_NS)
-               : status;
+    return status == ST_OK ? session_bring_loads(session, "stop", SESSION_FINISHED, err) : status;
 }
 
 /* From the first exec to the last frame. */

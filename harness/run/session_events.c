@@ -53,8 +53,12 @@ static enum status session_handle(struct session *session, struct session_role *
         session_note_complaint(session, role, message->json);
         return ST_OK;
     }
-    if (strcmp(type, "finished") == 0 && role->phase == SESSION_READY && role->is_load &&
-        session->loads_stopped) {
+    if (strcmp(type, "working") == 0 && role->phase == SESSION_READY && role->is_load) {
+        role->phase = SESSION_WORKING;
+        return ST_OK;
+    }
+    if (strcmp(type, "finished") == 0 && role->phase == SESSION_WORKING &&
+        session->loads_due == SESSION_FINISHED) {
         enum status status = load_report_from_json(message->json, &role->load_report, err);
         role->phase = status == ST_OK ? SESSION_FINISHED : role->phase;
         return status;

@@ -22,9 +22,8 @@ static const struct session_role *session_culprit(const struct session *session)
 /* A load that has not got where it should be, or NULL. */
 static const struct session_role *session_late_load(const struct session *session)
 {
-    const enum session_phase due = session->loads_stopped ? SESSION_FINISHED : SESSION_READY;
     for (int i = ROLES; i < session->role_count; i++)
-        if (session->roles[i].phase < due)
+        if (session->roles[i].phase < session->loads_due)
             return &session->roles[i];
     return NULL;
 }
@@ -51,7 +50,9 @@ void session_explain(struct session *session, enum status status, struct launch_
     outcome->status = status;
     if (status == ST_TIMEOUT && late) {
         snprintf(outcome->reason, sizeof outcome->reason, "the %s did not %s in time", late->label,
-                 session->loads_stopped ? "stop" : "get ready");
+                 session->loads_due == SESSION_READY     ? "get ready"
+                 : session->loads_due == SESSION_WORKING ? "begin"
+                                                         : "stop");
         snprintf(outcome->hint, sizeof outcome->hint,
                  "does something of a higher priority keep its CPU?");
     } else if (status == ST_TIMEOUT) {

@@ -16,7 +16,12 @@
 #include "harness/run/role.h"
 #include "harness/run/session.h"
 
-enum session_phase { SESSION_STARTED, SESSION_READY, SESSION_FINISHED };
+enum session_phase {
+    SESSION_STARTED,
+    SESSION_READY,
+    SESSION_WORKING, /* loads only: they have begun */
+    SESSION_FINISHED,
+};
 
 /* A process of the launch: one of the two roles of the cell, or a load beside them. */
 struct session_role {
@@ -41,7 +46,7 @@ struct session {
     const struct session_request *request;
     struct session_role roles[SESSION_PROCESSES_MAX]; /* producer, consumer, loads */
     int role_count;
-    bool loads_stopped; /* the loads were told to stop, and may finish */
+    enum session_phase loads_due; /* what the loads were told to get to */
     bool interrupted;
     int idle_latency_fd;    /* -1: not held */
     uint64_t complained_ns; /* when the first complaint came, or 0 */
