@@ -12,7 +12,7 @@
 /* Allocating and touching a ring of large frames takes seconds on a slow board. */
 #define SESSION_SETUP_NS 60000000000u
 /* From "go" or "stop" to what a load has to say, on a slow machine under a sanitizer. */
-#define SESSION_LOAD_NS 10000000000u
+#define SESSION_LOAD_NS 5000000000u
 /* From go to the first frame: time for both roles to wake up and wait. */
 #define SESSION_START_NS 3000000u
 /* What a launch may take beyond five times the expected. */
