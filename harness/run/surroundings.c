@@ -145,7 +145,7 @@ enum status surroundings_verify(const struct cell *cell, int cpu, struct surroun
                        "the timer slack is %" PRId64 " ns instead of %" PRIu32,
                        found.timer_slack_ns, cell->timer_slack_ns);
     if (cpu >= 0 && found.cpu != cpu)
-        return err_set(err, ST_UNAVAILABLE, hint, "not pinned to CPU %d any more", cpu);
+        return err_set(err, ST_UNAVAILABLE, hint, "this process is not pinned to CPU %d", cpu);
     *had = found;
     return ST_OK;
 }

@@ -151,13 +151,13 @@ def test_idle_latency_is_released_between_launches(t):
     holding = set()
     while run.process.poll() is None:
         kinds = program.descriptors(run.pid) or ()
-        holding.add(IDLE_LATENCY in kinds)
+        holding.add(kinds.count(IDLE_LATENCY))
         for pid in program.family(run.marker):
             if program.role_of(pid) in ("producer", "consumer", "load"):
                 check(IDLE_LATENCY not in (program.descriptors(pid) or ()), "a role holds it")
         time.sleep(0.02)
     check(run.wait() == 0, run.stderr())
-    check(holding == {True, False}, "held: %s" % holding)
+    check(holding == {0, 1}, "the runner held it %s times at once" % sorted(holding))
     held = {cell["axes"].get("idle_latency", "as_found"): {
         launch["idle_latency_held"] for launch in cell["launches"]} for cell in t.result(out)["cells"]}
     check(held == {"held": {True}, "as_found": {False}}, "recorded: %s" % held)

@@ -156,6 +156,29 @@ static void roles_have_what_the_cell_says_and_say_so(void **state)
     assert_int_equal(slack.consumer_had.cpu, first_cpu);
 }
 
+/* This process is ordinary, with the slack it was started with, and should not be. */
+static void what_is_not_had_is_noticed(void **state)
+{
+    struct cell cell = cell_of_test();
+    struct surroundings had = {.known = false};
+    struct err err = {.what = ""};
+    if (surroundings_verify(&cell, -1, &had, &err) != ST_OK)
+        fail_msg("%s", err.what);
+    assert_true(had.known && had.fifo_priority == 0);
+    had.known = false;
+    cell.fifo_priority = 1 + (uint32_t)random_below(99);
+    assert_int_equal(surroundings_verify(&cell, -1, &had, &err), ST_UNAVAILABLE);
+    assert_non_null(strstr(err.what, "other instead of fifo:"));
+    cell.fifo_priority = 0;
+    cell.timer_slack_ns = 51234567;
+    assert_int_equal(surroundings_verify(&cell, -1, &had, &err), ST_UNAVAILABLE);
+    assert_non_null(strstr(err.what, "instead of 51234567"));
+    cell.timer_slack_ns = 0;
+    assert_int_equal(surroundings_verify(&cell, 65000, &had, &err), ST_UNAVAILABLE);
+    assert_non_null(strstr(err.what, "not pinned to CPU 65000"));
+    assert_false(had.known);
+}
+
 static void real_time_roles_are_and_the_runner_is_not(void **state)
 {
     struct cell cell = cell_of_test();
@@ -483,6 +506,7 @@ int main(int argc, char **argv)
     random_seed();
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(roles_have_what_the_cell_says_and_say_so),
+        cmocka_unit_test(what_is_not_had_is_noticed),
         cmocka_unit_test(real_time_roles_are_and_the_runner_is_not),
         cmocka_unit_test(nothing_is_real_time_where_nothing_limits_it),
         cmocka_unit_test(the_idle_latency_is_held_for_the_launch_and_no_longer),
