@@ -2,14 +2,10 @@
 #include "harness/run/source_frames.h"
 
 #include <errno.h>
-#include <stdbool.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
-#if defined(__x86_64__)
-#include <cpuid.h>
-#include <immintrin.h>
-#endif
+#include "harness/base/cache.h"
 
 #define CACHE_LINE_BYTES 64
 
@@ -58,44 +54,6 @@ uint8_t *source_frames_payload(const struct source_frames *frames, int32_t frame
     return source_frames_header(frames, frame_id) + frames->payload_offset;
 }
 
-#if defined(__x86_64__)
-/* clflush waits for each line before the next: 50 ms for a 4K frame, where clflushopt takes one. */
-__attribute__((target("clflushopt"))) static void source_frames_flush_unordered(
-    const uint8_t *bytes, size_t count)
-{
-    for (size_t at = 0; at < count; at += CACHE_LINE_BYTES)
-        _mm_clflushopt((void *)(uintptr_t)(bytes + at));
-    _mm_mfence();
-}
-
-static bool source_frames_has_clflushopt(void)
-{
-    unsigned a, b, c, d;
-    return __get_cpuid_count(7, 0, &a, &b, &c, &d) && (b & bit_CLFLUSHOPT);
-}
-#endif
-
-static void source_frames_flush(const uint8_t *bytes, size_t count)
-{
-#if defined(__x86_64__)
-    if (source_frames_has_clflushopt()) {
-        source_frames_flush_unordered(bytes, count);
-        return;
-    }
-    for (size_t at = 0; at < count; at += CACHE_LINE_BYTES)
-        _mm_clflush(bytes + at);
-    _mm_mfence();
-#elif defined(__aarch64__)
-    for (size_t at = 0; at < count; at += CACHE_LINE_BYTES)
-        __asm__ volatile("dc civac, %0" ::"r"(bytes + at) : "memory");
-    __asm__ volatile("dsb sy" ::: "memory");
-#else
-    /* Not reached: frame_state evicted is unavailable on other processors. */
-    (void)bytes;
-    (void)count;
-#endif
-}
-
 static void source_frames_read_through(const uint8_t *bytes, size_t count)
 {
     const volatile uint8_t *line = bytes;
@@ -121,7 +79,7 @@ void source_frames_prepare(const struct source_frames *frames, int32_t frame_id,
     if (state == FRAME_STATE_CACHED)
         source_frames_read_through(payload, frames->payload_bytes);
     else if (state == FRAME_STATE_EVICTED)
-        source_frames_flush(payload, frames->payload_bytes);
+        cache_flush(payload, frames->payload_bytes);
 }
 
 enum status source_frames_checksums(struct geometry geometry, size_t payload_bytes, uint64_t seed,

@@ -1,8 +1,8 @@
 /* test_source_frames.c: what the source hands over: the content both roles know, tags, header; and
  * that bringing a frame into a cache state changes none of it and reaches every line of it.
  *
- * The module is compiled into this program with its cache instructions replaced by ones that also
- * note the line, and with a processor whose abilities the test chooses.
+ * The module and base/cache.c are compiled into this program with the cache instructions replaced by
+ * ones that also note the line, and with a processor whose abilities the test chooses.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -62,6 +62,7 @@ __attribute__((target("clflushopt"))) static void flush_unordered(void *line)
 #define _mm_clflushopt flush_unordered
 #endif
 
+#include "harness/base/cache.c"
 #include "harness/run/source_frames.c"
 
 static struct geometry random_geometry(void)
