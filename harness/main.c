@@ -14,8 +14,8 @@ static const struct {
     const char *name;
     cli_command run;
 } commands[] = {
-    {"run", cmd_run},   {"list", cmd_list},   {"report", cmd_report}, {"export", cmd_export},
-    {"help", cmd_help}, {"--help", cmd_help}, {"-h", cmd_help},
+    {"run", cmd_run},       {"list", cmd_list}, {"floor", cmd_floor}, {"report", cmd_report},
+    {"export", cmd_export}, {"help", cmd_help}, {"--help", cmd_help}, {"-h", cmd_help},
 };
 
 static int main_exit_code(enum status status)

@@ -12,6 +12,7 @@ static const char help_text[] =
     "\n"
     "  run SCENARIO      run a scenario and write DIR/result.json\n"
     "  list [WHAT]       transports, waits, access, kernels or axes, and which can run here\n"
+    "  floor             what this machine can do at best: what a hand-off is held against\n"
     "  report RESULT...  write index.html and report.md from results\n"
     "  export RESULT     histograms and quantiles for other tools (hgrm, csv)\n"
     "  help intervals    what each interval means\n"

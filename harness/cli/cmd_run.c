@@ -32,6 +32,8 @@ static const char run_help[] =
     "                         the processor's counter or CLOCK_MONOTONIC), monotonic, counter\n"
     "  --dry-run              list the cells, what cannot run here and why, and the expected time\n"
     "  --resume               go on with the interrupted run in --out DIR\n"
+    "  --no-floor             do not measure the machine's floor first (up to two seconds); the\n"
+    "                         result then shows no figure as a multiple of it\n"
     "  --quiet                no progress\n"
     "  --help                 show this text\n"
     "\n"
@@ -49,6 +51,7 @@ struct run_arguments {
     enum clock_request clock;
     bool dry_run;
     bool resume;
+    bool no_floor;
     bool quiet;
     bool help;
 };
@@ -85,11 +88,17 @@ static enum status run_parse(int argc, char **argv, struct run_arguments *argume
                              struct err *err)
 {
     static const struct option options[] = {
-        {"out", required_argument, NULL, 'o'},      {"only", required_argument, NULL, 'n'},
-        {"launches", required_argument, NULL, 'l'}, {"seed", required_argument, NULL, 's'},
-        {"clock", required_argument, NULL, 'c'},    {"dry-run", no_argument, NULL, 'd'},
-        {"resume", no_argument, NULL, 'r'},         {"quiet", no_argument, NULL, 'q'},
-        {"help", no_argument, NULL, 'h'},           {NULL, 0, NULL, 0},
+        {"out", required_argument, NULL, 'o'},
+        {"only", required_argument, NULL, 'n'},
+        {"launches", required_argument, NULL, 'l'},
+        {"seed", required_argument, NULL, 's'},
+        {"clock", required_argument, NULL, 'c'},
+        {"dry-run", no_argument, NULL, 'd'},
+        {"resume", no_argument, NULL, 'r'},
+        {"no-floor", no_argument, NULL, 'f'},
+        {"quiet", no_argument, NULL, 'q'},
+        {"help", no_argument, NULL, 'h'},
+        {NULL, 0, NULL, 0},
     };
     enum status status = ST_OK;
     arguments->seed = run_random_seed();
@@ -119,6 +128,9 @@ static enum status run_parse(int argc, char **argv, struct run_arguments *argume
             break;
         case 'r':
             arguments->resume = true;
+            break;
+        case 'f':
+            arguments->no_floor = true;
             break;
         case 'q':
             arguments->quiet = true;
@@ -239,6 +251,7 @@ enum status cmd_run(int argc, char **argv, int *exit_code, struct err *err)
         .seed = arguments.seed,
         .clock = arguments.clock,
         .resume = arguments.resume,
+        .no_floor = arguments.no_floor,
         .quiet = arguments.quiet,
         .command = command,
         .command_count = (size_t)argc,

@@ -10,6 +10,7 @@
 #include <sched.h>
 #include <stdbool.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "harness/env/files.h"
@@ -62,6 +63,30 @@ static bool cache_read(const char *root, uint32_t cpu, struct neighbours *set)
             level_best = level;
     }
     return level_best >= 3 || (level_best > 0 && set->count > core_read(root, cpu).count);
+}
+
+/* "32768K" as sysfs writes it; 0 for anything else. */
+static uint64_t cache_size_parse(const char *text)
+{
+    char *end;
+    unsigned long long size = strtoull(text, &end, 10);
+    unsigned shift = *end == 'K' ? 10 : *end == 'M' ? 20 : *end == 'G' ? 30 : 0;
+    if (end == text || (shift ? end[1] : *end) != '\0' || size > UINT64_MAX >> shift)
+        return 0;
+    return (uint64_t)size << shift;
+}
+
+uint64_t topology_last_level_bytes(const char *root, uint32_t cpu)
+{
+    uint64_t largest = 0;
+    char text[64];
+    for (unsigned index = 0; index < 16; index++) {
+        if (!env_read_text(text, sizeof text, root, CPU_FOLDER "/cache/index%u/size", cpu, index))
+            break;
+        uint64_t size = cache_size_parse(text);
+        largest = size > largest ? size : largest;
+    }
+    return largest;
 }
 
 /* The kernel's CPU clusters (Linux 5.16); on many machines each is a single core and says

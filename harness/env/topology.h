@@ -45,6 +45,9 @@ enum status topology_read(struct topology *topology, struct err *err);
 enum status topology_read_from(const char *root, const uint32_t *cpus, uint32_t cpu_count,
                                struct topology *topology, struct err *err);
 
+/* Bytes of the largest cache described for a CPU, under `root` as above; 0 when none is. */
+uint64_t topology_last_level_bytes(const char *root, uint32_t cpu);
+
 /* "cache", "cluster", "package" or "unknown". */
 const char *topology_origin_name(enum topology_origin origin);
 

@@ -1,6 +1,14 @@
 /* floor_json.c: the `floor` object of a result. The shape is in results/README.md. See floor.h. */
+#include <math.h>
+
 #include "harness/base/json.h"
 #include "harness/measure/floor.h"
+
+/* To the tenth of a nanosecond: further digits are noise. */
+static bool floor_add_ns(cJSON *json, const char *name, double value_ns)
+{
+    return json_add_double(json, name, round(value_ns * 10) / 10);
+}
 
 /* An empty object or array as a new member; NULL when out of memory. */
 static cJSON *floor_add(cJSON *parent, const char *name, cJSON *child)
@@ -15,8 +23,8 @@ static bool floor_add_clocks(cJSON *json, const struct floor *floor)
     for (size_t i = 0; ok && i < floor->clock_count; i++) {
         cJSON *clock = cJSON_CreateObject();
         ok = json_append(clocks, clock) && json_add_string(clock, "name", floor->clocks[i].name) &&
-             json_add_double(clock, "read_ns", floor->clocks[i].read_ns) &&
-             json_add_double(clock, "tick_ns", floor->clocks[i].tick_ns);
+             floor_add_ns(clock, "read_ns", floor->clocks[i].read_ns) &&
+             floor_add_ns(clock, "tick_ns", floor->clocks[i].tick_ns);
     }
     return ok;
 }
@@ -25,8 +33,8 @@ static bool floor_add_round_trip(cJSON *json, const char *name,
                                  const struct floor_round_trip *round_trip)
 {
     cJSON *member = floor_add(json, name, cJSON_CreateObject());
-    return member && json_add_double(member, "p50_ns", round_trip->p50_ns) &&
-           json_add_double(member, "mean_ns", round_trip->mean_ns);
+    return member && floor_add_ns(member, "p50_ns", round_trip->p50_ns) &&
+           floor_add_ns(member, "mean_ns", round_trip->mean_ns);
 }
 
 static bool floor_add_pairs(cJSON *json, const struct floor *floor)
@@ -48,16 +56,16 @@ static bool floor_add_sleeping(cJSON *json, const struct floor *floor)
 {
     cJSON *futex = floor_add(json, "futex", cJSON_CreateObject());
     cJSON *sleeps = futex ? floor_add(json, "nanosleep", cJSON_CreateArray()) : NULL;
-    bool ok = sleeps && json_add_double(futex, "wake_nobody_ns", floor->futex.wake_nobody_ns) &&
-              json_add_double(futex, "wake_sleeper_ns", floor->futex.wake_sleeper_ns) &&
-              json_add_double(futex, "one_way_ns", floor->futex.one_way_ns);
+    bool ok = sleeps && floor_add_ns(futex, "wake_nobody_ns", floor->futex.wake_nobody_ns) &&
+              floor_add_ns(futex, "wake_sleeper_ns", floor->futex.wake_sleeper_ns) &&
+              floor_add_ns(futex, "one_way_ns", floor->futex.one_way_ns);
     for (int i = 0; ok && i < FLOOR_NANOSLEEPS; i++) {
         cJSON *sleep = cJSON_CreateObject();
         ok = json_append(sleeps, sleep) &&
              json_add_u64(sleep, "requested_ns", floor->nanosleep[i].requested_ns) &&
-             json_add_double(sleep, "p50_ns", floor->nanosleep[i].p50_ns);
+             floor_add_ns(sleep, "p50_ns", floor->nanosleep[i].p50_ns);
     }
-    return ok && json_add_double(json, "timer_slack_ns", floor->timer_slack_ns);
+    return ok && floor_add_ns(json, "timer_slack_ns", floor->timer_slack_ns);
 }
 
 static bool floor_add_memory(cJSON *json, const struct floor *floor)
@@ -68,11 +76,11 @@ static bool floor_add_memory(cJSON *json, const struct floor *floor)
         const struct floor_memory *from = &floor->memory[i];
         cJSON *size = cJSON_CreateObject();
         ok = json_append(sizes, size) && json_add_u64(size, "bytes", from->bytes) &&
-             json_add_double(size, "copy_cached_ns", from->copy_cached_ns) &&
-             json_add_double(size, "copy_evicted_ns", from->copy_evicted_ns) &&
-             json_add_double(size, "read_cached_ns", from->read_cached_ns) &&
-             json_add_double(size, "read_evicted_ns", from->read_evicted_ns) &&
-             json_add_double(size, "read_written_elsewhere_ns", from->read_written_elsewhere_ns);
+             floor_add_ns(size, "copy_cached_ns", from->copy_cached_ns) &&
+             floor_add_ns(size, "copy_evicted_ns", from->copy_evicted_ns) &&
+             floor_add_ns(size, "read_cached_ns", from->read_cached_ns) &&
+             floor_add_ns(size, "read_evicted_ns", from->read_evicted_ns) &&
+             floor_add_ns(size, "read_written_elsewhere_ns", from->read_written_elsewhere_ns);
     }
     return ok;
 }
@@ -80,7 +88,7 @@ static bool floor_add_memory(cJSON *json, const struct floor *floor)
 cJSON *floor_to_json(const struct floor *floor)
 {
     cJSON *json = cJSON_CreateObject();
-    if (json && json_add_double(json, "system_call_ns", floor->system_call_ns) &&
+    if (json && floor_add_ns(json, "system_call_ns", floor->system_call_ns) &&
         floor_add_clocks(json, floor) && floor_add_pairs(json, floor) &&
         floor_add_sleeping(json, floor) && floor_add_memory(json, floor))
         return json;

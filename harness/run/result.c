@@ -7,6 +7,7 @@
 #include <sys/stat.h>
 
 #include "harness/base/json.h"
+#include "harness/run/result_floor.h"
 #include "harness/run/result_parts.h"
 
 static const char *result_text(const char *text)
@@ -160,7 +161,8 @@ static enum status result_add_cells(cJSON *json, const struct result_context *co
         if (status != ST_OK)
             return status;
         result_count_cell(cell, summary);
-        if (!json_append(cells, cell))
+        bool ok = result_floor_add(context->floor, context->cells[i].cell, cell);
+        if (!json_append(cells, cell) || !ok)
             return err_set(err, ST_NO_MEMORY, NULL, "writing a result: out of memory");
     }
     return ST_OK;
@@ -173,6 +175,7 @@ static enum status result_to_json(const struct result_context *context, const ch
               json_add_u64(json, "schema_version", RESULT_SCHEMA_VERSION) &&
               result_add_tool(json, context) && result_add_scenario(json, context) &&
               result_add_run(json, context) && result_add_environment(json, context) &&
+              (!context->floor || json_add(json, "floor", cJSON_Duplicate(context->floor, 1))) &&
               result_add_warnings(json, context) && result_add_blocks(json, context->scenario);
     if (!ok)
         return err_set(err, ST_NO_MEMORY, NULL, "writing a result: out of memory");

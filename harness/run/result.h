@@ -110,6 +110,7 @@ struct result_context {
     const char *const *command; /* argv of the run */
     size_t command_count;
     const struct clock_choice *clock;
+    const cJSON *floor;              /* run_floor.h; NULL: none was measured */
     const cJSON *environment_before; /* NULL: {} */
     const cJSON *environment_after;
     const char *const *warnings;

@@ -19,6 +19,7 @@
 #include "harness/run/pilot.h"
 #include "harness/run/plan.h"
 #include "harness/run/progress.h"
+#include "harness/run/run_floor.h"
 #include "harness/run/search_launch.h"
 #include "harness/run/session.h"
 
@@ -30,6 +31,7 @@ struct runner {
     struct clock_choice clock;
     int signal_fd;
     sigset_t signals_before;
+    cJSON *floor; /* NULL: none */
     cJSON *environment_before;
     cJSON *environment_after;
     cJSON *warnings;
@@ -321,6 +323,7 @@ static enum status runner_write_result(struct runner *runner, struct runner_outc
         .command = runner->options->command,
         .command_count = runner->options->command_count,
         .clock = &runner->clock,
+        .floor = runner->floor,
         .environment_before = runner->environment_before,
         .environment_after = runner->environment_after,
         .warnings = warnings,
@@ -336,6 +339,16 @@ undo:
     return status;
 }
 
+/* On the CPUs of the launches that follow, when nothing else of the run is running. */
+static enum status runner_measure_floor(struct runner *runner, struct err *err)
+{
+    const struct runner_options *options = runner->options;
+    if (options->no_floor || runner_stop_wanted(runner))
+        return ST_OK;
+    return run_floor_measure(&runner->plan, options->out_dir, options->resume, runner->warnings,
+                             &runner->floor, err);
+}
+
 /* Pilot, launches and result; an interrupt goes on to the result. */
 static enum status runner_work(struct runner *runner, struct runner_outcome *outcome,
                                struct err *err)
@@ -343,6 +356,8 @@ static enum status runner_work(struct runner *runner, struct runner_outcome *out
     enum status status = runner_prepare_plan(runner, err);
     if (status == ST_OK)
         status = plan_order(&runner->plan, err);
+    if (status == ST_OK)
+        status = runner_measure_floor(runner, err);
     if (status == ST_OK)
         status = runner_launch_all(runner, err);
     progress_clear(&runner->progress);
@@ -382,6 +397,7 @@ enum status runner_run(const struct runner_options *options, struct runner_outco
     runner_close_signals(&runner);
     plan_free(&runner.plan);
     fold_free(runner.fold);
+    cJSON_Delete(runner.floor);
     cJSON_Delete(runner.environment_before);
     cJSON_Delete(runner.environment_after);
     cJSON_Delete(runner.warnings);

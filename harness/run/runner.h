@@ -20,6 +20,7 @@ struct runner_options {
     enum clock_request clock;
     bool resume;
     bool quiet;
+    bool no_floor; /* the result then has no `floor` */
     const char *const *command; /* argv, for the result */
     size_t command_count;
 };

@@ -1,0 +1,90 @@
+/* result_floor.c: see result_floor.h. */
+#include "harness/run/result_floor.h"
+
+#include <math.h>
+#include <string.h>
+
+#include "harness/base/json.h"
+#include "harness/env/topology.h"
+#include "harness/run/result_parts.h"
+
+/* The pair's two-line round trip: both sides of a ring have a word of their own. */
+static double floor_handoff_ns(const cJSON *floor, int producer_cpu, int consumer_cpu)
+{
+    const cJSON *pairs = json_get(floor, "pairs");
+    if (producer_cpu < 0 || consumer_cpu < 0 || producer_cpu == consumer_cpu)
+        return NAN;
+    for (const cJSON *pair = pairs ? pairs->child : NULL; pair; pair = pair->next)
+        if (json_get_number(pair, "producer_cpu", -1) == producer_cpu &&
+            json_get_number(pair, "consumer_cpu", -1) == consumer_cpu)
+            return json_get_number(json_get(pair, "two_lines"), "p50_ns", NAN) / 2;
+    return NAN;
+}
+
+static const cJSON *floor_memory_of(const cJSON *floor, size_t bytes)
+{
+    const cJSON *sizes = json_get(floor, "memory");
+    for (const cJSON *size = sizes ? sizes->child : NULL; size; size = size->next)
+        if (json_get_number(size, "bytes", 0) == (double)bytes)
+            return size;
+    return NULL;
+}
+
+/* One memcpy from a source frame to where the consumer reads it. Sources rotate, and so do slots:
+ * where all of them fit into the cache, they are in it unless flushed on purpose. */
+static double floor_copy_ns(const cJSON *memory, const struct cell *cell, uint64_t last_level_bytes)
+{
+    double cached_ns = json_get_number(memory, "copy_cached_ns", NAN);
+    double evicted_ns = json_get_number(memory, "copy_evicted_ns", NAN);
+    uint64_t used_bytes =
+        (uint64_t)cell_payload_bytes(cell) * ((uint64_t)CELL_SOURCE_FRAMES + cell->slots);
+    bool fits = last_level_bytes == 0 || used_bytes <= last_level_bytes;
+    if (isnan(evicted_ns) || (fits && cell->frame_state != FRAME_STATE_EVICTED))
+        return cached_ns;
+    if (!fits && cell->frame_state != FRAME_STATE_CACHED)
+        return fmax(cached_ns, evicted_ns);
+    if (cell->frame_state == FRAME_STATE_CACHED)
+        return cached_ns;
+    /* The source is read from memory; the slot may still be in a cache. */
+    return fmax(cached_ns, json_get_number(memory, "read_evicted_ns", NAN));
+}
+
+struct result_floor result_floor_of_cell(const cJSON *floor, const struct cell *cell,
+                                         int producer_cpu, int consumer_cpu,
+                                         uint64_t last_level_bytes)
+{
+    double handoff_ns = floor_handoff_ns(floor, producer_cpu, consumer_cpu);
+    double latency_ns = handoff_ns;
+    size_t bytes = cell->transport->flags & TRANSPORT_NO_PAYLOAD ? 0 : cell_payload_bytes(cell);
+    const cJSON *memory = floor_memory_of(floor, bytes);
+    if (bytes > 0 && cell->fill == FILL_COPY)
+        latency_ns += memory ? floor_copy_ns(memory, cell, last_level_bytes) : NAN;
+    if (bytes > 0 && cell->kernel->flags & KERNEL_READS_PAYLOAD)
+        latency_ns += json_get_number(memory, "read_written_elsewhere_ns", NAN);
+    return (struct result_floor){handoff_ns, latency_ns};
+}
+
+static int floor_cpu_of(const cJSON *roles, const char *name)
+{
+    for (const cJSON *role = roles ? roles->child : NULL; role; role = role->next)
+        if (strcmp(json_get_string(role, "name", ""), name) == 0)
+            return (int)json_get_number(role, "cpu", -1);
+    return -1;
+}
+
+bool result_floor_add(const cJSON *floor, const struct cell *cell, cJSON *json)
+{
+    const cJSON *launches = json_get(json, "launches");
+    if (!floor || cell->is_baseline || !launches || !launches->child)
+        return true;
+    const cJSON *roles = json_get(json, "roles");
+    int producer_cpu = floor_cpu_of(roles, "producer");
+    int consumer_cpu = floor_cpu_of(roles, "consumer");
+    uint64_t last_level_bytes =
+        producer_cpu < 0 ? 0 : topology_last_level_bytes("", (uint32_t)producer_cpu);
+    struct result_floor least =
+        result_floor_of_cell(floor, cell, producer_cpu, consumer_cpu, last_level_bytes);
+    cJSON *member = result_add_object(json, "floor");
+    return member && json_add_double(member, "handoff_ns", round(least.handoff_ns * 10) / 10) &&
+           json_add_double(member, "latency_ns", round(least.latency_ns * 10) / 10);
+}
