@@ -1,4 +1,8 @@
-/* floor_json.c: the `floor` object of a result. The shape is in results/README.md. See floor.h. */
+/* floor_json.c: the `floor` object of a result. The shape is in results/README.md. See floor.h.
+ *
+ * Whole numbers are added as doubles, which hold them exactly: result_floor.c reads the object
+ * before it has been written, and what json_add_u64 adds is text until then.
+ */
 #include <math.h>
 
 #include "harness/base/json.h"
@@ -44,8 +48,9 @@ static bool floor_add_pairs(cJSON *json, const struct floor *floor)
     for (size_t i = 0; ok && i < floor->pair_count; i++) {
         const struct floor_pair *from = &floor->pairs[i];
         cJSON *pair = cJSON_CreateObject();
-        ok = json_append(pairs, pair) && json_add_i64(pair, "producer_cpu", from->cpus.producer) &&
-             json_add_i64(pair, "consumer_cpu", from->cpus.consumer) &&
+        ok = json_append(pairs, pair) &&
+             json_add_double(pair, "producer_cpu", from->cpus.producer) &&
+             json_add_double(pair, "consumer_cpu", from->cpus.consumer) &&
              floor_add_round_trip(pair, "one_line", &from->lines.one_line) &&
              floor_add_round_trip(pair, "two_lines", &from->lines.two_lines);
     }
@@ -62,7 +67,7 @@ static bool floor_add_sleeping(cJSON *json, const struct floor *floor)
     for (int i = 0; ok && i < FLOOR_NANOSLEEPS; i++) {
         cJSON *sleep = cJSON_CreateObject();
         ok = json_append(sleeps, sleep) &&
-             json_add_u64(sleep, "requested_ns", floor->nanosleep[i].requested_ns) &&
+             json_add_double(sleep, "requested_ns", (double)floor->nanosleep[i].requested_ns) &&
              floor_add_ns(sleep, "p50_ns", floor->nanosleep[i].p50_ns);
     }
     return ok && floor_add_ns(json, "timer_slack_ns", floor->timer_slack_ns);
@@ -75,7 +80,7 @@ static bool floor_add_memory(cJSON *json, const struct floor *floor)
     for (size_t i = 0; ok && i < floor->memory_count; i++) {
         const struct floor_memory *from = &floor->memory[i];
         cJSON *size = cJSON_CreateObject();
-        ok = json_append(sizes, size) && json_add_u64(size, "bytes", from->bytes) &&
+        ok = json_append(sizes, size) && json_add_double(size, "bytes", (double)from->bytes) &&
              floor_add_ns(size, "copy_cached_ns", from->copy_cached_ns) &&
              floor_add_ns(size, "copy_evicted_ns", from->copy_evicted_ns) &&
              floor_add_ns(size, "read_cached_ns", from->read_cached_ns) &&

@@ -125,6 +125,9 @@ enum status floor_lines_measure(struct floor_cpus cpus, uint64_t deadline_ns,
         return err_set(err, ST_INVALID, "choose CPUs this process may use",
                        "floor: there is no CPU %d",
                        cpus.producer < 0 ? cpus.producer : cpus.consumer);
+    if (clock_now_ns() >= deadline_ns)
+        return err_set(err, ST_TIMEOUT, NULL, "floor: no time left for CPUs %d and %d",
+                       cpus.producer, cpus.consumer);
     struct floor_cache_line made = {.round_trips = FLOOR_ROUND_TRIPS};
     struct floor_run *run = aligned_alloc(_Alignof(struct floor_run), sizeof *run);
     struct hdr *single = hdr_new();

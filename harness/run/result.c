@@ -161,7 +161,7 @@ static enum status result_add_cells(cJSON *json, const struct result_context *co
         if (status != ST_OK)
             return status;
         result_count_cell(cell, summary);
-        bool ok = result_floor_add(context->floor, context->cells[i].cell, cell);
+        bool ok = result_floor_add(context->floor, &context->cells[i], cell);
         if (!json_append(cells, cell) || !ok)
             return err_set(err, ST_NO_MEMORY, NULL, "writing a result: out of memory");
     }

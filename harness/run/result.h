@@ -89,6 +89,8 @@ struct result_cell {
     uint32_t frames;           /* per launch, as decided by the pilot or the scenario */
     uint32_t warmup;
     const struct cell *baseline; /* its CPU baseline among the run's cells, or NULL */
+    int producer_cpu; /* -1: not pinned */
+    int consumer_cpu;
     /* A reason why the whole cell failed before any launch (a pilot that died), or "". */
     char failure[512];
     char failure_hint[384];

@@ -2,7 +2,6 @@
 #include "harness/run/result_floor.h"
 
 #include <math.h>
-#include <string.h>
 
 #include "harness/base/json.h"
 #include "harness/env/topology.h"
@@ -64,26 +63,16 @@ struct result_floor result_floor_of_cell(const cJSON *floor, const struct cell *
     return (struct result_floor){handoff_ns, latency_ns};
 }
 
-static int floor_cpu_of(const cJSON *roles, const char *name)
-{
-    for (const cJSON *role = roles ? roles->child : NULL; role; role = role->next)
-        if (strcmp(json_get_string(role, "name", ""), name) == 0)
-            return (int)json_get_number(role, "cpu", -1);
-    return -1;
-}
-
-bool result_floor_add(const cJSON *floor, const struct cell *cell, cJSON *json)
+bool result_floor_add(const cJSON *floor, const struct result_cell *planned, cJSON *json)
 {
     const cJSON *launches = json_get(json, "launches");
-    if (!floor || cell->is_baseline || !launches || !launches->child)
+    if (!floor || planned->cell->is_baseline || !launches || !launches->child)
         return true;
-    const cJSON *roles = json_get(json, "roles");
-    int producer_cpu = floor_cpu_of(roles, "producer");
-    int consumer_cpu = floor_cpu_of(roles, "consumer");
     uint64_t last_level_bytes =
-        producer_cpu < 0 ? 0 : topology_last_level_bytes("", (uint32_t)producer_cpu);
-    struct result_floor least =
-        result_floor_of_cell(floor, cell, producer_cpu, consumer_cpu, last_level_bytes);
+        planned->producer_cpu < 0 ? 0
+                                  : topology_last_level_bytes("", (uint32_t)planned->producer_cpu);
+    struct result_floor least = result_floor_of_cell(floor, planned->cell, planned->producer_cpu,
+                                                     planned->consumer_cpu, last_level_bytes);
     cJSON *member = result_add_object(json, "floor");
     return member && json_add_double(member, "handoff_ns", round(least.handoff_ns * 10) / 10) &&
            json_add_double(member, "latency_ns", round(least.latency_ns * 10) / 10);

@@ -8,7 +8,7 @@
 
 #include <cjson/cJSON.h>
 
-#include "harness/scenario/cell.h"
+#include "harness/run/result.h"
 
 /* The least that a cell's work can take on its CPUs, however it is done; NAN where it is not known. */
 struct result_floor {
@@ -24,8 +24,8 @@ struct result_floor result_floor_of_cell(const cJSON *floor, const struct cell *
                                          int producer_cpu, int consumer_cpu,
                                          uint64_t last_level_bytes);
 
-/* Adds `floor` to a cell's object of result.json, which already says on which CPUs it ran. Nothing
- * without a floor, for a cell without launches or for a baseline. False only when out of memory. */
-bool result_floor_add(const cJSON *floor, const struct cell *cell, cJSON *json);
+/* Adds `floor` to a cell's object of result.json, which holds its launches already. Nothing without
+ * a floor, for a cell without launches or for a baseline. False only when out of memory. */
+bool result_floor_add(const cJSON *floor, const struct result_cell *planned, cJSON *json);
 
 #endif

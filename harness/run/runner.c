@@ -307,8 +307,11 @@ static enum status runner_write_result(struct runner *runner, struct runner_outc
     }
     for (int i = 0; i < warning_count; i++)
         warnings[i] = cJSON_GetArrayItem(runner->warnings, i)->valuestring;
-    for (size_t i = 0; i < plan->cell_count; i++)
+    for (size_t i = 0; i < plan->cell_count; i++) {
         cells[i] = plan->cells[i].result;
+        cells[i].producer_cpu = plan->cells[i].cpus.producer;
+        cells[i].consumer_cpu = plan->cells[i].cpus.consumer;
+    }
     const struct result_context context = {
         .tool_version = info.version,
         .tool_commit = info.commit,

@@ -95,8 +95,8 @@ def trial(path, edge, role, point, wrapper=()):
         out, once = os.path.join(folder, "out"), os.path.join(folder, "death")
         env = {"HANDOFF_FAULT": "%s:%s:%d" % (role, point, 0 if point in OUTSIDE else FRAME),
                "HANDOFF_FAULT_ONCE": once}
-        run = program.Program([path, "run", scenario, "--out", out], env=env, sample=True,
-                              wrapper=wrapper)
+        run = program.Program([path, "run", "--no-floor", scenario, "--out", out], env=env,
+                              sample=True, wrapper=wrapper)
         try:
             code = run.wait()
             run.check_nothing_left()

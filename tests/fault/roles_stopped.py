@@ -25,7 +25,7 @@ def stopped(path, edge, role, point):
         env = {"HANDOFF_FAULT": "%s:%s:%d" % (role, point, roles_killed.FRAME),
                "HANDOFF_FAULT_ONCE": once, "HANDOFF_FAULT_ACTION": "stop",
                "HANDOFF_FAULT_SLACK_MS": str(SLACK_MS)}
-        run = program.Program([path, "run", scenario, "--out", out], env=env)
+        run = program.Program([path, "run", "--no-floor", scenario, "--out", out], env=env)
         try:
             code = run.wait()
             run.check_nothing_left()

@@ -33,7 +33,8 @@ def short_scenario(edges):
 def start(path, folder, scenario, lacks):
     wrapper = program.without(*lacks.split(",")) if lacks else ()
     file = program.write_json(os.path.join(folder, "s.json"), scenario)
-    return program.Program([path, "run", file, "--out", os.path.join(folder, "out")],
+    return program.Program([path, "run", "--no-floor", file, "--out",
+                            os.path.join(folder, "out")],
                            wrapper=wrapper)
 
 

@@ -53,7 +53,7 @@ def test_messages(t):
 
 def test_help(t):
     for arguments in (["--help"], ["help"], ["--version"], ["help", "intervals"],
-                      ["run", "--help"], ["list", "--help"], ["report", "--help"],
+                      ["run", "--help"], ["list", "--help"], ["floor", "--help"], ["report", "--help"],
                       ["export", "--help"], ["list"]):
         done = t.run(*arguments)
         check(done.stdout() and not done.stderr(), "%s: %s" % (arguments, done.stderr()))

@@ -45,6 +45,7 @@ def errors(schema, instance):
 def test_the_result_is_valid(schema, result):
     jsonschema.Draft202012Validator.check_schema(schema)
     assert errors(schema, result) == []
+    assert "floor" in result
     assert result["run"]["complete"] and any(cell["status"] == "ok" for cell in result["cells"])
 
 
@@ -82,6 +83,16 @@ def test_the_schema_would_notice(schema, result, rng):
             else:
                 place[key] = {"surprise": place[key]}
             assert errors(schema, broken), (path, key, damage)
+
+
+def test_the_floor_is_valid(schema, handoff):
+    done = subprocess.run([handoff, "floor", "--json", "--frame", "320x240x3"], timeout=60,
+                          stdout=subprocess.PIPE, stderr=subprocess.PIPE, universal_newlines=True)
+    assert done.returncode == 0, done.stderr
+    floor = dict(schema, **{"$ref": "#/$defs/floor"})
+    for key in ("type", "properties", "required", "additionalProperties"):
+        floor.pop(key)
+    assert errors(floor, json.loads(done.stdout)) == []
 
 
 def expected(histogram, count_infinite, percent, frames_min):

@@ -1,0 +1,248 @@
+/* test_floor_of_cell.c: which CPUs and sizes a run's floor is measured for, what it means for a
+ * cell, and that it is written once and taken up again. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "harness/base/json.h"
+#include "harness/run/result_floor.h"
+#include "harness/run/run_floor.h"
+#include "tests/support/random_input.h"
+
+static struct cell make_cell(struct geometry geometry)
+{
+    return (struct cell){
+        .transport = transport_find("shm"),
+        .access = access_find("host"),
+        .wait = wait_find("spin"),
+        .kernel = kernel_find("checksum"),
+        .geometry = geometry,
+        .slots = 4,
+    };
+}
+
+/* ---- which CPUs and sizes ---- */
+
+static void pairs_and_sizes_of_a_plan(void **state)
+{
+    /* Width of the frame, how many cells, whether they run; 6 wide is the most frequent. */
+    static const struct {
+        int32_t width;
+        int cells;
+        int runs;
+    } sizes[] = {{6, 5, 1}, {5, 2, 1}, {9, 1, 1}, {4, 3, 1}, {3, 4, 1}, {50, 9, 0}, {2, 2, 1}};
+    struct plan plan = {.cells = calloc(64, sizeof *plan.cells)};
+    for (size_t i = 0; i < sizeof sizes / sizeof sizes[0]; i++)
+        for (int j = 0; j < sizes[i].cells; j++)
+            plan.cells[plan.cell_count++] = (struct plan_cell){
+                .result.launches_planned = sizes[i].runs ? 3 : 0,
+                .cell = make_cell((struct geometry){sizes[i].width, 10, 1}),
+                /* CPUs 4 and 1 for the frequent sizes, 0 and 2 for others, one CPU, or none. */
+                .cpus = sizes[i].width == 6   ? (struct placement_cpus){4, 1}
+                        : sizes[i].width == 3 ? (struct placement_cpus){2, 2}
+                        : sizes[i].width == 4 ? (struct placement_cpus){-1, -1}
+                                              : (struct placement_cpus){0, 2},
+            };
+    plan.cells[plan.cell_count] = (struct plan_cell){
+        .result.launches_planned = 3, .cell = make_cell((struct geometry){900, 900, 3})};
+    plan.cells[plan.cell_count++].cell.fill = FILL_HEADER;
+    plan.cells[plan.cell_count] = (struct plan_cell){
+        .result.launches_planned = 3, .cell = make_cell((struct geometry){901, 900, 3})};
+    plan.cells[plan.cell_count++].cell.transport = transport_find("null");
+    struct floor_config config;
+    run_floor_config(&plan, &config);
+    /* Six times 0 and 2 (widths 5, 9, 2 and nothing of 50), five times 4 and 1. */
+    assert_int_equal(config.pair_count, 2);
+    assert_int_equal(config.pairs[0].producer, 4);
+    assert_int_equal(config.pairs[0].consumer, 1);
+    assert_int_equal(config.pairs[1].producer, 0);
+    assert_int_equal(config.pairs[1].consumer, 2);
+    /* 60, 30 and 40 bytes as the most frequent, 90 as the largest. */
+    assert_int_equal(config.size_count, 4);
+    assert_int_equal(config.sizes_bytes[0], 30);
+    assert_int_equal(config.sizes_bytes[1], 40);
+    assert_int_equal(config.sizes_bytes[2], 60);
+    assert_int_equal(config.sizes_bytes[3], 90);
+    free(plan.cells);
+}
+
+/* ---- what it means for a cell ---- */
+
+/* Figures in tenths of nanoseconds, all different, so that a wrong one shows. */
+struct known {
+    double two_lines_ns, copy_cached_ns, copy_evicted_ns, read_evicted_ns, elsewhere_ns;
+    cJSON *json;
+};
+
+static struct known make_floor(size_t bytes)
+{
+    struct known known = {
+        .two_lines_ns = 100 + (double)random_below(1000),
+        .copy_cached_ns = 10000 + (double)random_below(1000),
+        .copy_evicted_ns = 30000 + (double)random_below(1000),
+        .read_evicted_ns = 20000 + (double)random_below(1000),
+        .elsewhere_ns = 5000 + (double)random_below(1000),
+    };
+    const struct floor floor = {
+        .pairs = {{.cpus = {5, 6}, .lines.two_lines = {7, 7}},
+                  {.cpus = {0, 3}, .lines = {{1, 1}, {known.two_lines_ns, 2}, 1}}},
+        .pair_count = 2,
+        .memory = {{bytes + 1, 1, 1, 1, 1, 1},
+                   {bytes, known.copy_cached_ns, known.copy_evicted_ns, 3, known.read_evicted_ns,
+                    known.elsewhere_ns}},
+        .memory_count = 2,
+    };
+    known.json = floor_to_json(&floor);
+    assert_non_null(known.json);
+    return known;
+}
+
+static void assert_floor(const struct known *known, const struct cell *cell,
+                         uint64_t last_level_bytes, double latency_ns)
+{
+    struct result_floor floor = result_floor_of_cell(known->json, cell, 0, 3, last_level_bytes);
+    assert_true(fabs(floor.handoff_ns - known->two_lines_ns / 2) < 1e-6);
+    if (isnan(latency_ns))
+        assert_true(isnan(floor.latency_ns));
+    else if (fabs(floor.latency_ns - latency_ns) > 1e-6)
+        fail_msg("%f instead of %f", floor.latency_ns, latency_ns);
+}
+
+static void least_work_of_a_cell(void **state)
+{
+    struct cell cell = make_cell((struct geometry){1 + (int32_t)random_below(99), 50, 3});
+    uint64_t bytes = cell_payload_bytes(&cell);
+    uint64_t fits = 8 * bytes, too_small = 8 * bytes - 1;
+    struct known known = make_floor(bytes);
+    double handoff_ns = known.two_lines_ns / 2, read_ns = known.elsewhere_ns;
+    assert_floor(&known, &cell, fits, handoff_ns + known.copy_cached_ns + read_ns);
+    assert_floor(&known, &cell, 0, handoff_ns + known.copy_cached_ns + read_ns);
+    assert_floor(&known, &cell, too_small, handoff_ns + known.copy_evicted_ns + read_ns);
+    cell.frame_state = FRAME_STATE_CACHED;
+    assert_floor(&known, &cell, too_small, handoff_ns + known.copy_cached_ns + read_ns);
+    cell.frame_state = FRAME_STATE_EVICTED;
+    assert_floor(&known, &cell, too_small, handoff_ns + known.copy_evicted_ns + read_ns);
+    assert_floor(&known, &cell, fits, handoff_ns + known.read_evicted_ns + read_ns);
+    cell.kernel = kernel_find("none");
+    assert_floor(&known, &cell, fits, handoff_ns + known.read_evicted_ns);
+    cell.fill = FILL_IN_PLACE;
+    assert_floor(&known, &cell, fits, handoff_ns);
+    cell.kernel = kernel_find("invert");
+    assert_floor(&known, &cell, fits, handoff_ns + read_ns);
+    cell.fill = FILL_HEADER;
+    cell.kernel = kernel_find("none");
+    assert_floor(&known, &cell, fits, handoff_ns);
+    cell.fill = FILL_COPY;
+    cell.transport = transport_find("null");
+    assert_floor(&known, &cell, fits, handoff_ns);
+    cell.transport = transport_find("unix");
+    cell.geometry.width++; /* a size that was not measured */
+    cell.geometry.height = 977;
+    assert_floor(&known, &cell, fits, NAN);
+    cJSON_Delete(known.json);
+}
+
+static void roles_without_a_pair_have_none(void **state)
+{
+    struct cell cell = make_cell((struct geometry){20, 20, 3});
+    struct known known = make_floor(cell_payload_bytes(&cell));
+    static const int cpus[][2] = {{3, 3}, {-1, -1}, {0, -1}, {3, 0}, {0, 6}};
+    for (size_t i = 0; i < sizeof cpus / sizeof cpus[0]; i++) {
+        struct result_floor floor =
+            result_floor_of_cell(known.json, &cell, cpus[i][0], cpus[i][1], 0);
+        assert_true(isnan(floor.handoff_ns) && isnan(floor.latency_ns));
+    }
+    cJSON_Delete(known.json);
+}
+
+static void added_where_there_are_launches(void **state)
+{
+    struct cell cell = make_cell((struct geometry){20, 20, 3});
+    struct known known = make_floor(cell_payload_bytes(&cell));
+    struct result_cell planned = {.cell = &cell, .producer_cpu = 0, .consumer_cpu = 3};
+    cJSON *without = cJSON_Parse("{\"launches\": []}");
+    cJSON *with = cJSON_Parse("{\"launches\": [{}]}");
+    assert_true(result_floor_add(known.json, &planned, without));
+    assert_null(json_get(without, "floor"));
+    assert_true(result_floor_add(NULL, &planned, with));
+    cell.is_baseline = true;
+    assert_true(result_floor_add(known.json, &planned, with));
+    assert_null(json_get(with, "floor"));
+    cell.is_baseline = false;
+    assert_true(result_floor_add(known.json, &planned, with));
+    assert_true(json_get_number(json_get(with, "floor"), "handoff_ns", 0) ==
+                known.two_lines_ns / 2);
+    cJSON_Delete(without);
+    cJSON_Delete(with);
+    cJSON_Delete(known.json);
+}
+
+/* ---- written once ---- */
+
+static void resume_takes_what_is_there(void **state)
+{
+    char dir[] = "/tmp/handoff-test-floor-XXXXXX", path[64];
+    assert_non_null(mkdtemp(dir));
+    snprintf(path, sizeof path, "%s/floor.json", dir);
+    struct plan_cell cells[1] = {{.result.launches_planned = 0,
+                                  .cell = make_cell((struct geometry){8, 8, 1}),
+                                  .cpus = {-1, -1}}};
+    struct plan plan = {.cells = cells, .cell_count = 1};
+    cJSON *warnings = cJSON_CreateArray(), *floor = NULL;
+    struct err err = {0};
+    struct stat info;
+    /* Nothing will run: nothing to hold against anything. */
+    assert_int_equal(run_floor_measure(&plan, dir, false, warnings, &floor, &err), ST_OK);
+    assert_null(floor);
+    assert_int_not_equal(stat(path, &info), 0);
+    cells[0].result.launches_planned = 1;
+    assert_int_equal(run_floor_measure(&plan, dir, true, warnings, &floor, &err), ST_OK);
+    assert_non_null(json_get(floor, "system_call_ns"));
+    assert_int_equal(cJSON_GetArraySize(json_get(floor, "memory")), 1);
+    cJSON_Delete(floor);
+    assert_int_equal(stat(path, &info), 0);
+    /* What is there is taken, and its warnings; but only to resume, and only if it is one. */
+    static const char marked[] = "{\"schema\": \"handoff-floor\", \"schema_version\": 1,"
+                                 " \"floor\": {\"marked\": 1}, \"warnings\": [\"half\"]}";
+    FILE *file = fopen(path, "w");
+    assert_true(file && fputs(marked, file) >= 0 && fclose(file) == 0);
+    int warned = cJSON_GetArraySize(warnings);
+    assert_int_equal(run_floor_measure(&plan, dir, true, warnings, &floor, &err), ST_OK);
+    assert_non_null(json_get(floor, "marked"));
+    cJSON_Delete(floor);
+    assert_int_equal(cJSON_GetArraySize(warnings), warned + 1);
+    assert_int_equal(run_floor_measure(&plan, dir, false, warnings, &floor, &err), ST_OK);
+    assert_null(json_get(floor, "marked"));
+    cJSON_Delete(floor);
+    file = fopen(path, "w");
+    assert_true(file && fputs("{\"schema\": \"handoff-floor\"", file) >= 0 && fclose(file) == 0);
+    assert_int_equal(run_floor_measure(&plan, dir, true, warnings, &floor, &err), ST_OK);
+    assert_non_null(json_get(floor, "system_call_ns"));
+    cJSON_Delete(floor);
+    cJSON_Delete(warnings);
+    assert_int_equal(remove(path), 0);
+    assert_int_equal(remove(dir), 0);
+    assert_int_not_equal(run_floor_measure(&plan, dir, false, NULL, &floor, &err), ST_OK);
+    assert_null(floor);
+}
+
+int main(void)
+{
+    random_seed();
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(pairs_and_sizes_of_a_plan),
+        cmocka_unit_test(least_work_of_a_cell),
+        cmocka_unit_test(roles_without_a_pair_have_none),
+        cmocka_unit_test(added_where_there_are_launches),
+        cmocka_unit_test(resume_takes_what_is_there),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
