@@ -250,7 +250,12 @@ enum status cmd_floor(int argc, char **argv, int *exit_code, struct err *err)
         return status;
     for (size_t i = 0; i < arguments.frame_count; i++)
         config.sizes_bytes[config.size_count++] = geometry_payload_bytes(arguments.frames[i]);
+    struct clock_choice clock;
     struct floor floor;
+    status = clock_choose(CLOCK_REQUEST_AUTO, &clock, err);
+    if (status != ST_OK)
+        return status;
+    config.clock = &clock;
     status = floor_measure(&config, &floor, err);
     if (status != ST_OK)
         return status;

@@ -22,10 +22,32 @@ static uint64_t floor_share_end_ns(uint64_t deadline_ns, size_t parts_left)
 
 static void *floor_calls_body(void *argument)
 {
-    struct floor *floor = argument;
-    floor->system_call_ns = floor_calls_measure().system_call_ns;
-    floor->clock_count = floor_clocks_measure(floor->clocks);
+    *(struct floor_calls *)argument = floor_calls_measure();
     return NULL;
+}
+
+static void floor_add_clocks(const struct clock_choice *choice, const struct floor_calls *calls,
+                             struct floor *floor)
+{
+    if (!choice)
+        floor->clocks[floor->clock_count++] = (struct floor_clock){
+            clock_kind_name(clock_current.kind), calls->clock_read_ns, calls->clock_tick_ns};
+    for (size_t i = 0; choice && i < choice->candidate_count; i++) {
+        const struct clock_candidate *clock = &choice->candidates[i];
+        if (clock->measured && floor->clock_count < FLOOR_CLOCKS_MAX)
+            floor->clocks[floor->clock_count++] =
+                (struct floor_clock){clock->name, clock->quality.read_ns, clock->quality.tick_ns};
+    }
+}
+
+static void floor_measure_calls(const struct floor_config *config, int cpu, struct floor *floor)
+{
+    struct err why = {0};
+    struct floor_calls calls = {NAN, NAN, NAN};
+    if (floor_thread_run(cpu, floor_calls_body, &calls, &why) != ST_OK)
+        floor_warn(floor, &why);
+    floor->system_call_ns = calls.system_call_ns;
+    floor_add_clocks(config->clock, &calls, floor);
 }
 
 static void floor_measure_pairs(const struct floor_config *config, uint64_t deadline_ns,
@@ -84,8 +106,7 @@ enum status floor_measure(const struct floor_config *config, struct floor *out, 
         config->pair_count > 0 ? config->pairs[0] : (struct floor_cpus){-1, -1};
     struct err why = {0};
     *out = (struct floor){.system_call_ns = NAN};
-    if (floor_thread_run(cpus.producer, floor_calls_body, out, &why) != ST_OK)
-        floor_warn(out, &why);
+    floor_measure_calls(config, cpus.producer, out);
     floor_measure_pairs(config, deadline_ns, out);
     if (floor_futex_measure(cpus, floor_share_end_ns(deadline_ns, 4), &out->futex, &why) != ST_OK)
         floor_warn(out, &why);

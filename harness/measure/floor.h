@@ -16,6 +16,7 @@
 #include <cjson/cJSON.h>
 
 #include "harness/base/err.h"
+#include "harness/measure/clock_choice.h"
 
 /* ---- a cache line there and back ------------------------------------------------------------- */
 
@@ -58,7 +59,7 @@ struct floor_calls floor_calls_measure(void);
 
 #define FLOOR_PAIRS_MAX 4
 #define FLOOR_SIZES_MAX 4
-#define FLOOR_CLOCKS_MAX 4
+#define FLOOR_CLOCKS_MAX 2
 #define FLOOR_NANOSLEEPS 2
 #define FLOOR_WARNINGS_MAX 12
 #define FLOOR_WARNING_BYTES 256
@@ -76,6 +77,8 @@ struct floor_config {
     size_t pair_count;
     size_t sizes_bytes[FLOOR_SIZES_MAX]; /* of frames, each at least 1 */
     size_t size_count;
+    /* The clocks of clock_choose, for the list; NULL: only the one in use, measured now. */
+    const struct clock_choice *clock;
     /* What is not done by then is left out, with a warning. 0: FLOOR_BUDGET_NS. */
     uint64_t budget_ns;
 };
@@ -118,7 +121,7 @@ struct floor_memory {
 
 struct floor {
     double system_call_ns;
-    struct floor_clock clocks[FLOOR_CLOCKS_MAX];
+    struct floor_clock clocks[FLOOR_CLOCKS_MAX]; /* those that are right here */
     size_t clock_count;
     struct floor_pair pairs[FLOOR_PAIRS_MAX];
     size_t pair_count;

@@ -37,9 +37,6 @@ double floor_median(double *values, size_t count, size_t count_min);
 enum status floor_lines_measure(struct floor_cpus cpus, uint64_t deadline_ns,
                                 struct floor_cache_line *out, struct err *err);
 
-/* The calling thread's. Returns how many clocks there are. */
-size_t floor_clocks_measure(struct floor_clock clocks[FLOOR_CLOCKS_MAX]);
-
 enum status floor_futex_measure(struct floor_cpus cpus, uint64_t deadline_ns,
                                 struct floor_futex *out, struct err *err);
 enum status floor_nanosleep_measure(int cpu, uint64_t deadline_ns,

@@ -148,9 +148,9 @@ static void *floor_sleeps_body(void *argument)
         const struct timespec asked = {.tv_nsec = (long)sleeps->out[i].requested_ns};
         size_t count = 0;
         while (count < FLOOR_SLEEPS && clock_now_ns() < sleeps->deadline_ns) {
-            uint64_t begin_ns = clock_now_ns();
+            uint64_t begin_ns = clock_monotonic_ns(); /* the clock that it sleeps on */
             if (clock_nanosleep(CLOCK_MONOTONIC, 0, &asked, NULL) == 0)
-                taken_ns[count++] = (double)(clock_now_ns() - begin_ns);
+                taken_ns[count++] = (double)(clock_monotonic_ns() - begin_ns);
         }
         sleeps->out[i].p50_ns = floor_median(taken_ns, count, FLOOR_SLEEPS_MIN);
     }

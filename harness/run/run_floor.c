@@ -143,11 +143,12 @@ static cJSON *run_floor_file(const struct floor *floor)
 }
 
 /* The floor of a plan, measured and written. */
-static enum status run_floor_make(const struct plan *plan, const char *path, cJSON **file,
-                                  struct err *err)
+static enum status run_floor_make(const struct plan *plan, const struct clock_choice *clock,
+                                  const char *path, cJSON **file, struct err *err)
 {
     struct floor_config config;
     run_floor_config(plan, &config);
+    config.clock = clock;
     struct floor *measured = malloc(sizeof *measured);
     if (!measured)
         return err_set(err, ST_NO_MEMORY, NULL, "out of memory for the floor");
@@ -165,8 +166,9 @@ static enum status run_floor_make(const struct plan *plan, const char *path, cJS
     return status;
 }
 
-enum status run_floor_measure(const struct plan *plan, const char *dir, bool resume,
-                              cJSON *warnings, cJSON **floor, struct err *err)
+enum status run_floor_measure(const struct plan *plan, const struct clock_choice *clock,
+                              const char *dir, bool resume, cJSON *warnings, cJSON **floor,
+                              struct err *err)
 {
     char path[PATH_MAX];
     *floor = NULL;
@@ -176,7 +178,7 @@ enum status run_floor_measure(const struct plan *plan, const char *dir, bool res
         return err_set(err, ST_INVALID, "use a shorter path with --out", "%s: the path is too long",
                        dir);
     cJSON *file = resume ? run_floor_read(path) : NULL;
-    enum status status = file ? ST_OK : run_floor_make(plan, path, &file, err);
+    enum status status = file ? ST_OK : run_floor_make(plan, clock, path, &file, err);
     if (status != ST_OK)
         return status;
     bool ok = true;

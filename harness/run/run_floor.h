@@ -16,11 +16,12 @@
  * are not pinned, or share a CPU, have no pair. */
 void run_floor_config(const struct plan *plan, struct floor_config *config);
 
-/* Measures, writes DIR/floor.json (whole or not at all) and appends what could not be had to
+/* Measures (`clock`: what the run chose), writes DIR/floor.json (whole or not at all) and appends what could not be had to
  * `warnings`. With `resume` a floor that DIR already holds is taken instead, with its warnings.
  * *floor is the `floor` object of the result, NULL when no cell will run; the caller deletes. Blocks
  * for up to FLOOR_BUDGET_NS. Errors: ST_NO_MEMORY, ST_SYSTEM when the file cannot be written. */
-enum status run_floor_measure(const struct plan *plan, const char *dir, bool resume,
-                              cJSON *warnings, cJSON **floor, struct err *err);
+enum status run_floor_measure(const struct plan *plan, const struct clock_choice *clock,
+                              const char *dir, bool resume, cJSON *warnings, cJSON **floor,
+                              struct err *err);
 
 #endif

@@ -348,8 +348,8 @@ static enum status runner_measure_floor(struct runner *runner, struct err *err)
     const struct runner_options *options = runner->options;
     if (options->no_floor || runner_stop_wanted(runner))
         return ST_OK;
-    return run_floor_measure(&runner->plan, options->out_dir, options->resume, runner->warnings,
-                             &runner->floor, err);
+    return run_floor_measure(&runner->plan, &runner->clock, options->out_dir, options->resume,
+                             runner->warnings, &runner->floor, err);
 }
 
 /* Pilot, launches and result; an interrupt goes on to the result. */

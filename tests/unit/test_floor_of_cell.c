@@ -200,11 +200,11 @@ static void resume_takes_what_is_there(void **state)
     struct err err = {0};
     struct stat info;
     /* Nothing will run: nothing to hold against anything. */
-    assert_int_equal(run_floor_measure(&plan, dir, false, warnings, &floor, &err), ST_OK);
+    assert_int_equal(run_floor_measure(&plan, NULL, dir, false, warnings, &floor, &err), ST_OK);
     assert_null(floor);
     assert_int_not_equal(stat(path, &info), 0);
     cells[0].result.launches_planned = 1;
-    assert_int_equal(run_floor_measure(&plan, dir, true, warnings, &floor, &err), ST_OK);
+    assert_int_equal(run_floor_measure(&plan, NULL, dir, true, warnings, &floor, &err), ST_OK);
     assert_non_null(json_get(floor, "system_call_ns"));
     assert_int_equal(cJSON_GetArraySize(json_get(floor, "memory")), 1);
     cJSON_Delete(floor);
@@ -215,22 +215,22 @@ static void resume_takes_what_is_there(void **state)
     FILE *file = fopen(path, "w");
     assert_true(file && fputs(marked, file) >= 0 && fclose(file) == 0);
     int warned = cJSON_GetArraySize(warnings);
-    assert_int_equal(run_floor_measure(&plan, dir, true, warnings, &floor, &err), ST_OK);
+    assert_int_equal(run_floor_measure(&plan, NULL, dir, true, warnings, &floor, &err), ST_OK);
     assert_non_null(json_get(floor, "marked"));
     cJSON_Delete(floor);
     assert_int_equal(cJSON_GetArraySize(warnings), warned + 1);
-    assert_int_equal(run_floor_measure(&plan, dir, false, warnings, &floor, &err), ST_OK);
+    assert_int_equal(run_floor_measure(&plan, NULL, dir, false, warnings, &floor, &err), ST_OK);
     assert_null(json_get(floor, "marked"));
     cJSON_Delete(floor);
     file = fopen(path, "w");
     assert_true(file && fputs("{\"schema\": \"handoff-floor\"", file) >= 0 && fclose(file) == 0);
-    assert_int_equal(run_floor_measure(&plan, dir, true, warnings, &floor, &err), ST_OK);
+    assert_int_equal(run_floor_measure(&plan, NULL, dir, true, warnings, &floor, &err), ST_OK);
     assert_non_null(json_get(floor, "system_call_ns"));
     cJSON_Delete(floor);
     cJSON_Delete(warnings);
     assert_int_equal(remove(path), 0);
     assert_int_equal(remove(dir), 0);
-    assert_int_not_equal(run_floor_measure(&plan, dir, false, NULL, &floor, &err), ST_OK);
+    assert_int_not_equal(run_floor_measure(&plan, NULL, dir, false, NULL, &floor, &err), ST_OK);
     assert_null(floor);
 }
 
