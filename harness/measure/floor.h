@@ -33,7 +33,7 @@ struct floor_round_trip {
 struct floor_cache_line {
     struct floor_round_trip one_line;  /* both sides write the same line in turn */
     struct floor_round_trip two_lines; /* each side writes its own line and reads the other's */
-    uint32_t round_trips;              /* that each of the four figures is of */
+    uint32_t round_trips;              /* that each of the four figures is of, at least */
 };
 
 /* Bounces a word between CPUs cpu_a and cpu_b for some 50 ms, both spinning. Two threads, not two

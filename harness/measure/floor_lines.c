@@ -7,8 +7,9 @@
 
 enum {
     FLOOR_WARMUP = 5000,
-    FLOOR_ROUND_TRIPS = 20000,
-    FLOOR_BUNCHES = 40, /* of unstamped round trips, each timed as a whole */
+    FLOOR_BUNCH = 500, /* round trips that are stamped, and as many that are timed as a whole */
+    FLOOR_BUNCHES = 40,
+    FLOOR_BUNCHES_MIN = 3, /* that a figure needs, where there is no time for all */
 };
 /* For one run of tens of milliseconds, on a machine whose CPUs others want too. */
 #define FLOOR_LINES_DEADLINE_NS 20000000000u
@@ -27,8 +28,7 @@ struct floor_run {
     _Atomic bool stop; /* nobody will answer any more */
     struct hdr *single;
     double bunch_mean_ns[FLOOR_BUNCHES];
-    bool asked_out;    /* the asking side ran out of time */
-    bool answered_out; /* the answering side did */
+    size_t bunches; /* that were answered whole */
 };
 
 /* One of the two spins in the same way as floor_await, but inlined: what is measured is a load. */
@@ -51,6 +51,8 @@ static inline bool floor_ask(struct floor_run *run, uint32_t n)
     return floor_run_await(run, run->back, 2 * n + 2);
 }
 
+/* Stamped ones and a bunch of unstamped ones in turn, so that there are some of both however early
+ * the time is up. */
 static void *floor_asking_side(void *argument)
 {
     struct floor_run *run = argument;
@@ -58,34 +60,30 @@ static void *floor_asking_side(void *argument)
     bool answered = true;
     for (int i = 0; answered && i < FLOOR_WARMUP; i++)
         answered = floor_ask(run, n++);
-    uint64_t last_ns = clock_now_ns();
-    for (int i = 0; answered && i < FLOOR_ROUND_TRIPS; i++) {
-        answered = floor_ask(run, n++);
-        uint64_t now_ns = clock_now_ns();
-        hdr_record(run->single, (int64_t)(now_ns - last_ns));
-        last_ns = clock_now_ns(); /* anew: recording is not part of the next one */
-    }
-    const int bunch = FLOOR_ROUND_TRIPS / FLOOR_BUNCHES;
     for (int b = 0; answered && b < FLOOR_BUNCHES; b++) {
-        uint64_t begin_ns = clock_now_ns();
-        for (int i = 0; answered && i < bunch; i++)
+        uint64_t last_ns = clock_now_ns();
+        for (int i = 0; answered && i < FLOOR_BUNCH; i++) {
             answered = floor_ask(run, n++);
-        run->bunch_mean_ns[b] = (double)(clock_now_ns() - begin_ns) / bunch;
+            uint64_t now_ns = clock_now_ns();
+            hdr_record(run->single, (int64_t)(now_ns - last_ns));
+            last_ns = clock_now_ns(); /* anew: recording is not part of the next one */
+        }
+        uint64_t begin_ns = clock_now_ns();
+        for (int i = 0; answered && i < FLOOR_BUNCH; i++)
+            answered = floor_ask(run, n++);
+        if (answered)
+            run->bunch_mean_ns[run->bunches++] = (double)(clock_now_ns() - begin_ns) / FLOOR_BUNCH;
+        answered = answered && clock_now_ns() < run->deadline_ns;
     }
-    run->asked_out = !answered;
+    atomic_store(&run->stop, true);
     return NULL;
 }
 
 static void *floor_answering_side(void *argument)
 {
     struct floor_run *run = argument;
-    for (uint32_t n = 0; n < FLOOR_WARMUP + 2 * FLOOR_ROUND_TRIPS; n++) {
-        if (!floor_run_await(run, run->there, 2 * n + 1)) {
-            run->answered_out = true;
-            return NULL;
-        }
+    for (uint32_t n = 0; floor_run_await(run, run->there, 2 * n + 1); n++)
         atomic_store_explicit(run->back, 2 * n + 2, memory_order_release);
-    }
     return NULL;
 }
 
@@ -98,19 +96,19 @@ static enum status floor_bounce(struct floor_cpus cpus, struct floor_run *run, b
     atomic_store(&run->stop, false);
     run->there = &run->lines[0].word;
     run->back = &run->lines[one_line ? 0 : 1].word;
-    run->asked_out = run->answered_out = false;
+    run->bunches = 0;
     hdr_reset(run->single);
     enum status status =
         floor_thread_run_both(cpus, floor_asking_side, floor_answering_side, run, &run->stop, err);
     if (status != ST_OK)
         return status;
-    if (run->asked_out || run->answered_out)
+    if (run->bunches < FLOOR_BUNCHES_MIN)
         return err_set(err, ST_TIMEOUT, "is something else using these CPUs?",
-                       "floor: no answer between CPUs %d and %d in time", cpus.producer,
+                       "floor: too few answers between CPUs %d and %d in time", cpus.producer,
                        cpus.consumer);
     *out = (struct floor_round_trip){
         .p50_ns = (double)hdr_quantile_ns(run->single, 0.5),
-        .mean_ns = floor_median(run->bunch_mean_ns, FLOOR_BUNCHES, FLOOR_BUNCHES),
+        .mean_ns = floor_median(run->bunch_mean_ns, run->bunches, FLOOR_BUNCHES_MIN),
     };
     return ST_OK;
 }
@@ -125,10 +123,11 @@ enum status floor_lines_measure(struct floor_cpus cpus, uint64_t deadline_ns,
         return err_set(err, ST_INVALID, "choose CPUs this process may use",
                        "floor: there is no CPU %d",
                        cpus.producer < 0 ? cpus.producer : cpus.consumer);
-    if (clock_now_ns() >= deadline_ns)
+    uint64_t now_ns = clock_now_ns();
+    if (now_ns >= deadline_ns)
         return err_set(err, ST_TIMEOUT, NULL, "floor: no time left for CPUs %d and %d",
                        cpus.producer, cpus.consumer);
-    struct floor_cache_line made = {.round_trips = FLOOR_ROUND_TRIPS};
+    struct floor_cache_line made = {.round_trips = 0};
     struct floor_run *run = aligned_alloc(_Alignof(struct floor_run), sizeof *run);
     struct hdr *single = hdr_new();
     enum status status;
@@ -137,10 +136,14 @@ enum status floor_lines_measure(struct floor_cpus cpus, uint64_t deadline_ns,
         goto undo;
     }
     run->single = single;
-    run->deadline_ns = deadline_ns;
+    run->deadline_ns = now_ns + (deadline_ns - now_ns) / 2;
     status = floor_bounce(cpus, run, true, &made.one_line, err);
+    made.round_trips = (uint32_t)run->bunches * FLOOR_BUNCH;
+    run->deadline_ns = deadline_ns;
     if (status == ST_OK)
         status = floor_bounce(cpus, run, false, &made.two_lines, err);
+    if (made.round_trips > run->bunches * FLOOR_BUNCH)
+        made.round_trips = (uint32_t)run->bunches * FLOOR_BUNCH;
     if (status == ST_OK)
         *out = made;
 undo:

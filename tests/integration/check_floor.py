@@ -100,8 +100,12 @@ def test_floor_of_a_run(t):
     two_lines = result["floor"]["pairs"][0]["two_lines"]["p50_ns"]
     for cell in result["cells"]:
         floor = cell["floor"]
+        if two_lines is None:  # a busy machine
+            check(floor["handoff_ns"] is None and result["warnings"], "a floor of nothing")
+            continue
         check(abs(floor["handoff_ns"] - two_lines / 2) < 0.11 and
-              floor["latency_ns"] > floor["handoff_ns"], "%s: %s" % (cell["id"], floor))
+              (floor["latency_ns"] is None or floor["latency_ns"] > floor["handoff_ns"]),
+              "%s: %s" % (cell["id"], floor))
     path = os.path.join(out, "floor.json")
     kept = program.read_json(path)
     check(kept["floor"] == result["floor"], "floor.json is another floor than the result's")
