@@ -380,6 +380,32 @@ static void test_fifo(void **state)
     }
 }
 
+/* Under fifo a spinning role keeps its CPU: on a machine with one, both have to have it. */
+static void test_one_cpu(void **state)
+{
+    (void)state;
+    struct err err;
+    cpu_set_t before, one;
+    assert_int_equal(sched_getaffinity(0, sizeof before, &before), 0);
+    CPU_ZERO(&one);
+    for (int cpu = 0; CPU_COUNT(&one) == 0; cpu++)
+        if (CPU_ISSET(cpu, &before))
+            CPU_SET(cpu, &one);
+    struct scenario *scenario =
+        parse("{\"blocks\": [{\"name\": \"a\", \"base\": {\"transport\": \"shm\"}, \"axes\": "
+              "{\"wait\": [\"spin\", \"yield\"], \"scheduling\": [\"other\", \"fifo:1\"]}}]}");
+    assert_int_equal(sched_setaffinity(0, sizeof one, &one), 0);
+    assert_int_equal(scenario_probe(scenario, &err), ST_OK);
+    assert_int_equal(sched_setaffinity(0, sizeof before, &before), 0);
+    bool allowed = privileges_try_fifo(1, &err) == ST_OK;
+    assert_int_equal(scenario->cells[0].runnable, ST_OK);
+    assert_int_equal(scenario->cells[1].runnable, ST_UNAVAILABLE);
+    assert_int_equal(strstr(scenario->cells[1].reason, "has one CPU") != NULL, allowed);
+    assert_int_equal(scenario->cells[2].runnable, ST_OK);
+    assert_int_equal(scenario->cells[3].runnable, allowed ? ST_OK : ST_UNAVAILABLE);
+    scenario_free(scenario);
+}
+
 int main(void)
 {
     random_seed();
@@ -395,6 +421,7 @@ int main(void)
         cmocka_unit_test(test_fifo_remedies),
         cmocka_unit_test(test_throttling),
         cmocka_unit_test(test_fifo),
+        cmocka_unit_test(test_one_cpu),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
