@@ -65,7 +65,7 @@ def launch(program, axes, options=()):
         with open(path, "w") as file:
             json.dump(scenario, file)
         out = os.path.join(folder, "out")
-        run([program, "run", path, "--out", out, "--quiet"] + list(options))
+        run([program, "run", path, "--out", out, "--quiet", "--no-floor"] + list(options))
         with open(os.path.join(out, "result.json")) as file:
             cell = json.load(file)["cells"][0]
     if cell["status"] != "ok":

@@ -222,6 +222,13 @@ static void resume_takes_what_is_there(void **state)
     assert_int_equal(run_floor_measure(&plan, NULL, dir, false, warnings, &floor, &err), ST_OK);
     assert_null(json_get(floor, "marked"));
     cJSON_Delete(floor);
+    static const char newer[] = "{\"schema\": \"handoff-floor\", \"schema_version\": 2,"
+                                " \"floor\": {\"marked\": 1}, \"warnings\": []}";
+    file = fopen(path, "w");
+    assert_true(file && fputs(newer, file) >= 0 && fclose(file) == 0);
+    assert_int_equal(run_floor_measure(&plan, NULL, dir, true, warnings, &floor, &err), ST_OK);
+    assert_null(json_get(floor, "marked"));
+    cJSON_Delete(floor);
     file = fopen(path, "w");
     assert_true(file && fputs("{\"schema\": \"handoff-floor\"", file) >= 0 && fclose(file) == 0);
     assert_int_equal(run_floor_measure(&plan, NULL, dir, true, warnings, &floor, &err), ST_OK);

@@ -67,17 +67,13 @@ class Lab:
             with open(path, "w") as file:
                 json.dump({"name": "validity", "blocks": [{"name": "cell", "base": base}]}, file)
             done = subprocess.run(
-                [self.programs[which], "run", path, "--out", out, "--quiet"] + self.no_floor(),
+                [self.programs[which], "run", path, "--out", out, "--quiet"] + ["--no-floor"],
                 env=dict(os.environ, **(environment or {})), stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE, stderr=subprocess.PIPE, universal_newlines=True, timeout=300)
             if done.returncode != 0 and not may_fail:
                 raise Failure("%s %s failed (%d):\n%s" % (which, base, done.returncode, done.stderr))
             with open(os.path.join(out, "result.json")) as file:
                 return json.load(file)["cells"][0]
-
-    @staticmethod
-    def no_floor():
-        return []
 
 
 def medians(cell):
