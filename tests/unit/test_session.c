@@ -21,6 +21,7 @@
 #include <cmocka.h>
 
 #include "harness/base/json.h"
+#include "harness/measure/clock_counter.h"
 #include "harness/run/role.h"
 #include "harness/run/session.h"
 #include "tests/support/random_input.h"
@@ -285,8 +286,12 @@ static int role_of_this_program(int argc, char **argv)
     const char *wanted = getenv("HANDOFF_FAKE_ROLE");
     size_t length = strlen(argv[2]);
     struct err err;
-    if (!wanted || strncmp(wanted, argv[2], length) != 0 || wanted[length] != ':')
-        return role_main(argc, argv, &err) == ST_OK ? 0 : 1;
+    const char *clock = getenv("HANDOFF_WANTED_CLOCK");
+    if (!wanted || strncmp(wanted, argv[2], length) != 0 || wanted[length] != ':') {
+        if (role_main(argc, argv, &err) != ST_OK)
+            return 1;
+        return clock && strcmp(clock, clock_kind_name(clock_current.kind)) != 0 ? 9 : 0;
+    }
     if (channel_receive(CONTROL_FD, UINT64_MAX, &fake_setup, &err) != ST_OK)
         _exit(7);
     for (size_t i = 0; i < sizeof fakes / sizeof fakes[0]; i++)
@@ -359,6 +364,36 @@ static void a_good_launch_is_good(void **state)
     fold_free(fold);
 }
 
+/* The runner's clock is every role's, with a base of this launch: an old one would show seconds of
+ * difference, which a role refuses. */
+static void the_roles_have_the_runners_clock(void **state)
+{
+    struct clock_trust trust;
+    struct clock_pair pairs[CLOCK_SPEED_PAIRS];
+    struct clock_speed speed;
+    char reason[CLOCK_REASON_BYTES];
+    clock_trust_look(&trust);
+    if (!trust.known || !trust.permitted || !trust.ordered || !trust.invariant)
+        skip();
+    clock_speed_look(pairs);
+    if (!clock_speed_judge(pairs, CLOCK_SPEED_PAIRS, &speed, reason)) {
+        print_message("no counter: %s\n", reason);
+        skip();
+    }
+    clock_current = (struct clock_conversion){
+        .kind = CLOCK_KIND_COUNTER,
+        .counter = pairs[0].counter,
+        .ns = pairs[0].ns - 5000000000u,
+        .mult = (uint64_t)(speed.ns_per_tick * (double)(UINT64_C(1) << CLOCK_SHIFT)),
+    };
+    setenv("HANDOFF_WANTED_CLOCK", clock_kind_name(CLOCK_KIND_COUNTER), 1);
+    a_good_launch_is_good(state);
+    setenv("HANDOFF_WANTED_CLOCK", "CLOCK_MONOTONIC", 1);
+    clock_current = (struct clock_conversion){.kind = CLOCK_KIND_MONOTONIC};
+    a_good_launch_is_good(state);
+    unsetenv("HANDOFF_WANTED_CLOCK");
+}
+
 static void a_role_that_breaks_the_protocol_fails_its_launch(void **state)
 {
     (void)state;
@@ -391,6 +426,7 @@ int main(int argc, char **argv)
     random_seed();
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_good_launch_is_good),
+        cmocka_unit_test(the_roles_have_the_runners_clock),
         cmocka_unit_test(a_role_that_breaks_the_protocol_fails_its_launch),
         cmocka_unit_test(a_good_launch_is_good),
     };
