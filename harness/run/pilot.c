@@ -36,7 +36,7 @@ static enum status pilot_launch(const struct pilot_context *context, const struc
         .cell = &cell->cell,
         .frames = frames,
         .warmup = 1,
-        .seed = plan->seed & ((UINT64_C(1) << 53) - 1),
+        .seed = plan_launch_seed(plan, 0),
         .cpus = cell->cpus,
         .tolerance_ns = context->tolerance_ns,
         .guard = context->guard,

@@ -341,6 +341,11 @@ enum status plan_resume(struct plan *plan, const struct scenario *scenario, cons
     return status;
 }
 
+uint64_t plan_launch_seed(const struct plan *plan, uint32_t launch)
+{
+    return (plan->seed + launch) & ((UINT64_C(1) << 53) - 1);
+}
+
 uint64_t plan_launch_expected_ns(const struct plan_cell *cell, const struct scenario *scenario)
 {
     const struct block *block = &scenario->blocks[cell->cell.block_index];

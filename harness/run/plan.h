@@ -58,6 +58,10 @@ enum status plan_write(const struct plan *plan, const struct scenario *scenario,
 enum status plan_resume(struct plan *plan, const struct scenario *scenario, const char *dir,
                         struct err *err);
 
+/* The seed of launch k, the same for all cells: those that are compared had the same frames and,
+ * where gaps are random, the same schedule. Below 2^53. */
+uint64_t plan_launch_seed(const struct plan *plan, uint32_t launch);
+
 /* Nanoseconds one launch of a cell should take, processes started and ended included. */
 uint64_t plan_launch_expected_ns(const struct plan_cell *cell, const struct scenario *scenario);
 

@@ -192,9 +192,7 @@ static enum status runner_launch(struct runner *runner, size_t order, struct run
         .order = (uint32_t)order,
         .frames = cell->result.frames,
         .warmup = cell->result.warmup,
-        /* The same for launch k of every cell: with random gaps, neighbours that are compared had
-         * the same schedule. */
-        .seed = (runner->plan.seed + planned->launch) & ((UINT64_C(1) << 53) - 1),
+        .seed = plan_launch_seed(&runner->plan, planned->launch),
         .cpus = cell->cpus,
         .expected_ns = expected_ns,
         .tolerance_ns = runner_tolerance_ns(runner),

@@ -129,6 +129,12 @@ static void launches_are_interleaved_in_seeded_rounds(void **state)
         }
         assert_int_equal(seen, 0x3f);
     }
+    /* Launch k is of one seed in all cells, and of another than launch k + 1. */
+    for (uint32_t k = 0; k < 7; k++) {
+        assert_true(plan_launch_seed(&plan, k) < (uint64_t)1 << 53);
+        assert_true(plan_launch_seed(&plan, k) == plan_launch_seed(&again, k));
+        assert_true(plan_launch_seed(&plan, k) != plan_launch_seed(&plan, k + 1));
+    }
     size_t bytes = plan.launch_count * sizeof *plan.launches;
     assert_memory_equal(plan.launches, again.launches, bytes);
     assert_int_not_equal(memcmp(plan.launches, other.launches, bytes), 0);
