@@ -32,10 +32,8 @@ static void search_keep(struct search_work *work, const struct launch_outcome *o
     work->outcome.fold = work->fold;
 }
 
-/* What a session that ended in order says about its rate. */
-static void search_judge(const struct search_work *work, struct search_step *step)
+void search_judge(const struct fold *fold, uint64_t bound_ns, struct search_step *step)
 {
-    const struct fold *fold = work->trial;
     const uint64_t unfinished = fold->sent_frames - fold->finished_frames;
     const uint64_t skipped = fold->integrity.skipped;
     stats_launch_quantile(fold->intervals[INTERVAL_response], fold->infinite[INTERVAL_response],
@@ -43,15 +41,15 @@ static void search_judge(const struct search_work *work, struct search_step *ste
     step->dropped = skipped > unfinished ? skipped : unfinished;
     step->verdict = SEARCH_MISSED;
     if (step->dropped > 0) {
-        snprintf(step->reason, sizeof step->reason, "%llu frames were dropped",
-                 (unsigned long long)step->dropped);
-    } else if (!(step->p99_ns <= (double)work->bound_ns)) {
+        snprintf(step->reason, sizeof step->reason, "%llu of %llu frames were dropped",
+                 (unsigned long long)step->dropped, (unsigned long long)fold->sent_frames);
+    } else if (!(step->p99_ns <= (double)bound_ns)) {
         double pacing_ns = NAN;
         stats_launch_quantile(fold->intervals[INTERVAL_pacing], 0, STATS_P99, &pacing_ns);
         snprintf(step->reason, sizeof step->reason,
                  "the p99 of response is %.1f us, above the bound of %.0f us (that of pacing: "
                  "%.1f us)",
-                 step->p99_ns / 1e3, (double)work->bound_ns / 1e3, pacing_ns / 1e3);
+                 step->p99_ns / 1e3, (double)bound_ns / 1e3, pacing_ns / 1e3);
     } else {
         step->verdict = SEARCH_PASSED;
     }
@@ -80,7 +78,7 @@ static enum status search_session(void *context, struct search_step *step, struc
     if (status != ST_OK)
         return status;
     if (outcome.status == ST_OK) {
-        search_judge(work, step);
+        search_judge(work->trial, work->bound_ns, step);
     } else {
         step->verdict = outcome.status == ST_TIMEOUT ? SEARCH_MISSED : SEARCH_BROKEN;
         snprintf(step->reason, sizeof step->reason, "%.*s", (int)sizeof step->reason - 1,

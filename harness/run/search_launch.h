@@ -15,6 +15,10 @@ struct search_launch {
     void *context;
 };
 
+/* What a session that ended in order says about its rate: p99, dropped, verdict and reason. Without
+ * frames enough for a p99 it misses. */
+void search_judge(const struct fold *fold, uint64_t bound_ns, struct search_step *step);
+
 /* Runs the launch: like session_run, and in *search what was tried. *outcome and `fold` are those
  * of the highest rate that passed, or of the step that says why there is none: then the outcome is
  * a failure with a reason that names the rate. A rate that cannot be kept (no end at its deadline) is

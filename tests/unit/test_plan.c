@@ -170,8 +170,8 @@ static void baselines_run_beside_their_cells(void **state)
         bool rated = cell->cell.pacing == PACING_RATE;
         assert_int_equal(cell->baseline != PLAN_NO_BASELINE, rated);
         assert_int_equal(cell->result.baseline != NULL, rated);
-        cell->result.frames = 100 + i;
-        cell->result.warmup = 50 - i;
+        cell->result.frames = 1 + (uint32_t)random_below(1000);
+        cell->result.warmup = (uint32_t)random_below(100);
         if (!rated)
             continue;
         needing++;

@@ -10,7 +10,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "harness/run/search.h"
+#include "harness/run/search_launch.h"
 #include "tests/support/random_input.h"
 
 /* A machine that keeps rates up to a limit. */
@@ -165,6 +165,49 @@ static void a_step_has_frames_for_its_p99(void **state)
     assert_int_equal(search_steps_max(&cell), 1);
 }
 
+/* 1000 frames, of which the slowest `slow` took 2 ms and the others 1 us. */
+static struct search_step judge(uint64_t slow, uint64_t lost, uint64_t skipped_in_warmup)
+{
+    struct search_step step = {.rate_hz = 60, .p99_ns = NAN, .verdict = SEARCH_BROKEN};
+    struct fold *fold = fold_new();
+    hdr_record_count(fold->intervals[INTERVAL_response], 1000, 1000 - slow - lost);
+    hdr_record_count(fold->intervals[INTERVAL_response], 2000000, slow);
+    fold->infinite[INTERVAL_response] = lost;
+    fold->sent_frames = 1000;
+    fold->finished_frames = 1000 - lost;
+    fold->integrity.skipped = lost + skipped_in_warmup;
+    search_judge(fold, 1500000, &step);
+    fold_free(fold);
+    return step;
+}
+
+static void a_step_passes_under_its_bound_without_a_drop(void **state)
+{
+    (void)state;
+    struct search_step step = judge(5, 0, 0);
+    assert_int_equal(step.verdict, SEARCH_PASSED);
+    assert_true(step.p99_ns == 1000 && step.dropped == 0 && !step.reason[0]);
+    step = judge(50, 0, 0);
+    assert_int_equal(step.verdict, SEARCH_MISSED);
+    assert_true(fabs(step.p99_ns - 2e6) < 2e3);
+    assert_non_null(strstr(step.reason, "above the bound of 1500 us"));
+    /* One frame in a thousand does not move the p99, and was dropped all the same. */
+    step = judge(0, 1, 0);
+    assert_int_equal(step.verdict, SEARCH_MISSED);
+    assert_true(step.p99_ns == 1000 && step.dropped == 1);
+    assert_string_equal(step.reason, "1 of 1000 frames were dropped");
+    assert_int_equal(judge(0, 0, 2).verdict, SEARCH_MISSED);
+    assert_true(isinf(judge(0, 50, 0).p99_ns));
+    /* Too few for a p99: nothing that could be under the bound. */
+    struct fold *few = fold_new();
+    hdr_record_count(few->intervals[INTERVAL_response], 1000, 300);
+    few->sent_frames = few->finished_frames = 300;
+    step.p99_ns = NAN;
+    search_judge(few, 1500000, &step);
+    assert_int_equal(step.verdict, SEARCH_MISSED);
+    fold_free(few);
+}
+
 int main(void)
 {
     random_seed();
@@ -175,6 +218,7 @@ int main(void)
         cmocka_unit_test(none_that_passes_is_told_at_once),
         cmocka_unit_test(what_breaks_ends_the_search),
         cmocka_unit_test(a_step_has_frames_for_its_p99),
+        cmocka_unit_test(a_step_passes_under_its_bound_without_a_drop),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
