@@ -1,0 +1,146 @@
+/* plan_file.c: DIR/plan.json: what `--resume` goes on with, and what it refuses to. See plan.h. */
+#include "harness/run/plan.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "harness/base/json.h"
+#include "harness/run/build_info.h"
+
+#define PLAN_SCHEMA_VERSION 1
+#define PLAN_BYTES_MAX ((size_t)16 << 20)
+/* What a scenario or a pilot may ask for at most. */
+#define PLAN_FRAMES_MAX 1000000
+
+/* Launches of two builds, or of two machines, are not launches of one cell. */
+static void plan_build(char *text, size_t size)
+{
+    const struct build_info info = build_info();
+    snprintf(text, size, "%s %s %s %s", info.version, info.commit, info.compiler, info.build_type);
+}
+
+/* A number that tells this machine from others and nothing else of it (FNV-1a of its id or
+ * name). */
+static uint64_t plan_machine(void)
+{
+    char id[256] = "";
+    FILE *file = fopen("/etc/machine-id", "re");
+    if ((!file || !fgets(id, sizeof id, file)) && gethostname(id, sizeof id - 1) != 0)
+        id[0] = 0;
+    if (file)
+        fclose(file);
+    uint64_t hash = UINT64_C(0xcbf29ce484222325);
+    for (const char *at = id; *at; at++)
+        hash = (hash ^ (unsigned char)*at) * UINT64_C(0x100000001b3);
+    return hash;
+}
+
+static void plan_path(const char *dir, char *path, size_t size)
+{
+    snprintf(path, size, "%s/plan.json", dir);
+}
+
+enum status plan_write(const struct plan *plan, const struct scenario *scenario, const char *dir,
+                       struct err *err)
+{
+    char path[4096], build[128];
+    plan_path(dir, path, sizeof path);
+    plan_build(build, sizeof build);
+    cJSON *json = cJSON_CreateObject();
+    cJSON *cells = cJSON_CreateArray();
+    bool ok = json_add_string(json, "schema", "handoff-plan") &&
+              json_add_u64(json, "schema_version", PLAN_SCHEMA_VERSION) &&
+              json_add_string(json, "scenario", scenario->name) &&
+              json_add_string(json, "build", build) &&
+              json_add_u64_text(json, "machine", plan_machine()) &&
+              json_add_u64_text(json, "seed", plan->seed) && json_add(json, "cells", cells);
+    for (size_t i = 0; ok && i < plan->cell_count; i++) {
+        const struct plan_cell *cell = &plan->cells[i];
+        cJSON *item = cJSON_CreateObject();
+        ok = json_add_string(item, "id", cell->cell.id) &&
+             json_add_u64(item, "launches", cell->result.launches_planned) &&
+             json_add_u64(item, "frames", cell->result.frames) &&
+             json_add_u64(item, "warmup_frames", cell->result.warmup) &&
+             json_add_u64(item, "frame_ns", cell->frame_ns) &&
+             json_add_string(item, "failure", cell->result.failure) &&
+             json_add_string(item, "failure_hint", cell->result.failure_hint);
+        ok = json_append(cells, item) && ok;
+    }
+    enum status status = ok ? json_write_file(path, json, true, err)
+                            : err_set(err, ST_NO_MEMORY, NULL, "out of memory for the plan");
+    cJSON_Delete(json);
+    return status;
+}
+
+static enum status plan_differs(const char *path, const char *what, struct err *err)
+{
+    return err_set(err, ST_INVALID,
+                   "resume with the scenario file and options the run was started with, or start a "
+                   "new run in another --out",
+                   "%s: the run in this folder differs: %s", path, what);
+}
+
+static enum status plan_resume_cell(struct plan_cell *cell, const cJSON *item, const char *path,
+                                    struct err *err)
+{
+    int64_t launches, frames, warmup, frame_ns;
+    if (strcmp(json_get_string(item, "id", ""), cell->cell.id) != 0)
+        return plan_differs(path, "its cells are others", err);
+    if (!json_whole(json_get(item, "launches"), 0, 1000, &launches) ||
+        !json_whole(json_get(item, "frames"), launches > 0, PLAN_FRAMES_MAX, &frames) ||
+        !json_whole(json_get(item, "warmup_frames"), 0, launches > 0 ? PLAN_FRAMES_MAX : UINT32_MAX,
+                    &warmup) ||
+        !json_whole(json_get(item, "frame_ns"), 0, INT64_C(1) << 53, &frame_ns))
+        return err_set(err, ST_CORRUPT, "start a new run", "%s: not a plan", path);
+    if ((cell->cell.frames != 0 && cell->cell.frames != frames) ||
+        (cell->cell.warmup != UINT32_MAX && cell->cell.warmup != warmup))
+        return plan_differs(path, "its frame counts are others", err);
+    if ((uint32_t)launches != cell->result.launches_planned &&
+        json_get_string(item, "failure", "")[0] == 0)
+        return plan_differs(path, "its number of launches is another", err);
+    cell->result.launches_planned = (uint32_t)launches;
+    cell->result.frames = (uint32_t)frames;
+    cell->result.warmup = (uint32_t)warmup;
+    cell->frame_ns = (uint64_t)frame_ns;
+    snprintf(cell->result.failure, sizeof cell->result.failure, "%s",
+             json_get_string(item, "failure", ""));
+    snprintf(cell->result.failure_hint, sizeof cell->result.failure_hint, "%s",
+             json_get_string(item, "failure_hint", ""));
+    return ST_OK;
+}
+
+enum status plan_resume(struct plan *plan, const struct scenario *scenario, const char *dir,
+                        struct err *err)
+{
+    char path[4096];
+    cJSON *json = NULL;
+    plan_path(dir, path, sizeof path);
+    enum status status = json_read_file(path, PLAN_BYTES_MAX, &json, err);
+    if (status != ST_OK)
+        return err_context(err, "nothing to resume");
+    const cJSON *cells = json_get(json, "cells");
+    uint64_t seed, machine;
+    char build[128];
+    plan_build(build, sizeof build);
+    if (strcmp(json_get_string(json, "schema", ""), "handoff-plan") != 0 ||
+        json_get_number(json, "schema_version", 0) != PLAN_SCHEMA_VERSION ||
+        !json_get_u64_text(json, "seed", &seed) || !json_get_u64_text(json, "machine", &machine) ||
+        !cJSON_IsArray(cells))
+        status = err_set(err, ST_CORRUPT, "start a new run", "%s: not a plan", path);
+    else if (strcmp(json_get_string(json, "scenario", ""), scenario->name) != 0 ||
+             (size_t)cJSON_GetArraySize(cells) != plan->cell_count)
+        status = plan_differs(path, "it is another scenario, or another choice of cells", err);
+    else if (strcmp(json_get_string(json, "build", ""), build) != 0)
+        status = plan_differs(path, "another build of handoff began it", err);
+    else if (machine != plan_machine())
+        status = plan_differs(path, "it was begun on another machine", err);
+    size_t index = 0;
+    for (const cJSON *item = cells ? cells->child : NULL; item && status == ST_OK;
+         item = item->next)
+        status = plan_resume_cell(&plan->cells[index++], item, path, err);
+    if (status == ST_OK)
+        plan->seed = seed;
+    cJSON_Delete(json);
+    return status;
+}
