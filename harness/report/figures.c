@@ -81,6 +81,12 @@ struct figure report_cpu_percent(const struct report_cell *cell, const char *rol
     return figure_read(json_get(json_get(json_get(cell->json, "cpu"), role), "percent"), "");
 }
 
+struct figure report_cpu_net(const struct report_cell *cell)
+{
+    return figure_read(
+        json_get(json_get(json_get(cell->json, "cpu"), "system_less_null"), "percent"), "");
+}
+
 struct figure report_cpu_both(const struct report_cell *cell)
 {
     struct figure producer = report_cpu_percent(cell, "producer");
@@ -92,6 +98,24 @@ struct figure report_cpu_both(const struct report_cell *cell)
         both.launches = producer.launches;
     }
     return both;
+}
+
+double report_floor_ns(const struct report_cell *cell, const char *interval)
+{
+    char name[32];
+    snprintf(name, sizeof name, "%.24s_ns", interval);
+    double ns = json_get_number(json_get(cell->json, "floor"), name, 0);
+    return isfinite(ns) && ns > 0 ? ns : 0;
+}
+
+double report_floor_multiple(const struct report_cell *cell, const char *interval)
+{
+    double floor_ns = report_floor_ns(cell, interval);
+    struct figure median = report_quantile(cell, interval, "p50");
+    if (floor_ns <= 0 || median.state != FIGURE_KNOWN || median.value <= 0)
+        return 0;
+    double multiple = median.value / floor_ns;
+    return isfinite(multiple) ? multiple : 0;
 }
 
 const char *report_histogram(const cJSON *cell_or_launch, const char *interval, double *infinite)
@@ -120,37 +144,6 @@ bool report_axis_is(const struct report_cell *cell, const char *axis, const char
 {
     char value[REPORT_AXIS_BYTES];
     return strncmp(report_axis(cell, axis, value), prefix, strlen(prefix)) == 0;
-}
-
-const char *report_axis_pretty(const struct report_cell *cell, const char *axis, char *value)
-{
-    char raw[REPORT_AXIS_BYTES];
-    report_axis(cell, axis, raw);
-    double number;
-    unsigned width, height, channels;
-    int used = 0;
-    if (strcmp(axis, "pacing") == 0 && sscanf(raw, "rate:%lf%n", &number, &used) == 1 &&
-        raw[used] == '\0') {
-        char count[FIGURE_BYTES];
-        if (number >= 1000 && number < 1e15)
-            snprintf(value, REPORT_AXIS_BYTES, "%.30s frames/s", format_count(number, count));
-        else
-            snprintf(value, REPORT_AXIS_BYTES, "%.6g frames/s", number);
-    } else if (strcmp(axis, "pacing") == 0 && strcmp(raw, "pingpong") == 0) {
-        strcpy(value, "ping-pong");
-    } else if (strcmp(axis, "pacing") == 0 && strcmp(raw, "max") == 0) {
-        strcpy(value, "maximum rate");
-    } else if (strcmp(axis, "frame") == 0 &&
-               sscanf(raw, "%9ux%9ux%9u%n", &width, &height, &channels, &used) == 3 &&
-               raw[used] == '\0') {
-        snprintf(value, REPORT_AXIS_BYTES, "%u×%u×%u", width, height, channels);
-    } else if (strcmp(axis, "wait") == 0 && sscanf(raw, "poll:%9u%n", &width, &used) == 1 &&
-               raw[used] == '\0') {
-        snprintf(value, REPORT_AXIS_BYTES, "poll %u µs", width);
-    } else {
-        snprintf(value, REPORT_AXIS_BYTES, "%s", raw);
-    }
-    return value;
 }
 
 static const char *const integrity_errors[] = {"torn", "lost", "repeated", "reordered"};

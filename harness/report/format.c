@@ -38,6 +38,25 @@ char *format_ns(double value_ns, char *text)
     return text;
 }
 
+char *format_bound(double value_ns, char *text)
+{
+    static const char *const units[] = {"ns", "µs", "ms", "s"};
+    size_t unit = 0;
+    double value = value_ns;
+    while (fabs(value) >= 1000 && unit < 3) {
+        value /= 1000;
+        unit++;
+    }
+    snprintf(text, FIGURE_BYTES, "%.6g %s", value, units[unit]);
+    return text;
+}
+
+char *format_multiple(double multiple, char *text)
+{
+    snprintf(text, FIGURE_BYTES, multiple < 9.95 ? "%.1f×" : "%.0f×", fmin(multiple, 1e15));
+    return text;
+}
+
 char *format_count(double value, char *text)
 {
     if (!isfinite(value) || fabs(value) >= 1e18) {
@@ -105,7 +124,7 @@ static char *number_format(double value, enum figure_unit unit, char *text)
     else if (unit == UNIT_GB_PER_S && value < 0.00995)
         snprintf(text, FIGURE_BYTES, "%.3f", value);
     else if (unit == UNIT_PERCENT)
-        snprintf(text, FIGURE_BYTES, "%.*f", value < 9.95 ? 1 : 0, value);
+        snprintf(text, FIGURE_BYTES, "%.*f", fabs(value) < 9.95 ? 1 : 0, value);
     else
         digits_format(value, text);
     return text;

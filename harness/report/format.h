@@ -28,6 +28,10 @@ enum figure_unit {
 /* All write into `text` of at least FIGURE_BYTES and return it. */
 char *format_ns(double value_ns, char *text);
 char *format_figure(const struct figure *figure, enum figure_unit unit, char *text);
+/* A time that was chosen, not measured: as few digits as it has, "200 µs", "1 ms", "1.5 ms". */
+char *format_bound(double value_ns, char *text);
+/* "1.2×", "110×": a multiple of something. */
+char *format_multiple(double multiple, char *text);
 /* "6.22 MB": decimal units. */
 char *format_bytes(double bytes, char *text);
 /* Whole number with thousands separators: "24,883,200". */

@@ -7,14 +7,6 @@
 
 #include "harness/base/json.h"
 
-/* Steals a text's characters; NULL on failure. */
-static char *text_take(struct text *text)
-{
-    if (!text->data)
-        text_add(text, "");
-    return text->failed ? NULL : text->data;
-}
-
 /* Whether two cells have the same value on an axis. */
 static bool axis_same(const struct report_cell *a, const struct report_cell *b, const char *axis)
 {
@@ -52,110 +44,6 @@ static void block_find_bound(struct report_block *block)
     }
 }
 
-/* Appends an axis' value to "a · b", with `between` in between. */
-static void label_join(struct text *text, const struct report_cell *cell, const char *axis,
-                       const char *between)
-{
-    char value[REPORT_AXIS_BYTES];
-    const char *pretty = report_axis_pretty(cell, axis, value);
-    if (!pretty[0])
-        return;
-    if (text->used_bytes)
-        text_add(text, between);
-    if (strcmp(axis, "slots") == 0)
-        text_addf(text, "%s slots", pretty);
-    else
-        text_add_plain(text, pretty);
-}
-
-static void label_add(struct text *text, const struct report_cell *cell, const char *axis)
-{
-    label_join(text, cell, axis, " · ");
-}
-
-/* Which of the axes that vary go into a label. */
-enum label_axes { LABEL_ALL, LABEL_COMPARED, LABEL_OTHERS, LABEL_NAME };
-
-/* They stand in the block's order, but the compared one and what follows from it come first. */
-static char *label_make(const struct report_block *block, const struct report_cell *cell,
-                        enum label_axes axes)
-{
-    struct text text = {0};
-    for (size_t i = 0; axes != LABEL_OTHERS && i < block->varying_count; i++)
-        if (strcmp(block->varying[i], block->compare) == 0)
-            label_add(&text, cell, block->varying[i]);
-    for (size_t i = 0; axes != LABEL_OTHERS && i < block->varying_count; i++)
-        if (axes != LABEL_NAME && block->bound[i] && strcmp(block->varying[i], block->compare) != 0)
-            label_join(&text, cell, block->varying[i], " + ");
-    for (size_t i = 0; axes != LABEL_COMPARED && axes != LABEL_NAME && i < block->varying_count;
-         i++)
-        if (!block->bound[i])
-            label_add(&text, cell, block->varying[i]);
-    return text_take(&text);
-}
-
-static bool block_varies(const struct report_block *block, const char *axis)
-{
-    for (size_t i = 0; i < block->varying_count; i++)
-        if (strcmp(block->varying[i], axis) == 0)
-            return true;
-    return false;
-}
-
-/* What all cells of the block share, of the axes that a heading should name. */
-static char *constants_make(const struct report_block *block)
-{
-    static const char *const named[] = {"transport", "wait",   "frame", "pacing",
-                                        "kernel",    "access", "fill",  "slots"};
-    struct text text = {0};
-    for (size_t i = 0; block->cell_count && i < sizeof named / sizeof named[0]; i++) {
-        char value[REPORT_AXIS_BYTES];
-        if (block_varies(block, named[i]) || !report_axis(&block->cells[0], named[i], value)[0])
-            continue;
-        if (strcmp(named[i], "kernel") == 0 || strcmp(named[i], "access") == 0 ||
-            strcmp(named[i], "fill") == 0) {
-            text_addf(&text, "%s%s ", text.used_bytes ? " · " : "", named[i]);
-            text_add_plain(&text, value);
-        } else {
-            label_add(&text, &block->cells[0], named[i]);
-        }
-    }
-    return text_take(&text);
-}
-
-/* "At 60 frames/s of 1920×1080×3 (6.22 MB), kernel checksum": the start of a sentence. */
-static char *sentence_make(const struct report_block *block, const struct report_cell *cell)
-{
-    struct text text = {0};
-    char value[REPORT_AXIS_BYTES], size[FIGURE_BYTES];
-    const char *pacing = report_axis_pretty(cell, "pacing", value);
-    if (report_axis_is(cell, "pacing", "rate:"))
-        text_addf(&text, "At %s", pacing);
-    else if (report_axis_is(cell, "pacing", "pingpong"))
-        text_add(&text, "With one frame in flight");
-    else if (report_axis_is(cell, "pacing", "max"))
-        text_add(&text, "As fast as the slots allow");
-    else
-        text_add(&text, "In this run");
-    const char *frame = report_axis_pretty(cell, "frame", value);
-    double bytes = json_get_number(cell->json, "payload_bytes", 0);
-    if (frame[0] && bytes > 0) {
-        text_add(&text, report_axis_is(cell, "pacing", "rate:") ? " of " : " at ");
-        text_add_plain(&text, frame);
-        text_addf(&text, " (%s)", format_bytes(bytes, size));
-    }
-    for (size_t i = 0; i < block->varying_count; i++) {
-        const char *axis = block->varying[i];
-        if (block->bound[i] || strcmp(axis, "frame") == 0 || strcmp(axis, "pacing") == 0)
-            continue;
-        text_add(&text, ", ");
-        text_add_plain(&text, axis);
-        text_add(&text, " ");
-        text_add_plain(&text, report_axis_pretty(cell, axis, value));
-    }
-    return text_take(&text);
-}
-
 static bool cells_share_group(const struct report_block *block, const struct report_cell *a,
                               const struct report_cell *b)
 {
@@ -178,7 +66,7 @@ static bool group_add(struct report_block *block, size_t index)
         group = &block->groups[block->group_count];
         group->cells = calloc(block->cell_count, sizeof *group->cells);
         group->context = block->compare[0] ? label_make(block, cell, LABEL_OTHERS) : calloc(1, 1);
-        group->sentence = sentence_make(block, cell);
+        group->sentence = label_sentence(block, cell);
         block->group_count++;
         if (!group->cells || !group->context || !group->sentence)
             return false;
@@ -188,12 +76,25 @@ static bool group_add(struct report_block *block, size_t index)
     return true;
 }
 
+static bool baselines_finish(struct report_block *block)
+{
+    for (size_t i = 0; i < block->baseline_count; i++) {
+        struct report_cell *cell = &block->baselines[i];
+        cell->label = label_baseline(block, cell);
+        cell->short_label = cell->label ? strdup(cell->label) : NULL;
+        cell->name = cell->label ? strdup(cell->label) : NULL;
+        if (!cell->label || !cell->short_label || !cell->name)
+            return false;
+    }
+    return true;
+}
+
 /* Groups and labels, once all cells are there. */
 static bool block_finish(struct report_block *block)
 {
     block_find_varying(block);
     block_find_bound(block);
-    block->constants = constants_make(block);
+    block->constants = label_of_block(block);
     block->groups = calloc(block->cell_count + 1, sizeof *block->groups);
     if (!block->groups || !block->constants)
         return false;
@@ -205,16 +106,13 @@ static bool block_finish(struct report_block *block)
         if (!cell->label || !cell->short_label || !cell->name || !group_add(block, i))
             return false;
         if (!cell->label[0]) { /* the only cell of its block */
-            struct text label = {0};
-            label_add(&label, cell, "transport");
-            label_join(&label, cell, "wait", " + ");
             free(cell->label);
-            cell->label = text_take(&label);
+            cell->label = label_of_lone_cell(cell);
             if (!cell->label)
                 return false;
         }
     }
-    return true;
+    return baselines_finish(block);
 }
 
 /* The cells of block `index`, in the result's order. */
@@ -223,14 +121,17 @@ static bool block_collect(struct report_block *block, const cJSON *cells, size_t
 {
     const cJSON *json;
     block->cells = calloc((size_t)cJSON_GetArraySize(cells) + 1, sizeof *block->cells);
-    if (!block->cells)
+    block->baselines = calloc((size_t)cJSON_GetArraySize(cells) + 1, sizeof *block->baselines);
+    if (!block->cells || !block->baselines)
         return false;
     cJSON_ArrayForEach (json, cells) {
         int64_t of_block;
         if (!json_whole(json_get(json, "block"), 0, (int64_t)block_count - 1, &of_block) ||
             (size_t)of_block != index)
             continue;
-        struct report_cell *cell = &block->cells[block->cell_count++];
+        struct report_cell *cell = json_get_bool(json, "baseline", false)
+                                       ? &block->baselines[block->baseline_count++]
+                                       : &block->cells[block->cell_count++];
         cell->json = json;
         cell->id = json_get_string(json, "id", "");
         cell->status = json_get_string(json, "status", "");
@@ -302,23 +203,38 @@ undo_open:
     return err_set(err, ST_NO_MEMORY, NULL, "out of memory reading the result");
 }
 
+const struct report_cell *report_any_cell(const struct report_block *block, size_t index)
+{
+    if (index < block->cell_count)
+        return &block->cells[index];
+    index -= block->cell_count;
+    return index < block->baseline_count ? &block->baselines[index] : NULL;
+}
+
+static void cell_free(struct report_cell *cell)
+{
+    free(cell->label);
+    free(cell->short_label);
+    free(cell->name);
+}
+
 void report_free(struct report *report)
 {
     if (!report)
         return;
     for (size_t i = 0; report->blocks && i < report->block_count; i++) {
         struct report_block *block = &report->blocks[i];
-        for (size_t j = 0; j < block->cell_count; j++) {
-            free(block->cells[j].label);
-            free(block->cells[j].short_label);
-            free(block->cells[j].name);
-        }
+        for (size_t j = 0; j < block->cell_count; j++)
+            cell_free(&block->cells[j]);
+        for (size_t j = 0; j < block->baseline_count; j++)
+            cell_free(&block->baselines[j]);
         for (size_t j = 0; j < block->group_count; j++) {
             free(block->groups[j].context);
             free(block->groups[j].sentence);
             free(block->groups[j].cells);
         }
         free(block->cells);
+        free(block->baselines);
         free(block->groups);
         free(block->constants);
     }

@@ -53,6 +53,10 @@ struct report_block {
     size_t cell_count;
     struct report_group *groups;
     size_t group_count;
+    /* Cells that only measure what the pacer costs. They are in no group and are compared with
+     * nothing; their labels hold the axes that tell them apart. */
+    struct report_cell *baselines;
+    size_t baseline_count;
 };
 
 struct report {
@@ -67,6 +71,9 @@ struct report {
  * caller frees; `json` stays the caller's, must live longer, and must come from a parser: numbers
  * added with json_add_u64 are raw text until they have been through one. */
 enum status report_open(const cJSON *json, struct report **report, struct err *err);
+/* Cell `index` of a block, its baselines after the others; NULL beyond them. For what is counted or
+ * listed whatever a cell is for. */
+const struct report_cell *report_any_cell(const struct report_block *block, size_t index);
 /* Safe on NULL. */
 void report_free(struct report *report);
 
@@ -79,14 +86,51 @@ struct figure report_throughput(const struct report_cell *cell, const char *name
 struct figure report_cpu_percent(const struct report_cell *cell, const char *role);
 /* Both roles together, without an interval. */
 struct figure report_cpu_both(const struct report_cell *cell);
+/* The whole system's less that of the cell's baseline, in per cent of one CPU; may be negative. */
+struct figure report_cpu_net(const struct report_cell *cell);
+/* The least that this machine needs for this cell's work in `interval` ("handoff", "latency"), in
+ * nanoseconds; 0 when the result does not say. */
+double report_floor_ns(const struct report_cell *cell, const char *interval);
+/* The cell's p50 as a multiple of that; 0 without either. */
+double report_floor_multiple(const struct report_cell *cell, const char *interval);
 /* The base64 histogram of an interval of a cell or of one launch; NULL without one. */
 const char *report_histogram(const cJSON *cell_or_launch, const char *interval, double *infinite);
 
 /* The value of an axis as the result has it, "rate:60"; "" when absent. */
 const char *report_axis(const struct report_cell *cell, const char *axis, char *value);
-/* The same as people say it: "60 frames/s". */
-const char *report_axis_pretty(const struct report_cell *cell, const char *axis, char *value);
 bool report_axis_is(const struct report_cell *cell, const char *axis, const char *prefix);
+
+/* ---- labels.c: what cells, groups and blocks are called; NULL when out of memory, else the caller
+ * frees --------------------------------------------------------------------------------------- */
+
+/* Which of the axes that vary go into a label. */
+enum label_axes { LABEL_ALL, LABEL_COMPARED, LABEL_OTHERS, LABEL_NAME };
+char *label_make(const struct report_block *block, const struct report_cell *cell,
+                 enum label_axes axes);
+/* The only cell of its block, of which no axis varies. */
+char *label_of_lone_cell(const struct report_cell *cell);
+/* What all cells of the block share, of the axes that a heading should name. */
+char *label_of_block(const struct report_block *block);
+/* "At 60 frames/s of 1920×1080×3 (6.22 MB), kernel checksum": the start of a sentence. */
+char *label_sentence(const struct report_block *block, const struct report_cell *cell);
+/* What tells the block's baselines apart: "baseline · idle states held off". */
+char *label_baseline(const struct report_block *block, const struct report_cell *cell);
+
+/* ---- names.c: axes and their values as people say them --------------------------------------- */
+
+/* "60 frames/s", "real-time priority 50"; the value itself where there is nothing better. */
+const char *report_axis_pretty(const struct report_cell *cell, const char *axis, char *value);
+/* Whether the pretty value says by itself which axis it is of; the others need the axis beside. */
+bool report_axis_speaks(const char *axis);
+/* The axis of a heading: "timer slack", "real-time" …; the axis itself where it will do. */
+const char *report_axis_title(const char *axis);
+/* Whether frames come when a schedule says so: then there is a response. */
+bool report_cell_is_scheduled(const struct report_cell *cell);
+/* Whether the cell searched for its highest rate; *bound_ns is what its response had to keep. */
+bool report_cell_searches(const struct report_cell *cell, double *bound_ns);
+/* Whether the axis has the value that it has where a scenario does not name it; false for axes that
+ * this version does not know. */
+bool report_axis_is_default(const struct report_cell *cell, const char *axis);
 
 /* Torn, lost, repeated and reordered together; -1 when the cell does not say. */
 double report_integrity_errors(const struct report_cell *cell);

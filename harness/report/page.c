@@ -38,9 +38,9 @@ static void extent_format(const struct report *report, struct text *text)
     const cJSON *run = json_get(report->json, "run");
     size_t cells = 0, launches = 0;
     char count[FIGURE_BYTES];
+    const struct report_cell *cell;
     for (size_t i = 0; i < report->block_count; i++) {
-        for (size_t j = 0; j < report->blocks[i].cell_count; j++) {
-            const struct report_cell *cell = &report->blocks[i].cells[j];
+        for (size_t j = 0; (cell = report_any_cell(&report->blocks[i], j)); j++) {
             cells++;
             launches += (size_t)cJSON_GetArraySize(json_get(cell->json, "launches"));
         }

@@ -216,22 +216,21 @@ void page_integrity(struct text *out, const struct report *report)
 size_t page_not_run_count(const struct report *report, bool meaningful)
 {
     size_t count = 0;
+    const struct report_cell *cell;
     for (size_t i = 0; i < report->block_count; i++)
-        for (size_t j = 0; j < report->blocks[i].cell_count; j++)
-            count +=
-                !report->blocks[i].cells[j].ok &&
-                !(meaningful && strcmp(report->blocks[i].cells[j].status, "not_applicable") == 0);
+        for (size_t j = 0; (cell = report_any_cell(&report->blocks[i], j)); j++)
+            count += !cell->ok && !(meaningful && strcmp(cell->status, "not_applicable") == 0);
     return count;
 }
 
 void page_not_run(struct text *out, const struct report *report)
 {
+    const struct report_cell *cell;
     if (page_not_run_count(report, false) == 0)
         return;
     text_add(out, "<section id=\"not-run\">\n<h2>What could not run, and why</h2>\n<ul>\n");
     for (size_t i = 0; i < report->block_count; i++) {
-        for (size_t j = 0; j < report->blocks[i].cell_count; j++) {
-            const struct report_cell *cell = &report->blocks[i].cells[j];
+        for (size_t j = 0; (cell = report_any_cell(&report->blocks[i], j)); j++) {
             struct text words = {0};
             if (cell->ok)
                 continue;

@@ -32,8 +32,11 @@ enum figure_unit verdict_metric_unit(enum metric metric)
 
 struct figure verdict_figure(const struct report_cell *cell, enum metric metric)
 {
+    double bound_ns;
     if (metric == METRIC_FRAMES_PER_S)
         return report_throughput(cell, "frames_per_s");
+    if (report_cell_searches(cell, &bound_ns)) /* each at a rate of its own: not one load */
+        return (struct figure){FIGURE_ABSENT, NAN, NAN, NAN, SPREAD_NONE, 0};
     return report_quantile(cell, verdict_metric_interval(metric), "p50");
 }
 
@@ -58,12 +61,21 @@ static size_t group_count_ok(const struct report_block *block, const struct repo
     return count;
 }
 
+bool verdict_group_searches(const struct report_block *block, const struct report_group *group)
+{
+    double bound_ns;
+    for (size_t i = 0; i < group->cell_count; i++)
+        if (!report_cell_searches(&block->cells[group->cells[i]], &bound_ns))
+            return false;
+    return group->cell_count > 0;
+}
+
 enum metric verdict_metric(const struct report_block *block, const struct report_group *group)
 {
     bool max = true;
     for (size_t i = 0; i < group->cell_count; i++)
         max = max && report_axis_is(&block->cells[group->cells[i]], "pacing", "max");
-    if (max)
+    if (max || verdict_group_searches(block, group))
         return group_count_with(block, group, METRIC_FRAMES_PER_S) ? METRIC_FRAMES_PER_S
                                                                    : METRIC_NONE;
     size_t with_handoff = group_count_with(block, group, METRIC_HANDOFF);
@@ -112,8 +124,7 @@ static double launch_value(const cJSON *launch, enum metric metric, bool means)
     return json_get_number(interval, means ? "mean_ns" : "p50_ns", NAN);
 }
 
-/* The launch of that number; NULL when the cell has none. */
-static const cJSON *launch_find(const struct report_cell *cell, double number)
+const cJSON *verdict_launch_find(const struct report_cell *cell, double number)
 {
     const cJSON *launch;
     cJSON_ArrayForEach (launch, json_get(cell->json, "launches")) {
@@ -140,7 +151,7 @@ struct stats_paired verdict_compare(const struct report *report, const struct re
     size_t count = 0;
     const cJSON *launch;
     cJSON_ArrayForEach (launch, json_get(base->json, "launches")) {
-        const cJSON *other = launch_find(cell, json_get_number(launch, "launch", -2));
+        const cJSON *other = verdict_launch_find(cell, json_get_number(launch, "launch", -2));
         if (!other || count == LAUNCHES_MAX)
             continue;
         double base_value = launch_value(launch, metric, means);

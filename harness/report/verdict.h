@@ -17,7 +17,8 @@ enum metric {
     METRIC_NONE,    /* nothing that two of its cells have */
     METRIC_HANDOFF, /* waits, where a commit moves no bytes */
     METRIC_LATENCY,
-    METRIC_FRAMES_PER_S, /* pacing max: its latency is queue depth, so throughput only */
+    METRIC_FRAMES_PER_S, /* pacing max: its latency is queue depth, so throughput only; pacing
+                            search: the highest rate is the answer */
 };
 
 /* Whether a cell may be recommended: it ran, and every frame that was looked at was whole. */
@@ -25,6 +26,8 @@ bool verdict_cell_is_sound(const struct report_cell *cell);
 /* The `null` transport moves no bytes: the tool's own cost, not a competitor. */
 bool verdict_cell_is_floor(const struct report_cell *cell);
 
+/* Whether every cell of the group searched for its highest rate: then each ran at its own. */
+bool verdict_group_searches(const struct report_block *block, const struct report_group *group);
 enum metric verdict_metric(const struct report_block *block, const struct report_group *group);
 const char *verdict_metric_interval(enum metric metric); /* "handoff", "latency" or "" */
 enum figure_unit verdict_metric_unit(enum metric metric);
@@ -34,6 +37,9 @@ struct figure verdict_figure(const struct report_cell *cell, enum metric metric)
 /* The best sound cell of a group by that metric that is no floor, or NULL. */
 const struct report_cell *verdict_best(const struct report_block *block,
                                        const struct report_group *group, enum metric metric);
+
+/* The cell's launch of that number; NULL when it has none. */
+const cJSON *verdict_launch_find(const struct report_cell *cell, double number);
 
 /* `cell` against `base`, paired by launch: slower means worse, for throughput too (its ratio is
  * base / cell). Below 50 clock ticks means are compared instead of medians. */

@@ -1,0 +1,176 @@
+/* labels.c: what cells, groups and blocks are called, made from their axes. See model.h. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "harness/base/json.h"
+#include "harness/report/model.h"
+
+/* Steals a text's characters; NULL on failure. */
+static char *text_take(struct text *text)
+{
+    if (!text->data)
+        text_add(text, "");
+    return text->failed ? NULL : text->data;
+}
+
+/* Appends an axis' value to "a · b", with `between` in between. */
+static void label_join(struct text *text, const struct report_cell *cell, const char *axis,
+                       const char *between)
+{
+    char value[REPORT_AXIS_BYTES];
+    const char *pretty = report_axis_pretty(cell, axis, value);
+    if (!pretty[0])
+        return;
+    if (text->used_bytes)
+        text_add(text, between);
+    if (strcmp(axis, "slots") == 0)
+        text_addf(text, "%s slots", pretty);
+    else
+        text_add_plain(text, pretty);
+}
+
+static void label_add(struct text *text, const struct report_cell *cell, const char *axis)
+{
+    label_join(text, cell, axis, " · ");
+}
+
+/* Axes stand in the block's order, but the compared one and what follows from it come first. */
+char *label_make(const struct report_block *block, const struct report_cell *cell,
+                 enum label_axes axes)
+{
+    struct text text = {0};
+    for (size_t i = 0; axes != LABEL_OTHERS && i < block->varying_count; i++)
+        if (strcmp(block->varying[i], block->compare) == 0)
+            label_add(&text, cell, block->varying[i]);
+    for (size_t i = 0; axes != LABEL_OTHERS && i < block->varying_count; i++)
+        if (axes != LABEL_NAME && block->bound[i] &&
+            strcmp(block->varying[i], block->compare) != 0 &&
+            !report_axis_is_default(cell, block->varying[i]))
+            label_join(&text, cell, block->varying[i], " + ");
+    for (size_t i = 0; axes != LABEL_COMPARED && axes != LABEL_NAME && i < block->varying_count;
+         i++)
+        if (!block->bound[i])
+            label_add(&text, cell, block->varying[i]);
+    return text_take(&text);
+}
+
+static bool block_varies(const struct report_block *block, const char *axis)
+{
+    for (size_t i = 0; i < block->varying_count; i++)
+        if (strcmp(block->varying[i], axis) == 0)
+            return true;
+    return false;
+}
+
+/* Whether a heading names the axis that all cells of the block share: what they are, always, and
+ * what moves their figures, where it is not as usual. */
+static bool constant_is_named(const struct report_cell *cell, const char *axis)
+{
+    static const char *const always[] = {"transport", "wait",   "frame", "pacing",
+                                         "kernel",    "access", "fill",  "slots"};
+    static const char *const unusual[] = {"placement",    "frame_state", "producer_wait",
+                                          "phase",        "scheduling",  "timer_slack_ns",
+                                          "idle_latency", "load",        "policy"};
+    if (strcmp(axis, "frame") == 0 && report_axis_is(cell, "fill", "header"))
+        return false; /* a header and nothing else: the size says nothing */
+    for (size_t i = 0; i < sizeof always / sizeof always[0]; i++)
+        if (strcmp(axis, always[i]) == 0)
+            return true;
+    for (size_t i = 0; i < sizeof unusual / sizeof unusual[0]; i++)
+        if (strcmp(axis, unusual[i]) == 0)
+            return !report_axis_is_default(cell, axis);
+    return false;
+}
+
+char *label_of_block(const struct report_block *block)
+{
+    static const char *const order[] = {
+        "transport", "wait",       "frame",          "pacing",       "kernel",      "access",
+        "fill",      "slots",      "policy",         "placement",    "frame_state", "producer_wait",
+        "phase",     "scheduling", "timer_slack_ns", "idle_latency", "load"};
+    struct text text = {0};
+    for (size_t i = 0; block->cell_count && i < sizeof order / sizeof order[0]; i++) {
+        const struct report_cell *cell = &block->cells[0];
+        char value[REPORT_AXIS_BYTES];
+        if (block_varies(block, order[i]) || !report_axis(cell, order[i], value)[0] ||
+            !constant_is_named(cell, order[i]))
+            continue;
+        if (report_axis_speaks(order[i]) || strcmp(order[i], "slots") == 0) {
+            label_add(&text, cell, order[i]);
+        } else {
+            text_addf(&text, "%s%s ", text.used_bytes ? " · " : "", report_axis_title(order[i]));
+            text_add_plain(&text, value);
+        }
+    }
+    return text_take(&text);
+}
+
+/* "At 60 frames/s", "With one frame in flight": how frames come, as the start of a sentence. */
+static void sentence_add_pacing(struct text *text, const struct report_cell *cell)
+{
+    char value[REPORT_AXIS_BYTES], bound[FIGURE_BYTES];
+    double bound_ns;
+    if (report_cell_is_scheduled(cell))
+        text_addf(text, "At %s", report_axis_pretty(cell, "pacing", value));
+    else if (report_cell_searches(cell, &bound_ns))
+        text_addf(text, "With p99 of response kept under %s", format_bound(bound_ns, bound));
+    else if (report_axis_is(cell, "pacing", "pingpong"))
+        text_add(text, "With one frame in flight");
+    else if (report_axis_is(cell, "pacing", "max"))
+        text_add(text, "As fast as the slots allow");
+    else
+        text_add(text, "In this run");
+}
+
+/* "At 60 frames/s of 1920×1080×3 (6.22 MB), kernel checksum": the start of a sentence. */
+char *label_sentence(const struct report_block *block, const struct report_cell *cell)
+{
+    struct text text = {0};
+    char value[REPORT_AXIS_BYTES], size[FIGURE_BYTES];
+    sentence_add_pacing(&text, cell);
+    const char *frame = report_axis_pretty(cell, "frame", value);
+    double bytes = json_get_number(cell->json, "payload_bytes", 0);
+    if (frame[0] && bytes > 0) {
+        text_add(&text, report_cell_is_scheduled(cell) ? " of " : " at ");
+        text_add_plain(&text, frame);
+        text_addf(&text, " (%s)", format_bytes(bytes, size));
+    }
+    for (size_t i = 0; i < block->varying_count; i++) {
+        const char *axis = block->varying[i];
+        if (block->bound[i] || strcmp(axis, "frame") == 0 || strcmp(axis, "pacing") == 0 ||
+            strcmp(axis, block->compare) == 0)
+            continue;
+        text_add(&text, ", ");
+        if (!report_axis_speaks(axis)) {
+            text_add_plain(&text, report_axis_title(axis));
+            text_add(&text, " ");
+        }
+        text_add_plain(&text, report_axis_pretty(cell, axis, value));
+    }
+    return text_take(&text);
+}
+
+/* What tells the block's baselines apart: "baseline · idle states held off". */
+char *label_baseline(const struct report_block *block, const struct report_cell *cell)
+{
+    static const char *const of_the_served[] = {"transport", "wait",  "kernel", "fill",
+                                                "frame",     "slots", "access", "producer_wait"};
+    struct text text = {0};
+    text_add(&text, "baseline");
+    for (size_t i = 0; i < block->varying_count; i++) {
+        bool served = false;
+        for (size_t j = 0; j < sizeof of_the_served / sizeof of_the_served[0]; j++)
+            served = served || strcmp(block->varying[i], of_the_served[j]) == 0;
+        if (!served)
+            label_add(&text, cell, block->varying[i]);
+    }
+    return text_take(&text);
+}
+
+char *label_of_lone_cell(const struct report_cell *cell)
+{
+    struct text label = {0};
+    label_add(&label, cell, "transport");
+    label_join(&label, cell, "wait", " + ");
+    return text_take(&label);
+}
