@@ -8,5 +8,6 @@ extern const unsigned char report_asset_page_css[];
 extern const unsigned char report_asset_percentiles_gp[];
 extern const unsigned char report_asset_bars_gp[];
 extern const unsigned char report_asset_stages_gp[];
+extern const unsigned char report_asset_tradeoff_gp[];
 
 #endif

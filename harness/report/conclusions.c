@@ -186,6 +186,55 @@ static bool floor_make(const struct report_block *block, const struct report_gro
     return true;
 }
 
+/* The group's cells with the metric, best first. The caller frees; NULL when out of memory. */
+static const struct report_cell **cells_ranked(const struct report_block *block,
+                                               const struct report_group *group, enum metric metric,
+                                               size_t *count)
+{
+    const struct report_cell **ranked = calloc(group->cell_count + 1, sizeof(void *));
+    *count = 0;
+    for (size_t i = 0; ranked && i < group->cell_count; i++) {
+        const struct report_cell *cell = &block->cells[group->cells[i]];
+        struct figure figure = verdict_figure(cell, metric);
+        size_t at = *count;
+        if (!verdict_cell_is_sound(cell) || verdict_cell_is_floor(cell) ||
+            figure.state != FIGURE_KNOWN)
+            continue;
+        for (; at > 0 && verdict_figure(ranked[at - 1], metric).value < figure.value; at--)
+            ranked[at] = ranked[at - 1];
+        ranked[at] = cell;
+        (*count)++;
+    }
+    return ranked;
+}
+
+/* "With spin at most 4,200 frames/s keep p99 of response under 500 µs, with futex 1,900." */
+static bool search_lead_add(struct text *text, const struct report_block *block,
+                            const struct report_group *group)
+{
+    size_t count;
+    double bound_ns = 0;
+    const struct report_cell **ranked = cells_ranked(block, group, METRIC_FRAMES_PER_S, &count);
+    if (!ranked)
+        return false;
+    for (size_t i = 0; i < count; i++) {
+        char value[FIGURE_BYTES];
+        struct figure rate = verdict_figure(ranked[i], METRIC_FRAMES_PER_S);
+        report_cell_searches(ranked[i], &bound_ns);
+        text_add(text, i ? ", with " : "With ");
+        name_add(text, ranked[i]);
+        text_addf(text, i ? " %s" : " at most %s frames/s keep p99 of response under ",
+                  format_figure(&rate, UNIT_FRAMES_PER_S, value));
+        if (i == 0)
+            text_add(text, format_bound(bound_ns, value));
+    }
+    if (group->context[0])
+        text_addf(text, " (%s)", group->context);
+    text_add(text, ".");
+    free(ranked);
+    return true;
+}
+
 static bool conclusion_make(const struct report *report, const struct report_block *block,
                             const struct report_group *group, struct conclusion *made)
 {
@@ -207,13 +256,18 @@ static bool conclusion_make(const struct report *report, const struct report_blo
         return floor_make(block, group, made);
     if (others == 0)
         return true;
-    text_addf(&made->lead, "%s, ", group->sentence);
-    if (others == 1 && !verdict_cell_is_floor(only)) {
+    bool searches = verdict_group_searches(block, group);
+    if (searches && !search_lead_add(&made->lead, block, group))
+        return false;
+    if (!searches)
+        text_addf(&made->lead, "%s, ", group->sentence);
+    if (others == 1 && !verdict_cell_is_floor(only) && !searches) {
         name_add(&made->lead, only);
         text_addf(&made->lead, " %s", metric_verb(metric));
         cell_add(&made->lead, report, block, only, best, metric);
     } else {
-        lead_add(&made->lead, block, best, metric);
+        if (!searches)
+            lead_add(&made->lead, block, best, metric);
         for (size_t i = 0; i < group->cell_count; i++) {
             const struct report_cell *cell = &block->cells[group->cells[i]];
             if (cell == best || !cell->ok || verdict_figure(cell, metric).state != FIGURE_KNOWN)
@@ -262,7 +316,8 @@ enum status conclusions_make(const struct report *report, struct conclusions **c
         for (size_t j = 0; j < block->group_count; j++) {
             struct conclusion *item = &made->items[made->count++];
             item->block = i;
-            if (!conclusion_make(report, block, &block->groups[j], item))
+            if (!conclusion_make(report, block, &block->groups[j], item) ||
+                !notes_make(block, &block->groups[j], item))
                 goto undo_made;
         }
     }
@@ -282,6 +337,9 @@ void conclusions_free(struct conclusions *conclusions)
         struct conclusion *item = &conclusions->items[i];
         for (size_t j = 0; item->points && j < item->point_count; j++)
             text_free(&item->points[j]);
+        for (size_t j = 0; item->notes && j < item->note_count; j++)
+            text_free(&item->notes[j]);
+        free(item->notes);
         free(item->points);
         text_free(&item->lead);
     }

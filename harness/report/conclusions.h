@@ -14,6 +14,8 @@ struct conclusion {
     struct text lead;    /* one sentence */
     struct text *points; /* one for each further value, or none where the lead said it all */
     size_t point_count;
+    struct text *notes; /* what stands below: each a paragraph */
+    size_t note_count;
 };
 
 struct conclusions {
@@ -33,6 +35,10 @@ void conclusions_free(struct conclusions *conclusions);
  * as "reserve, access"; empty when there are none. */
 void conclusions_small_stages(const struct report_cell *cell, struct text *text);
 
+/* Makes the notes of an item whose lead is made; called by conclusions_make. False when out of
+ * memory. */
+bool notes_make(const struct report_block *block, const struct report_group *group,
+                struct conclusion *item);
 /* Makes the advice; called by conclusions_make. */
 void advice_make(const struct report *report, struct conclusions *conclusions);
 /* "350 ns (p50, 95 % interval 340 ns–360 ns over 10 launches)". */

@@ -34,6 +34,18 @@ static void label_add(struct text *text, const struct report_cell *cell, const c
     label_join(text, cell, axis, " · ");
 }
 
+/* Whether most of the block's cells have this value: then a label need not repeat it. */
+static bool value_is_most_common(const struct report_block *block, const struct report_cell *cell,
+                                 const char *axis)
+{
+    char value[REPORT_AXIS_BYTES], other[REPORT_AXIS_BYTES];
+    size_t same = 0;
+    report_axis(cell, axis, value);
+    for (size_t i = 0; i < block->cell_count; i++)
+        same += strcmp(report_axis(&block->cells[i], axis, other), value) == 0;
+    return 2 * same > block->cell_count;
+}
+
 /* Axes stand in the block's order, but the compared one and what follows from it come first. */
 char *label_make(const struct report_block *block, const struct report_cell *cell,
                  enum label_axes axes)
@@ -45,7 +57,7 @@ char *label_make(const struct report_block *block, const struct report_cell *cel
     for (size_t i = 0; axes != LABEL_OTHERS && i < block->varying_count; i++)
         if (axes != LABEL_NAME && block->bound[i] &&
             strcmp(block->varying[i], block->compare) != 0 &&
-            !report_axis_is_default(cell, block->varying[i]))
+            !value_is_most_common(block, cell, block->varying[i]))
             label_join(&text, cell, block->varying[i], " + ");
     for (size_t i = 0; axes != LABEL_COMPARED && axes != LABEL_NAME && i < block->varying_count;
          i++)
@@ -82,6 +94,26 @@ static bool constant_is_named(const struct report_cell *cell, const char *axis)
     return false;
 }
 
+/* "shm unless named": an axis that follows from the compared one, where labels leave out its usual
+ * value. */
+static bool bound_common_add(struct text *text, const struct report_block *block, const char *axis)
+{
+    for (size_t i = 0; i < block->varying_count; i++) {
+        if (!block->bound[i] || strcmp(block->varying[i], axis) != 0 ||
+            strcmp(block->compare, axis) == 0)
+            continue;
+        for (size_t j = 0; j < block->cell_count; j++) {
+            const struct report_cell *cell = &block->cells[j];
+            if (!value_is_most_common(block, cell, axis) || report_axis_is_default(cell, axis))
+                continue;
+            label_add(text, cell, axis);
+            text_add(text, " unless named");
+            return true;
+        }
+    }
+    return false;
+}
+
 char *label_of_block(const struct report_block *block)
 {
     static const char *const order[] = {
@@ -92,6 +124,8 @@ char *label_of_block(const struct report_block *block)
     for (size_t i = 0; block->cell_count && i < sizeof order / sizeof order[0]; i++) {
         const struct report_cell *cell = &block->cells[0];
         char value[REPORT_AXIS_BYTES];
+        if (bound_common_add(&text, block, order[i]))
+            continue;
         if (block_varies(block, order[i]) || !report_axis(cell, order[i], value)[0] ||
             !constant_is_named(cell, order[i]))
             continue;

@@ -29,6 +29,11 @@ static void conclusions_write(struct text *out, const struct page_part *part)
             text_add_markdown(out, text_get(&item->points[j]));
             text_add(out, "\n");
         }
+        for (size_t j = 0; j < item->note_count; j++) {
+            text_add(out, "\n  ");
+            text_add_markdown(out, text_get(&item->notes[j]));
+            text_add(out, "\n");
+        }
     }
     text_add(out, "\n");
 }

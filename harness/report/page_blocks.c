@@ -46,6 +46,11 @@ void page_conclusions(struct text *out, const struct page_part *part)
             text_add_prose(out, text_get(&item->points[j]));
             text_add(out, j + 1 == item->point_count ? "</li>\n</ul>\n" : "</li>\n");
         }
+        for (size_t j = 0; j < item->note_count; j++) {
+            text_add(out, "<p class=\"note\">");
+            text_add_prose(out, text_get(&item->notes[j]));
+            text_add(out, "</p>\n");
+        }
     }
     text_add(out, "</div>\n</section>\n");
 }

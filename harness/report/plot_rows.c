@@ -23,6 +23,7 @@ void plot_input_free(struct plot_input *input)
     text_free(&input->headings);
     text_free(&input->label);
     text_free(&input->colours);
+    text_free(&input->ticks);
 }
 
 unsigned plot_colour(const struct report_block *block, const struct report_cell *cell)
@@ -140,6 +141,15 @@ static void bars_add(struct plot_input *input, struct rows *rows, const struct r
     }
 }
 
+static bool all_search(const struct report_block *block)
+{
+    double bound_ns;
+    for (size_t i = 0; i < block->cell_count; i++)
+        if (!report_cell_searches(&block->cells[i], &bound_ns))
+            return false;
+    return true;
+}
+
 bool plot_bars_fill(const struct report_block *block, enum metric metric, struct plot_input *input,
                     struct text *caption)
 {
@@ -156,7 +166,13 @@ bool plot_bars_fill(const struct report_block *block, enum metric metric, struct
     layout_write(input, &rows, ends[0] / divisor * 1.42, fmax(1, ends[1]) * 1.4);
     const char *whose =
         strcmp(block->compare, "wait") == 0 ? "the consumer's CPU" : "both roles' CPU together";
-    if (rates) {
+    if (rates && all_search(block)) {
+        text_add(&input->label, unit);
+        text_addf(caption,
+                  "The highest rate at which response keeps its bound, with its interval across "
+                  "launches, and %s at that rate beside. Longer is better.",
+                  whose);
+    } else if (rates) {
         text_add(&input->label, unit);
         text_addf(caption,
                   "Frames per second at maximum rate, and %s beside. Longer is better; "

@@ -10,8 +10,8 @@
 #include "harness/report/assets.h"
 #include "harness/report/gnuplot.h"
 
-#define CURVES_PER_BLOCK_MAX 6
-#define PATH_BYTES 4096 /* of the folder */
+#define GROUPS_DRAWN_MAX 6 /* of a block, of each kind of picture that shows one group */
+#define PATH_BYTES 4096    /* of the folder */
 #define FILE_BYTES (PATH_BYTES + 128)
 
 static enum status script_write(const char *folder, const char *name, const unsigned char *asset,
@@ -36,6 +36,8 @@ static enum status scripts_write(const char *folder, struct err *err)
         status = script_write(folder, "bars.gp", report_asset_bars_gp, err);
     if (status == ST_OK)
         status = script_write(folder, "stages.gp", report_asset_stages_gp, err);
+    if (status == ST_OK)
+        status = script_write(folder, "tradeoff.gp", report_asset_tradeoff_gp, err);
     return status;
 }
 
@@ -45,7 +47,7 @@ static enum status input_write(const char *folder, const struct plot *plot,
     char path[FILE_BYTES];
     snprintf(path, sizeof path, "%s/%s.tsv", folder, plot->stem);
     enum status status = text_write_file(&input->data, path, err);
-    if (status != ST_OK || plot->kind == PLOT_CURVES)
+    if (status != ST_OK || plot->kind == PLOT_CURVES || plot->kind == PLOT_TRADEOFF)
         return status;
     snprintf(path, sizeof path, "%s/%s.headings.tsv", folder, plot->stem);
     return text_write_file(&input->headings, path, err);
@@ -67,6 +69,16 @@ static enum status plot_run(const char *folder, const struct plot *plot,
         const char *args[] = {terminal, output, data,  series, text_get(&input->colours),
                               low,      high,   label, right};
         return gnuplot_run(folder, "percentiles.gp", args, 9, err);
+    }
+    if (plot->kind == PLOT_TRADEOFF) {
+        const char *args[] = {terminal,
+                              output,
+                              data,
+                              input->layout,
+                              text_get(&input->ticks),
+                              label,
+                              text_get(&input->headings)};
+        return gnuplot_run(folder, "tradeoff.gp", args, 7, err);
     }
     const char *args[] = {terminal, output, data, headings, input->layout, label};
     return gnuplot_run(folder, plot->kind == PLOT_STAGES ? "stages.gp" : "bars.gp", args, 6, err);
@@ -99,7 +111,8 @@ static enum status plot_add(struct plots *plots, const struct report *report, co
                             const char *prefix, enum plot_kind kind, size_t block_index,
                             size_t group_index, struct err *err)
 {
-    static const char *const names[] = {"handoff", "latency", "rates", "percentiles", "stages"};
+    static const char *const names[] = {"handoff",     "latency", "rates",
+                                        "percentiles", "stages",  "tradeoff"};
     const struct report_block *block = &report->blocks[block_index];
     struct plot *plot = &plots->items[plots->count];
     struct plot_input input = {.series = 0};
@@ -108,15 +121,16 @@ static enum status plot_add(struct plots *plots, const struct report *report, co
     plot->kind = kind;
     plot->block = block_index;
     static const enum metric metrics[] = {METRIC_HANDOFF, METRIC_LATENCY, METRIC_FRAMES_PER_S};
-    bool drawn = kind == PLOT_CURVES
-                     ? plot_curves_fill(block, &block->groups[group_index], &input, &plot->caption)
+    const struct report_group *group = &block->groups[group_index];
+    bool drawn = kind == PLOT_CURVES     ? plot_curves_fill(block, group, &input, &plot->caption)
+                 : kind == PLOT_TRADEOFF ? plot_tradeoff_fill(block, group, &input, &plot->caption)
                  : kind == PLOT_STAGES
                      ? plot_stages_fill(block, &input, &plot->caption)
                      : plot_bars_fill(block, metrics[kind], &input, &plot->caption);
     if (drawn) {
         int used = snprintf(plot->stem, sizeof plot->stem, "%.8s%zu-%s", prefix, block_index + 1,
                             names[kind]);
-        if (kind == PLOT_CURVES)
+        if (kind == PLOT_CURVES || kind == PLOT_TRADEOFF)
             snprintf(plot->stem + used, sizeof plot->stem - (size_t)used, "-%zu", group_index + 1);
         plots->count++;
         status = plot_draw(plots, plot, folder, &input, err);
@@ -124,6 +138,35 @@ static enum status plot_add(struct plots *plots, const struct report *report, co
         text_free(&plot->caption);
     }
     plot_input_free(&input);
+    return status;
+}
+
+/* A picture of each of the block's first groups that has one. */
+static enum status groups_draw(struct plots *plots, const struct report *report, const char *folder,
+                               const char *prefix, enum plot_kind kind, size_t block_index,
+                               struct err *err)
+{
+    enum status status = ST_OK;
+    size_t groups = report->blocks[block_index].group_count, first = plots->count;
+    for (size_t i = 0; status == ST_OK && i < groups && plots->count < first + GROUPS_DRAWN_MAX;
+         i++)
+        status = plot_add(plots, report, folder, prefix, kind, block_index, i, err);
+    return status;
+}
+
+/* All pictures of a block, in the order in which the page shows them. */
+static enum status block_draw(struct plots *plots, const struct report *report, const char *folder,
+                              const char *prefix, size_t block_index, struct err *err)
+{
+    static const enum plot_kind whole[] = {PLOT_HANDOFF, PLOT_LATENCY, PLOT_RATES, PLOT_STAGES};
+    enum status status =
+        groups_draw(plots, report, folder, prefix, PLOT_TRADEOFF, block_index, err);
+    for (size_t i = 0; status == ST_OK && i < sizeof whole / sizeof whole[0] &&
+                       report->blocks[block_index].group_count;
+         i++)
+        status = plot_add(plots, report, folder, prefix, whole[i], block_index, 0, err);
+    if (status == ST_OK)
+        status = groups_draw(plots, report, folder, prefix, PLOT_CURVES, block_index, err);
     return status;
 }
 
@@ -138,24 +181,13 @@ enum status plots_make(const struct report *report, const char *dir, const char 
     struct plots *made = calloc(1, sizeof *made);
     if (made)
         made->items =
-            calloc(report->block_count * (CURVES_PER_BLOCK_MAX + 4) + 1, sizeof *made->items);
+            calloc(report->block_count * (2 * GROUPS_DRAWN_MAX + 4) + 1, sizeof *made->items);
     if (!made || !made->items) {
         plots_free(made);
         return err_set(err, ST_NO_MEMORY, NULL, "out of memory drawing plots");
     }
-    for (size_t i = 0; status == ST_OK && i < report->block_count; i++) {
-        size_t groups = report->blocks[i].group_count;
-        status = plot_add(made, report, folder, prefix, PLOT_HANDOFF, i, 0, err);
-        if (status == ST_OK)
-            status = plot_add(made, report, folder, prefix, PLOT_LATENCY, i, 0, err);
-        if (status == ST_OK)
-            status = plot_add(made, report, folder, prefix, PLOT_RATES, i, 0, err);
-        if (status == ST_OK)
-            status = plot_add(made, report, folder, prefix, PLOT_STAGES, i, 0, err);
-        for (size_t j = 0, first = made->count;
-             status == ST_OK && j < groups && made->count < first + CURVES_PER_BLOCK_MAX; j++)
-            status = plot_add(made, report, folder, prefix, PLOT_CURVES, i, j, err);
-    }
+    for (size_t i = 0; status == ST_OK && i < report->block_count; i++)
+        status = block_draw(made, report, folder, prefix, i, err);
     if (status != ST_OK) {
         plots_free(made);
         return status;

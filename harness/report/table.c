@@ -210,6 +210,8 @@ void report_conclusions(FILE *out, const cJSON *result, bool colour)
         print_wrapped(out, "", text_get(&item->lead));
         for (size_t j = 0; j < item->point_count; j++)
             print_wrapped(out, "  - ", text_get(&item->points[j]));
+        for (size_t j = 0; j < item->note_count; j++)
+            print_wrapped(out, "  ", text_get(&item->notes[j]));
     }
     for (size_t i = 0; i < conclusions->advice_count; i++) {
         fprintf(out, "%s%s", i ? "" : "\n", paint.bold);

@@ -65,6 +65,8 @@ static void draw(const struct report *report)
         for (size_t j = 0; j < block->group_count; j++) {
             plot_curves_fill(block, &block->groups[j], &input, &caption);
             plot_input_free(&input);
+            plot_tradeoff_fill(block, &block->groups[j], &input, &caption);
+            plot_input_free(&input);
         }
         text_free(&caption);
     }
@@ -330,7 +332,7 @@ static void with_gnuplot_the_pictures_stand_in_the_page(void **state)
     size_t pictures = 0;
     for (const char *at = page; (at = strstr(at, "<svg role")); at++)
         pictures++;
-    assert_int_equal(pictures, 4); /* bars and curves of both blocks */
+    assert_int_equal(pictures, 5); /* bars and curves of both blocks, and a trade-off */
     assert_null(strstr(page, "Pictures are missing"));
     assert_null(strstr(page, " src="));
     assert_null(strstr(page, "<link"));

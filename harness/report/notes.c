@@ -1,0 +1,120 @@
+/* notes.c: what stands below a comparison of waits: which is the cheapest below which bound, how
+ * far figures are from what the machine can do at best, and how much launches differ. Called by
+ * conclusions_make.
+ */
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "harness/base/json.h"
+#include "harness/report/conclusions.h"
+#include "harness/report/spread.h"
+#include "harness/report/tradeoff.h"
+
+#define NOTES_MAX (TRADEOFF_SENTENCES_MAX + 3)
+
+static struct text *note_open(struct conclusion *item)
+{
+    return &item->notes[item->note_count];
+}
+
+/* Keeps the note if something was written into it. */
+static void note_close(struct conclusion *item)
+{
+    if (item->notes[item->note_count].used_bytes)
+        item->note_count++;
+}
+
+/* The cheapest below each bound, as one note, and what its figures are of. */
+static void tradeoff_note(const struct report_block *block, const struct report_group *group,
+                          struct conclusion *item)
+{
+    struct tradeoff tradeoff;
+    struct text sentences[TRADEOFF_SENTENCES_MAX];
+    if (!tradeoff_make(block, group, &tradeoff))
+        return;
+    size_t count = tradeoff_sentences(block, group, &tradeoff, sentences);
+    struct text *note = note_open(item);
+    for (size_t i = 0; i < count; i++) {
+        text_addf(note, "%s%s", i ? " " : "", text_get(&sentences[i]));
+        text_free(&sentences[i]);
+    }
+    if (count)
+        text_addf(note, " (%s of response%s; CPU of %s.)", tradeoff.quantile,
+                  strcmp(tradeoff.quantile, "p99") == 0 ? "" : ", too few frames for p99",
+                  tradeoff.net ? "the whole machine, less that of a run with nothing but the pacer"
+                               : "both roles together");
+    note_close(item);
+    tradeoff_free(&tradeoff);
+}
+
+struct multiple {
+    const struct report_cell *cell;
+    double value;
+};
+
+static int multiple_compare(const void *a, const void *b)
+{
+    double x = ((const struct multiple *)a)->value, y = ((const struct multiple *)b)->value;
+    return (x > y) - (x < y);
+}
+
+/* "As multiples of what this machine needs at least (143 ns), handoff takes: spin 1.2×, …". */
+static void floor_note(const struct report_block *block, const struct report_group *group,
+                       enum metric metric, struct conclusion *item)
+{
+    const char *interval = verdict_metric_interval(metric);
+    struct multiple *multiples = calloc(group->cell_count + 1, sizeof *multiples);
+    size_t count = 0;
+    double least = INFINITY, most = 0;
+    char text[FIGURE_BYTES];
+    for (size_t i = 0; multiples && interval[0] && i < group->cell_count; i++) {
+        const struct report_cell *cell = &block->cells[group->cells[i]];
+        double multiple = report_floor_multiple(cell, interval);
+        if (!cell->ok || verdict_cell_is_floor(cell) || multiple <= 0)
+            continue;
+        multiples[count++] = (struct multiple){cell, multiple};
+        least = fmin(least, report_floor_ns(cell, interval));
+        most = fmax(most, report_floor_ns(cell, interval));
+    }
+    if (count) {
+        struct text *note = note_open(item);
+        qsort(multiples, count, sizeof *multiples, multiple_compare);
+        text_addf(note, "The least that this machine needs for a %s is ", interval);
+        text_add(note, format_ns(least, text));
+        if (most > least * 1.01)
+            text_addf(note, " to %s", format_ns(most, text));
+        text_add(note, "; p50 as its multiple: ");
+        for (size_t i = 0; i < count; i++)
+            text_addf(note, "%s%s %s", i ? ", " : "", multiples[i].cell->short_label,
+                      format_multiple(multiples[i].value, text));
+        text_add(note, ".");
+        note_close(item);
+    }
+    free(multiples);
+}
+
+bool notes_make(const struct report_block *block, const struct report_group *group,
+                struct conclusion *item)
+{
+    enum metric metric = verdict_metric(block, group);
+    item->notes = calloc(NOTES_MAX, sizeof *item->notes);
+    if (!item->notes)
+        return false;
+    if (!item->lead.used_bytes)
+        return true; /* nothing was compared */
+    if (verdict_group_searches(block, group)) {
+        text_add(note_open(item), "Each ran at a rate of its own, so their other figures are not "
+                                  "compared.");
+        note_close(item);
+    }
+    if (strcmp(block->compare, "wait") != 0)
+        return true;
+    tradeoff_note(block, group, item);
+    floor_note(block, group, metric, item);
+    if (group == &block->groups[block->group_count - 1]) { /* once, beside the block's last */
+        spread_add_sentence(note_open(item), block);
+        note_close(item);
+    }
+    return true;
+}

@@ -1,0 +1,220 @@
+/* tradeoff.c: points, frontier, and CPU costs compared. See tradeoff.h. */
+#include "harness/report/tradeoff.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "harness/base/json.h"
+
+#define LAUNCHES_MAX 1000
+#define COST_TIED_POINTS 0.5
+#define COST_TIED_SHARE 0.05
+#define COST_MARGIN_POINTS 0.1
+#define COST_MARGIN_SHARE 0.02
+
+void tradeoff_mark_frontier(struct tradeoff_point *points, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        const struct tradeoff_point *a = &points[i];
+        points[i].frontier = true;
+        for (size_t j = 0; j < count; j++) {
+            const struct tradeoff_point *b = &points[j];
+            if (b->cpu.value <= a->cpu.value && b->time.value <= a->time.value &&
+                (b->cpu.value < a->cpu.value || b->time.value < a->time.value))
+                points[i].frontier = false;
+        }
+    }
+}
+
+double tradeoff_bound_above(double value)
+{
+    static const double steps[] = {1, 2, 5, 10};
+    double power = pow(10, floor(log10(fmax(value, 1))));
+    for (size_t i = 0; i < sizeof steps / sizeof steps[0]; i++)
+        if (steps[i] * power > value)
+            return steps[i] * power;
+    return 20 * power; /* where the logarithm was rounded down */
+}
+
+struct tradeoff_cost tradeoff_cost_compare(const double *a, const double *b, size_t count)
+{
+    struct tradeoff_cost cost = {count, NAN, NAN, NAN, STATS_UNCLEAR};
+    double sum = 0, squares = 0, base = 0;
+    for (size_t i = 0; i < count; i++) {
+        sum += a[i] - b[i];
+        base += b[i];
+    }
+    if (count == 0 || !isfinite(sum) || !isfinite(base))
+        return cost;
+    cost.mean = sum / (double)count;
+    base = fabs(base / (double)count);
+    for (size_t i = 0; i < count; i++)
+        squares += (a[i] - b[i] - cost.mean) * (a[i] - b[i] - cost.mean);
+    if (count < VERDICT_PAIRS_MIN)
+        return cost;
+    double error = sqrt(squares / (double)(count - 1) / (double)count);
+    double half = stats_t_quantile(0.95, (uint32_t)count - 1) * error;
+    double tied = fmax(COST_TIED_POINTS, COST_TIED_SHARE * base);
+    double margin = fmax(COST_MARGIN_POINTS, COST_MARGIN_SHARE * base);
+    cost.low90 = cost.mean - half;
+    cost.high90 = cost.mean + half;
+    if (cost.low90 > margin)
+        cost.verdict = STATS_SLOWER;
+    else if (cost.high90 < -margin)
+        cost.verdict = STATS_FASTER;
+    else if (cost.low90 >= -tied && cost.high90 <= tied)
+        cost.verdict = STATS_TIED;
+    return cost;
+}
+
+/* One role's share of one CPU in a launch; NAN without. */
+static double usage_percent(const cJSON *launch, const char *role)
+{
+    const cJSON *usage = json_get(json_get(launch, "usage"), role);
+    double wall_ns = json_get_number(usage, "wall_ns", 0);
+    double busy_ns = strcmp(role, "system") == 0 ? json_get_number(usage, "busy_ns", NAN)
+                                                 : json_get_number(usage, "user_ns", NAN) +
+                                                       json_get_number(usage, "system_ns", NAN);
+    return wall_ns > 0 ? 100 * busy_ns / wall_ns : NAN;
+}
+
+/* The cell that the CPU of another is counted from; NULL when the result names none. */
+static const struct report_cell *baseline_of(const struct report_block *block,
+                                             const struct report_cell *cell)
+{
+    const cJSON *net = json_get(json_get(cell->json, "cpu"), "system_less_null");
+    const char *id = json_get_string(net, "baseline", "");
+    for (size_t i = 0; i < block->baseline_count; i++)
+        if (strcmp(block->baselines[i].id, id) == 0)
+            return &block->baselines[i];
+    return NULL;
+}
+
+/* What a launch cost, in per cent of one CPU; NAN when it does not say. */
+static double launch_cost(const struct report_block *block, const struct report_cell *cell,
+                          const cJSON *launch, bool net)
+{
+    if (strcmp(json_get_string(launch, "status", ""), "ok") != 0)
+        return NAN;
+    if (!net)
+        return usage_percent(launch, "producer") + usage_percent(launch, "consumer");
+    const struct report_cell *baseline = baseline_of(block, cell);
+    const cJSON *beside =
+        baseline ? verdict_launch_find(baseline, json_get_number(launch, "launch", -2)) : NULL;
+    return usage_percent(launch, "system") - usage_percent(beside, "system");
+}
+
+struct tradeoff_cost tradeoff_compare(const struct report_block *block,
+                                      const struct tradeoff *tradeoff, const struct report_cell *a,
+                                      const struct report_cell *b)
+{
+    double costs_a[LAUNCHES_MAX], costs_b[LAUNCHES_MAX];
+    size_t count = 0;
+    const cJSON *launch;
+    cJSON_ArrayForEach (launch, json_get(b->json, "launches")) {
+        const cJSON *other = verdict_launch_find(a, json_get_number(launch, "launch", -2));
+        if (!other || count == LAUNCHES_MAX)
+            continue;
+        costs_b[count] = launch_cost(block, b, launch, tradeoff->net);
+        costs_a[count] = launch_cost(block, a, other, tradeoff->net);
+        count += isfinite(costs_a[count]) && isfinite(costs_b[count]);
+    }
+    return tradeoff_cost_compare(costs_a, costs_b, count);
+}
+
+/* Both roles' own CPU together, launch by launch, so that it has an interval. */
+static struct figure cost_of_roles(const struct report_block *block, const struct report_cell *cell)
+{
+    double costs[LAUNCHES_MAX];
+    size_t count = 0;
+    const cJSON *launch;
+    cJSON_ArrayForEach (launch, json_get(cell->json, "launches")) {
+        double cost = launch_cost(block, cell, launch, false);
+        if (isfinite(cost) && cost >= 0 && count < LAUNCHES_MAX)
+            costs[count++] = cost;
+    }
+    if (count == 0)
+        return report_cpu_both(cell);
+    struct stats_estimate estimate = stats_estimate_linear(costs, count);
+    return (struct figure){isfinite(estimate.value) ? FIGURE_KNOWN : FIGURE_ABSENT,
+                           estimate.value,
+                           estimate.low,
+                           estimate.high,
+                           estimate.spread == STATS_SPREAD_CI95    ? SPREAD_CI95
+                           : estimate.spread == STATS_SPREAD_RANGE ? SPREAD_RANGE
+                                                                   : SPREAD_NONE,
+                           (int)estimate.launches};
+}
+
+/* Whether a cell could be a point: sound, no floor, and with a response. */
+static bool cell_takes_part(const struct report_cell *cell)
+{
+    return verdict_cell_is_sound(cell) && !verdict_cell_is_floor(cell) &&
+           report_cell_is_scheduled(cell) &&
+           report_quantile(cell, "response", "p50").state != FIGURE_ABSENT;
+}
+
+/* The highest quantile that every cell has. */
+static const char *quantile_choose(const struct report_block *block,
+                                   const struct report_group *group)
+{
+    static const char *const quantiles[] = {"p99", "p90", "p50"};
+    for (size_t i = 0; i + 1 < sizeof quantiles / sizeof quantiles[0]; i++) {
+        bool all = true;
+        for (size_t j = 0; j < group->cell_count; j++) {
+            const struct report_cell *cell = &block->cells[group->cells[j]];
+            if (cell_takes_part(cell))
+                all = all && report_quantile(cell, "response", quantiles[i]).state != FIGURE_ABSENT;
+        }
+        if (all)
+            return quantiles[i];
+    }
+    return "p50";
+}
+
+bool tradeoff_make(const struct report_block *block, const struct report_group *group,
+                   struct tradeoff *made)
+{
+    struct tradeoff tradeoff = {.net = true};
+    if (strcmp(block->compare, "wait") != 0)
+        return false;
+    tradeoff.points = calloc(group->cell_count + 1, sizeof *tradeoff.points);
+    if (!tradeoff.points)
+        return false;
+    tradeoff.quantile = quantile_choose(block, group);
+    for (size_t i = 0; i < group->cell_count; i++) {
+        const struct report_cell *cell = &block->cells[group->cells[i]];
+        if (cell_takes_part(cell))
+            tradeoff.net = tradeoff.net && report_cpu_net(cell).state == FIGURE_KNOWN &&
+                           baseline_of(block, cell);
+    }
+    for (size_t i = 0; i < group->cell_count; i++) {
+        const struct report_cell *cell = &block->cells[group->cells[i]];
+        if (!cell_takes_part(cell))
+            continue;
+        struct tradeoff_point point = {.cell = cell};
+        point.time = report_quantile(cell, "response", tradeoff.quantile);
+        point.cpu = tradeoff.net ? report_cpu_net(cell) : cost_of_roles(block, cell);
+        if (point.time.state == FIGURE_KNOWN && point.time.value > 0 &&
+            point.cpu.state == FIGURE_KNOWN && isfinite(point.cpu.value))
+            tradeoff.points[tradeoff.count++] = point;
+        else if (point.time.state == FIGURE_INFINITE)
+            text_addf(&tradeoff.left_out, "%s%s", tradeoff.left_out.used_bytes ? ", " : "",
+                      cell->short_label);
+    }
+    if (tradeoff.count < 2) {
+        tradeoff_free(&tradeoff);
+        return false;
+    }
+    tradeoff_mark_frontier(tradeoff.points, tradeoff.count);
+    *made = tradeoff;
+    return true;
+}
+
+void tradeoff_free(struct tradeoff *tradeoff)
+{
+    free(tradeoff->points);
+    text_free(&tradeoff->left_out);
+    memset(tradeoff, 0, sizeof *tradeoff);
+}
