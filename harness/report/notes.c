@@ -59,7 +59,7 @@ static int multiple_compare(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
-/* "As multiples of what this machine needs at least (143 ns), handoff takes: spin 1.2×, …". */
+/* "As multiples of what this machine can do at best (handoff: 143 ns), p50 is: spin 1.2×, …". */
 static void floor_note(const struct report_block *block, const struct report_group *group,
                        enum metric metric, struct conclusion *item)
 {
@@ -80,11 +80,11 @@ static void floor_note(const struct report_block *block, const struct report_gro
     if (count) {
         struct text *note = note_open(item);
         qsort(multiples, count, sizeof *multiples, multiple_compare);
-        text_addf(note, "The least that this machine needs for a %s is ", interval);
-        text_add(note, format_ns(least, text));
+        text_addf(note, "As multiples of what this machine can do at best (%s: %s", interval,
+                  format_ns(least, text));
         if (most > least * 1.01)
             text_addf(note, " to %s", format_ns(most, text));
-        text_add(note, "; p50 as its multiple: ");
+        text_add(note, "), p50 is: ");
         for (size_t i = 0; i < count; i++)
             text_addf(note, "%s%s %s", i ? ", " : "", multiples[i].cell->short_label,
                       format_multiple(multiples[i].value, text));
@@ -112,7 +112,8 @@ bool notes_make(const struct report_block *block, const struct report_group *gro
         return true;
     tradeoff_note(block, group, item);
     floor_note(block, group, metric, item);
-    if (group == &block->groups[block->group_count - 1]) { /* once, beside the block's last */
+    if (group == &block->groups[block->group_count - 1] &&
+        !verdict_group_searches(block, group)) { /* once, beside the block's last */
         spread_add_sentence(note_open(item), block);
         note_close(item);
     }

@@ -128,17 +128,18 @@ static void page_notices(struct text *out, const struct page_part *part)
     text_add(out, "</ul>\n</aside>\n");
 }
 
+/* A new section of the page is a function in a file of its own and its name here. */
 static void page_part(struct text *out, const struct page_part *part)
 {
+    static void (*const sections[])(struct text *, const struct page_part *) = {
+        page_floor, page_integrity, page_not_run, page_machine, page_reproduce};
     page_heading(out, part->report);
     page_conclusions(out, part);
     page_notices(out, part);
     for (size_t i = 0; i < part->report->block_count; i++)
         page_block(out, part, i);
-    page_integrity(out, part->report);
-    page_not_run(out, part->report);
-    page_machine(out, part->report);
-    page_reproduce(out, part->report);
+    for (size_t i = 0; i < sizeof sections / sizeof sections[0]; i++)
+        sections[i](out, part);
 }
 
 static void page_body(struct text *out, const struct page_part *parts, size_t count)

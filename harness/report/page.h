@@ -23,13 +23,17 @@ void markdown_write(struct text *out, const struct page_part *parts, size_t coun
 void page_conclusions(struct text *out, const struct page_part *part);
 void page_block(struct text *out, const struct page_part *part, size_t block_index);
 void page_block_details(struct text *out, const struct report_block *block);
+/* CPU, wake calls and switches of a comparison of waits, and of the block's baselines. */
+void page_block_waits(struct text *out, const struct report_block *block);
 /* "no steady state, shared cpu"; nothing without flags. */
 void page_flags(struct text *out, const struct report_cell *cell);
-void page_not_run(struct text *out, const struct report *report);
-void page_integrity(struct text *out, const struct report *report);
-void page_machine(struct text *out, const struct report *report);
 void page_method(struct text *out);
-void page_reproduce(struct text *out, const struct report *report);
+/* After the blocks; page.c has their order. Each writes nothing where it has nothing to say. */
+void page_floor(struct text *out, const struct page_part *part);
+void page_integrity(struct text *out, const struct page_part *part);
+void page_not_run(struct text *out, const struct page_part *part);
+void page_machine(struct text *out, const struct page_part *part);
+void page_reproduce(struct text *out, const struct page_part *part);
 
 /* One sentence about all frames of a result, plain text: "All 48,000 frames …". Returns the number
  * of errors. */

@@ -87,6 +87,14 @@ static void table_head(struct text *out, const struct report_block *block)
     text_add(out, "<th scope=\"col\" class=\"first\">bytes</th></tr>\n</thead>\n");
 }
 
+/* "1.2× floor", for a multiple that there is. */
+static void floor_add(struct text *out, double multiple)
+{
+    char text[FIGURE_BYTES];
+    if (multiple > 0)
+        text_addf(out, "<small class=\"floor\">%s floor</small>", format_multiple(multiple, text));
+}
+
 /* One figure: the value, its interval in small, and both in words on hover. */
 static void table_figure(struct text *out, const struct report_cell *cell, size_t column, bool best)
 {
@@ -103,6 +111,8 @@ static void table_figure(struct text *out, const struct report_cell *cell, size_
     if (strcmp(shown->name, "p50") == 0 &&
         format_range(&figure, shown->unit, range, sizeof range)[0])
         text_addf(out, "<small>%s</small>", range);
+    if (strcmp(shown->name, "p50") == 0)
+        floor_add(out, report_floor_multiple(cell, shown->group));
     text_add(out, "</td>");
 }
 
@@ -206,6 +216,7 @@ void page_block(struct text *out, const struct page_part *part, size_t block_ind
             plot_figure(out, &part->plots->items[i]);
     text_add(out, "</div>\n");
     page_table(out, part->report, block);
+    page_block_waits(out, block);
     page_block_details(out, block);
     text_add(out, "</section>\n");
 }

@@ -191,8 +191,9 @@ double page_integrity_sentence(const struct report *report, struct text *text)
     return errors;
 }
 
-void page_integrity(struct text *out, const struct report *report)
+void page_integrity(struct text *out, const struct page_part *part)
 {
+    const struct report *report = part->report;
     struct text sentence = {0};
     double errors = page_integrity_sentence(report, &sentence);
     text_addf(out, "<section>\n<h2>Did the bytes arrive whole?</h2>\n<p%s>%s</p>\n",
@@ -223,8 +224,9 @@ size_t page_not_run_count(const struct report *report, bool meaningful)
     return count;
 }
 
-void page_not_run(struct text *out, const struct report *report)
+void page_not_run(struct text *out, const struct page_part *part)
 {
+    const struct report *report = part->report;
     const struct report_cell *cell;
     if (page_not_run_count(report, false) == 0)
         return;

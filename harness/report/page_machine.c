@@ -153,8 +153,9 @@ static void clock_add(struct text *out, const cJSON *clock)
             clock_candidate_add(out, candidate);
 }
 
-void page_machine(struct text *out, const struct report *report)
+void page_machine(struct text *out, const struct page_part *part)
 {
+    const struct report *report = part->report;
     const cJSON *environment = json_get(report->json, "environment"), *section;
     const cJSON *before = json_get(environment, "before"), *after = json_get(environment, "after");
     const cJSON *clock = json_get(json_get(report->json, "run"), "clock");
@@ -248,8 +249,9 @@ void page_command(const struct report *report, struct text *text)
         text_addf(text, " --seed %lld", (long long)seed);
 }
 
-void page_reproduce(struct text *out, const struct report *report)
+void page_reproduce(struct text *out, const struct page_part *part)
 {
+    const struct report *report = part->report;
     const cJSON *tool = json_get(report->json, "tool");
     const cJSON *scenario = json_get(report->json, "scenario");
     struct text command = {0};

@@ -116,6 +116,35 @@ static void print_cell(FILE *out, const struct paint *paint, const struct report
     text_free(&text);
 }
 
+/* "baseline  nothing but the pacer: producer 1.4 %, consumer 0.1 %, machine 4.5 % of a CPU". */
+static void print_baseline(FILE *out, const struct paint *paint, const struct report_cell *cell,
+                           size_t label_width)
+{
+    static const struct {
+        const char *role, *name;
+    } roles[] = {{"producer", "producer"}, {"consumer", "consumer"}, {"system", "machine"}};
+    struct text text = {0};
+    if (cell->ok) {
+        text_add(&text, "nothing but the pacer:");
+        for (size_t i = 0; i < sizeof roles / sizeof roles[0]; i++) {
+            char value[FIGURE_BYTES];
+            struct figure figure = report_cpu_percent(cell, roles[i].role);
+            text_addf(&text, "%s %s %s %%", i ? "," : "", roles[i].name,
+                      format_figure(&figure, UNIT_PERCENT, value));
+        }
+        text_add(&text, " of a CPU");
+    } else {
+        columns_add_status(cell, &text);
+    }
+    fprintf(out, "%s  ", paint->dim);
+    print_left(out, cell->label, label_width);
+    size_t width = text_width(text_get(&text)), room = TABLE_COLUMNS - label_width - 5;
+    fputs("  ", out);
+    print_left(out, text_get(&text), width < room ? width : room);
+    fprintf(out, "%s\n", paint->off);
+    text_free(&text);
+}
+
 static void print_block(FILE *out, const struct paint *paint, const struct report_block *block)
 {
     struct text name = {0};
@@ -147,6 +176,10 @@ static void print_block(FILE *out, const struct paint *paint, const struct repor
         }
         for (size_t j = 0; j < group->cell_count; j++)
             print_cell(out, paint, &block->cells[group->cells[j]], label_width);
+    }
+    for (size_t i = 0; i < block->baseline_count; i++) {
+        size_t width = text_width(block->baselines[i].label);
+        print_baseline(out, paint, &block->baselines[i], width > label_width ? width : label_width);
     }
 }
 
