@@ -8,10 +8,12 @@
 # Everything comes in as arguments and data; nothing is pasted into this text.
 ink = "#1b2733"
 grid = "#d8dee4"
+curves = ARG4 + 0
+height = 390 + (curves > 6 ? 17 * ((curves - 5) / 2) : 0) # a long legend takes nothing from it
 if (ARG1 eq "svg") {
-    set terminal svg size 560,390 dynamic noenhanced font "Helvetica,13" background rgb "#ffffff"
+    set terminal svg size 560,height dynamic noenhanced font "Helvetica,13" background rgb "#ffffff"
 } else {
-    set terminal pngcairo size 1120,780 noenhanced fontscale 1.6 linewidth 2 \
+    set terminal pngcairo size 1120,2 * height noenhanced fontscale 1.6 linewidth 2 \
         font "sans,11" background rgb "#ffffff"
 }
 set encoding utf8
@@ -45,7 +47,6 @@ do for [e = 0:13] {
     }
 }
 
-curves = ARG4 + 0
 colour(i) = int(word(ARG5, i + 1))
 # Dashes as well, for paper and for eyes that tell few colours apart.
 set linetype 1 dashtype solid
@@ -58,4 +59,4 @@ set linetype 7 dashtype (18, 3, 3, 3, 3, 3)
 plot for [i = 0:curves - 1] ARG3 index i using 1:3:4 with filledcurves \
          linecolor rgb colour(i) fillstyle transparent solid 0.16 noborder notitle, \
      for [i = 0:curves - 1] ARG3 index i using 1:2 with steps \
-         linetype (i % 7 + 1) linecolor rgb colour(i) linewidth 2 title columnheader(2)
+         linetype ((i + i / 7) % 7 + 1) linecolor rgb colour(i) linewidth 2 title columnheader(2)

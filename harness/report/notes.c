@@ -112,8 +112,7 @@ bool notes_make(const struct report_block *block, const struct report_group *gro
         return true;
     tradeoff_note(block, group, item);
     floor_note(block, group, metric, item);
-    if (group == &block->groups[block->group_count - 1] &&
-        !verdict_group_searches(block, group)) { /* once, beside the block's last */
+    if (group == &block->groups[block->group_count - 1]) { /* once, beside the block's last */
         spread_add_sentence(note_open(item), block);
         note_close(item);
     }

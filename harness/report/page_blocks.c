@@ -6,6 +6,27 @@
 #include "harness/base/json.h"
 #include "harness/report/columns.h"
 #include "harness/report/page.h"
+#include "harness/report/spread.h"
+
+/* Lists longer than this are folded away: the lead and the notes say what matters. */
+#define POINTS_SHOWN_MAX 5
+
+static void points_add(struct text *out, const struct conclusion *item)
+{
+    bool folded = item->point_count > POINTS_SHOWN_MAX;
+    if (item->point_count == 0)
+        return;
+    if (folded)
+        text_addf(out, "<details>\n<summary>Each of the other %zu beside it</summary>\n",
+                  item->point_count);
+    text_add(out, "<ul>\n");
+    for (size_t j = 0; j < item->point_count; j++) {
+        text_add(out, "<li>");
+        text_add_prose(out, text_get(&item->points[j]));
+        text_add(out, "</li>\n");
+    }
+    text_add(out, folded ? "</ul>\n</details>\n" : "</ul>\n");
+}
 
 void page_conclusions(struct text *out, const struct page_part *part)
 {
@@ -41,11 +62,7 @@ void page_conclusions(struct text *out, const struct page_part *part)
         text_add(out, "<p>");
         text_add_prose(out, text_get(&item->lead));
         text_add(out, "</p>\n");
-        for (size_t j = 0; j < item->point_count; j++) {
-            text_add(out, j ? "<li>" : "<ul>\n<li>");
-            text_add_prose(out, text_get(&item->points[j]));
-            text_add(out, j + 1 == item->point_count ? "</li>\n</ul>\n" : "</li>\n");
-        }
+        points_add(out, item);
         for (size_t j = 0; j < item->note_count; j++) {
             text_add(out, "<p class=\"note\">");
             text_add_prose(out, text_get(&item->notes[j]));
@@ -192,6 +209,20 @@ static void page_table(struct text *out, const struct report *report,
     text_add(out, "</table>\n</div>\n");
 }
 
+/* How much the launches behind a comparison of waits differ. */
+static void spread_write(struct text *out, const struct report_block *block)
+{
+    struct text sentence = {0};
+    if (strcmp(block->compare, "wait") == 0)
+        spread_add_sentence(&sentence, block);
+    if (sentence.used_bytes) {
+        text_add(out, "<p class=\"shared\">");
+        text_add_prose(out, text_get(&sentence));
+        text_add(out, "</p>\n");
+    }
+    text_free(&sentence);
+}
+
 void page_block(struct text *out, const struct page_part *part, size_t block_index)
 {
     const struct report_block *block = &part->report->blocks[block_index];
@@ -216,6 +247,7 @@ void page_block(struct text *out, const struct page_part *part, size_t block_ind
             plot_figure(out, &part->plots->items[i]);
     text_add(out, "</div>\n");
     page_table(out, part->report, block);
+    spread_write(out, block);
     page_block_waits(out, block);
     page_block_details(out, block);
     text_add(out, "</section>\n");

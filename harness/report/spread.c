@@ -102,6 +102,10 @@ static void worst_add(struct text *text, const struct spread *spread, const char
 
 void spread_add_sentence(struct text *text, const struct report_block *block)
 {
+    double bound_ns;
+    for (size_t i = 0; i < block->cell_count; i++)
+        if (report_cell_searches(&block->cells[i], &bound_ns))
+            return; /* each launch at a rate of its own */
     const char *interval = all_are_scheduled(block) ? "response" : "latency";
     struct spread p50 = spread_of_block(block, interval, "p50");
     struct spread p99 = spread_of_block(block, interval, "p99");
