@@ -171,6 +171,27 @@ static enum status result_check(const cJSON *json, struct err *err)
     return ST_OK;
 }
 
+/* The baseline of that id, in whatever block it stands: blocks share those that are alike. */
+static const struct report_cell *baseline_find(const struct report *report, const char *id)
+{
+    for (size_t i = 0; id[0] && i < report->block_count; i++)
+        for (size_t j = 0; j < report->blocks[i].baseline_count; j++)
+            if (strcmp(report->blocks[i].baselines[j].id, id) == 0)
+                return &report->blocks[i].baselines[j];
+    return NULL;
+}
+
+static void baselines_link(struct report *report)
+{
+    for (size_t i = 0; i < report->block_count; i++) {
+        for (size_t j = 0; j < report->blocks[i].cell_count; j++) {
+            struct report_cell *cell = &report->blocks[i].cells[j];
+            const cJSON *net = json_get(json_get(cell->json, "cpu"), "system_less_null");
+            cell->baseline = baseline_find(report, json_get_string(net, "baseline", ""));
+        }
+    }
+}
+
 enum status report_open(const cJSON *json, struct report **report, struct err *err)
 {
     enum status status = result_check(json, err);
@@ -196,6 +217,7 @@ enum status report_open(const cJSON *json, struct report **report, struct err *e
         if (!block_collect(block, json_get(json, "cells"), opened->block_count - 1, count))
             goto undo_open;
     }
+    baselines_link(opened);
     *report = opened;
     return ST_OK;
 undo_open:

@@ -25,6 +25,8 @@ struct report_cell {
     const char *id;
     const char *status; /* "ok", "failed", … */
     bool ok;
+    /* The cell that its CPU is counted from, maybe of another block; NULL without. */
+    const struct report_cell *baseline;
     size_t group;      /* index into the block's groups */
     char *label;       /* the axes that vary in the block, "shm · 1920×1080×3 · ping-pong" */
     char *short_label; /* the same without what the group's context says: "shm + futex" */

@@ -33,7 +33,7 @@ static void tradeoff_note(const struct report_block *block, const struct report_
     struct text sentences[TRADEOFF_SENTENCES_MAX];
     if (!tradeoff_make(block, group, &tradeoff))
         return;
-    size_t count = tradeoff_sentences(block, group, &tradeoff, sentences);
+    size_t count = tradeoff_sentences(group, &tradeoff, sentences);
     struct text *note = note_open(item);
     for (size_t i = 0; i < count; i++) {
         text_addf(note, "%s%s", i ? " " : "", text_get(&sentences[i]));

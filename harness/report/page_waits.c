@@ -95,18 +95,40 @@ static void group_add(struct text *out, const struct report_block *block,
         text_add(out, "</tbody>\n");
 }
 
+/* Baseline `index` of those that the block's cells are counted from, each once, and then of those
+ * that stand in the block for no cell that ran; NULL beyond them. */
+static const struct report_cell *baseline_get(const struct report_block *block, size_t index)
+{
+    for (size_t i = 0; i < block->cell_count; i++) {
+        bool earlier = !block->cells[i].baseline;
+        for (size_t j = 0; j < i && !earlier; j++)
+            earlier = block->cells[j].baseline == block->cells[i].baseline;
+        if (!earlier && index-- == 0)
+            return block->cells[i].baseline;
+    }
+    for (size_t i = 0; i < block->baseline_count; i++) {
+        bool used = false;
+        for (size_t j = 0; j < block->cell_count && !used; j++)
+            used = block->cells[j].baseline == &block->baselines[i];
+        if (!used && index-- == 0)
+            return &block->baselines[i];
+    }
+    return NULL;
+}
+
 static void baselines_add(struct text *out, const struct report_block *block)
 {
     bool headed = false;
-    for (size_t i = 0; i < block->baseline_count; i++) {
-        if (!block->baselines[i].ok)
+    const struct report_cell *baseline;
+    for (size_t i = 0; (baseline = baseline_get(block, i)); i++) {
+        if (!baseline->ok)
             continue;
         if (!headed) {
             text_add(out, "<tbody>\n");
             context_add(out, "nothing but the pacer, for the same schedule: compared with nothing");
         }
         headed = true;
-        row_add(out, &block->baselines[i]);
+        row_add(out, baseline);
     }
     if (headed)
         text_add(out, "</tbody>\n");
@@ -118,7 +140,7 @@ static bool block_has_rows(const struct report_block *block)
     bool about_waits =
         strcmp(block->compare, "wait") == 0 || strcmp(block->compare, "producer_wait") == 0;
     for (size_t i = 0; (cell = report_any_cell(block, i)); i++)
-        if (cell->ok && (about_waits || block->baseline_count > 0))
+        if (cell->ok && (about_waits || cell->baseline))
             return true;
     return false;
 }

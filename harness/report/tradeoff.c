@@ -79,34 +79,20 @@ static double usage_percent(const cJSON *launch, const char *role)
     return wall_ns > 0 ? 100 * busy_ns / wall_ns : NAN;
 }
 
-/* The cell that the CPU of another is counted from; NULL when the result names none. */
-static const struct report_cell *baseline_of(const struct report_block *block,
-                                             const struct report_cell *cell)
-{
-    const cJSON *net = json_get(json_get(cell->json, "cpu"), "system_less_null");
-    const char *id = json_get_string(net, "baseline", "");
-    for (size_t i = 0; i < block->baseline_count; i++)
-        if (strcmp(block->baselines[i].id, id) == 0)
-            return &block->baselines[i];
-    return NULL;
-}
-
 /* What a launch cost, in per cent of one CPU; NAN when it does not say. */
-static double launch_cost(const struct report_block *block, const struct report_cell *cell,
-                          const cJSON *launch, bool net)
+static double launch_cost(const struct report_cell *cell, const cJSON *launch, bool net)
 {
     if (strcmp(json_get_string(launch, "status", ""), "ok") != 0)
         return NAN;
     if (!net)
         return usage_percent(launch, "producer") + usage_percent(launch, "consumer");
-    const struct report_cell *baseline = baseline_of(block, cell);
     const cJSON *beside =
-        baseline ? verdict_launch_find(baseline, json_get_number(launch, "launch", -2)) : NULL;
+        cell->baseline ? verdict_launch_find(cell->baseline, json_get_number(launch, "launch", -2))
+                       : NULL;
     return usage_percent(launch, "system") - usage_percent(beside, "system");
 }
 
-struct tradeoff_cost tradeoff_compare(const struct report_block *block,
-                                      const struct tradeoff *tradeoff, const struct report_cell *a,
+struct tradeoff_cost tradeoff_compare(const struct tradeoff *tradeoff, const struct report_cell *a,
                                       const struct report_cell *b)
 {
     double costs_a[LAUNCHES_MAX], costs_b[LAUNCHES_MAX];
@@ -116,21 +102,21 @@ struct tradeoff_cost tradeoff_compare(const struct report_block *block,
         const cJSON *other = verdict_launch_find(a, json_get_number(launch, "launch", -2));
         if (!other || count == LAUNCHES_MAX)
             continue;
-        costs_b[count] = launch_cost(block, b, launch, tradeoff->net);
-        costs_a[count] = launch_cost(block, a, other, tradeoff->net);
+        costs_b[count] = launch_cost(b, launch, tradeoff->net);
+        costs_a[count] = launch_cost(a, other, tradeoff->net);
         count += isfinite(costs_a[count]) && isfinite(costs_b[count]);
     }
     return tradeoff_cost_compare(costs_a, costs_b, count);
 }
 
 /* Both roles' own CPU together, launch by launch, so that it has an interval. */
-static struct figure cost_of_roles(const struct report_block *block, const struct report_cell *cell)
+static struct figure cost_of_roles(const struct report_cell *cell)
 {
     double costs[LAUNCHES_MAX];
     size_t count = 0;
     const cJSON *launch;
     cJSON_ArrayForEach (launch, json_get(cell->json, "launches")) {
-        double cost = launch_cost(block, cell, launch, false);
+        double cost = launch_cost(cell, launch, false);
         if (isfinite(cost) && cost >= 0 && count < LAUNCHES_MAX)
             costs[count++] = cost;
     }
@@ -186,8 +172,8 @@ bool tradeoff_make(const struct report_block *block, const struct report_group *
     for (size_t i = 0; i < group->cell_count; i++) {
         const struct report_cell *cell = &block->cells[group->cells[i]];
         if (cell_takes_part(cell))
-            tradeoff.net = tradeoff.net && report_cpu_net(cell).state == FIGURE_KNOWN &&
-                           baseline_of(block, cell);
+            tradeoff.net =
+                tradeoff.net && report_cpu_net(cell).state == FIGURE_KNOWN && cell->baseline;
     }
     for (size_t i = 0; i < group->cell_count; i++) {
         const struct report_cell *cell = &block->cells[group->cells[i]];
@@ -195,7 +181,7 @@ bool tradeoff_make(const struct report_block *block, const struct report_group *
             continue;
         struct tradeoff_point point = {.cell = cell};
         point.time = report_quantile(cell, "response", tradeoff.quantile);
-        point.cpu = tradeoff.net ? report_cpu_net(cell) : cost_of_roles(block, cell);
+        point.cpu = tradeoff.net ? report_cpu_net(cell) : cost_of_roles(cell);
         if (point.time.state == FIGURE_KNOWN && point.time.value > 0 &&
             point.cpu.state == FIGURE_KNOWN && isfinite(point.cpu.value))
             tradeoff.points[tradeoff.count++] = point;

@@ -47,8 +47,7 @@ struct tradeoff_cost {
  * is larger. Dearer or cheaper: it lies beyond a tenth of a per cent or 2 %. Needs 5 pairs. */
 struct tradeoff_cost tradeoff_cost_compare(const double *a, const double *b, size_t count);
 /* The same of two points' cells. */
-struct tradeoff_cost tradeoff_compare(const struct report_block *block,
-                                      const struct tradeoff *tradeoff, const struct report_cell *a,
+struct tradeoff_cost tradeoff_compare(const struct tradeoff *tradeoff, const struct report_cell *a,
                                       const struct report_cell *b);
 
 /* The smallest of 1, 2, 5, 10, 20, 50, … that is above the value. */
@@ -57,8 +56,7 @@ double tradeoff_bound_above(double value);
 /* Sentences: "At 60 frames/s, below 200 µs at p99, the cheapest is futex (85 µs, 2.1 % of a
  * CPU)."; at most TRADEOFF_SENTENCES_MAX, bounds growing, each with another answer. Returns how
  * many; the caller frees them. */
-size_t tradeoff_sentences(const struct report_block *block, const struct report_group *group,
-                          const struct tradeoff *tradeoff,
+size_t tradeoff_sentences(const struct report_group *group, const struct tradeoff *tradeoff,
                           struct text sentences[TRADEOFF_SENTENCES_MAX]);
 
 #endif

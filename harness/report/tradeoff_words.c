@@ -36,8 +36,7 @@ static void list_add(const struct tradeoff_point **list, size_t *count,
 }
 
 /* False when no point is below the bound beyond doubt. */
-static bool answer_make(const struct report_block *block, const struct tradeoff *tradeoff,
-                        double bound_ns, struct answer *answer)
+static bool answer_make(const struct tradeoff *tradeoff, double bound_ns, struct answer *answer)
 {
     memset(answer, 0, sizeof *answer);
     answer->bound_ns = bound_ns;
@@ -58,7 +57,7 @@ static bool answer_make(const struct report_block *block, const struct tradeoff 
             continue;
         if (point_is_below(point, bound_ns)) {
             struct tradeoff_cost cost =
-                tradeoff_compare(block, tradeoff, point->cell, answer->cheapest->cell);
+                tradeoff_compare(tradeoff, point->cell, answer->cheapest->cell);
             if (cost.pairs < answer->pairs)
                 answer->pairs = cost.pairs;
             if (cost.verdict == STATS_TIED)
@@ -142,15 +141,14 @@ static int bound_compare(const void *a, const void *b)
 
 /* The answers to the bounds that the frontier's points just keep, the tightest first; of
  * neighbours with the same cheapest point only the tighter. */
-static size_t answers_make(const struct report_block *block, const struct tradeoff *tradeoff,
-                           struct answer *answers)
+static size_t answers_make(const struct tradeoff *tradeoff, struct answer *answers)
 {
     size_t count = 0, kept = 0;
     for (size_t i = 0; i < tradeoff->count; i++) {
         const struct tradeoff_point *point = &tradeoff->points[i];
         if (!point->frontier || point->time.spread == SPREAD_NONE || !isfinite(point->time.high))
             continue;
-        if (answer_make(block, tradeoff, tradeoff_bound_above(point->time.high), &answers[count]))
+        if (answer_make(tradeoff, tradeoff_bound_above(point->time.high), &answers[count]))
             count++;
     }
     qsort(answers, count, sizeof *answers, bound_compare);
@@ -181,14 +179,13 @@ static size_t answers_thin(struct answer *answers, size_t count)
     return 3;
 }
 
-size_t tradeoff_sentences(const struct report_block *block, const struct report_group *group,
-                          const struct tradeoff *tradeoff,
+size_t tradeoff_sentences(const struct report_group *group, const struct tradeoff *tradeoff,
                           struct text sentences[TRADEOFF_SENTENCES_MAX])
 {
     struct answer *answers = calloc(tradeoff->count + 1, sizeof *answers);
     if (!answers)
         return 0;
-    size_t count = answers_thin(answers, answers_make(block, tradeoff, answers));
+    size_t count = answers_thin(answers, answers_make(tradeoff, answers));
     for (size_t i = 0; i < count; i++) {
         char bound[FIGURE_BYTES];
         memset(&sentences[i], 0, sizeof sentences[i]);

@@ -374,7 +374,7 @@ static void machine_page(struct text *out, const char *clock)
     if (clock)
         cJSON_AddItemToObject(run, "clock", cJSON_Parse(clock));
     assert_int_equal(report_open(result, &report, NULL), ST_OK);
-    page_machine(out, report);
+    page_machine(out, &(struct page_part){report, NULL, NULL});
     report_free(report);
     cJSON_Delete(result);
 }
