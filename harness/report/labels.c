@@ -195,7 +195,7 @@ char *label_baseline(const struct report_block *block, const struct report_cell 
         bool served = false;
         for (size_t j = 0; j < sizeof of_the_served / sizeof of_the_served[0]; j++)
             served = served || strcmp(block->varying[i], of_the_served[j]) == 0;
-        if (!served)
+        if (!served && !report_axis_is_default(cell, block->varying[i]))
             label_add(&text, cell, block->varying[i]);
     }
     return text_take(&text);

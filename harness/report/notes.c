@@ -42,8 +42,11 @@ static void tradeoff_note(const struct report_block *block, const struct report_
     if (count)
         text_addf(note, " (%s of response%s; CPU of %s.)", tradeoff.quantile,
                   strcmp(tradeoff.quantile, "p99") == 0 ? "" : ", too few frames for p99",
-                  tradeoff.net ? "the whole machine, less that of a run with nothing but the pacer"
-                               : "both roles together");
+                  tradeoff.net    ? "the whole machine, less that of a run with nothing but the "
+                                    "pacer"
+                  : tradeoff.busy ? "both roles together, because other work on the machine hides "
+                                    "what they cost beyond that"
+                                  : "both roles together");
     note_close(item);
     tradeoff_free(&tradeoff);
 }

@@ -116,7 +116,7 @@ static void print_cell(FILE *out, const struct paint *paint, const struct report
     text_free(&text);
 }
 
-/* "baseline  nothing but the pacer: producer 1.4 %, consumer 0.1 %, machine 4.5 % of a CPU". */
+/* "baseline  producer 1.4 %, consumer 0.1 %, machine 4.5 % of a CPU: nothing but the pacer". */
 static void print_baseline(FILE *out, const struct paint *paint, const struct report_cell *cell,
                            size_t label_width)
 {
@@ -125,14 +125,13 @@ static void print_baseline(FILE *out, const struct paint *paint, const struct re
     } roles[] = {{"producer", "producer"}, {"consumer", "consumer"}, {"system", "machine"}};
     struct text text = {0};
     if (cell->ok) {
-        text_add(&text, "nothing but the pacer:");
         for (size_t i = 0; i < sizeof roles / sizeof roles[0]; i++) {
             char value[FIGURE_BYTES];
             struct figure figure = report_cpu_percent(cell, roles[i].role);
-            text_addf(&text, "%s %s %s %%", i ? "," : "", roles[i].name,
+            text_addf(&text, "%s%s %s %%", i ? ", " : "", roles[i].name,
                       format_figure(&figure, UNIT_PERCENT, value));
         }
-        text_add(&text, " of a CPU");
+        text_add(&text, " of a CPU: nothing but the pacer");
     } else {
         columns_add_status(cell, &text);
     }

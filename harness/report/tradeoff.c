@@ -12,6 +12,9 @@
 #define COST_TIED_SHARE 0.05
 #define COST_MARGIN_POINTS 0.1
 #define COST_MARGIN_SHARE 0.02
+/* Half an interval of a net CPU figure wider than both: what else ran decides it. */
+#define NET_HALF_POINTS 3.0
+#define NET_HALF_SHARE 0.25
 
 void tradeoff_mark_frontier(struct tradeoff_point *points, size_t count)
 {
@@ -159,6 +162,25 @@ static const char *quantile_choose(const struct report_block *block,
     return "p50";
 }
 
+/* Net figures where every cell has one, and where what else ran on the machine does not drown
+ * them: subtracting two shares of a busy machine leaves noise, even less than nothing. */
+static void net_choose(const struct report_block *block, const struct report_group *group,
+                       struct tradeoff *tradeoff)
+{
+    for (size_t i = 0; i < group->cell_count; i++) {
+        const struct report_cell *cell = &block->cells[group->cells[i]];
+        struct figure net = report_cpu_net(cell);
+        if (!cell_takes_part(cell))
+            continue;
+        tradeoff->net = tradeoff->net && net.state == FIGURE_KNOWN && cell->baseline;
+        double half = (net.high - net.low) / 2;
+        double room = fmax(NET_HALF_POINTS, NET_HALF_SHARE * fabs(net.value));
+        tradeoff->busy = tradeoff->busy || half > room || net.high < 0;
+    }
+    tradeoff->busy = tradeoff->busy && tradeoff->net;
+    tradeoff->net = tradeoff->net && !tradeoff->busy;
+}
+
 bool tradeoff_make(const struct report_block *block, const struct report_group *group,
                    struct tradeoff *made)
 {
@@ -169,12 +191,7 @@ bool tradeoff_make(const struct report_block *block, const struct report_group *
     if (!tradeoff.points)
         return false;
     tradeoff.quantile = quantile_choose(block, group);
-    for (size_t i = 0; i < group->cell_count; i++) {
-        const struct report_cell *cell = &block->cells[group->cells[i]];
-        if (cell_takes_part(cell))
-            tradeoff.net =
-                tradeoff.net && report_cpu_net(cell).state == FIGURE_KNOWN && cell->baseline;
-    }
+    net_choose(block, group, &tradeoff);
     for (size_t i = 0; i < group->cell_count; i++) {
         const struct report_cell *cell = &block->cells[group->cells[i]];
         if (!cell_takes_part(cell))

@@ -20,6 +20,7 @@ struct tradeoff_point {
 struct tradeoff {
     const char *quantile; /* "p99", or a lower one where some cell has too few frames for it */
     bool net;             /* CPU of the whole system less the baseline's; else of both roles */
+    bool busy;            /* other work hides the net figures: that is why they are not used */
     struct tradeoff_point *points; /* in the group's order */
     size_t count;
     struct text left_out; /* names of cells whose frames did not all finish, ", " between */

@@ -98,9 +98,8 @@ static void points_add(struct text *text, const struct tradeoff_point *const *li
 static void answer_add(struct text *text, const struct answer *answer)
 {
     if (answer->below == 1) {
-        text_add(text, "only ");
+        text_add(text, "there is only ");
         point_add(text, answer->cheapest);
-        text_add(text, " is sure to stay");
     } else if (answer->pairs < VERDICT_PAIRS_MIN) {
         text_add(text, "the cheapest figure is that of ");
         point_add(text, answer->cheapest);
@@ -128,7 +127,7 @@ static void answer_add(struct text *text, const struct answer *answer)
     if (answer->perhaps_count) {
         text_add(text, "; the data does not decide whether ");
         points_add(text, answer->perhaps, answer->perhaps_count, "or");
-        text_add(text, " would do");
+        text_add(text, " would stay below it");
     }
     text_add(text, ".");
 }
@@ -139,8 +138,20 @@ static int bound_compare(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
+/* Whether a looser bound buys anything: its cheapest costs less, beyond doubt where launches suffice
+ * for one. */
+static bool answer_is_another(const struct tradeoff *tradeoff, const struct answer *looser,
+                              const struct answer *tighter)
+{
+    if (looser->cheapest == tighter->cheapest)
+        return false;
+    struct tradeoff_cost cost =
+        tradeoff_compare(tradeoff, looser->cheapest->cell, tighter->cheapest->cell);
+    return cost.pairs < VERDICT_PAIRS_MIN || cost.verdict == STATS_FASTER;
+}
+
 /* The answers to the bounds that the frontier's points just keep, the tightest first; of
- * neighbours with the same cheapest point only the tighter. */
+ * neighbours with the same answer only the tighter. */
 static size_t answers_make(const struct tradeoff *tradeoff, struct answer *answers)
 {
     size_t count = 0, kept = 0;
@@ -153,7 +164,7 @@ static size_t answers_make(const struct tradeoff *tradeoff, struct answer *answe
     }
     qsort(answers, count, sizeof *answers, bound_compare);
     for (size_t i = 0; i < count; i++)
-        if (kept == 0 || answers[i].cheapest != answers[kept - 1].cheapest)
+        if (kept == 0 || answer_is_another(tradeoff, &answers[i], &answers[kept - 1]))
             answers[kept++] = answers[i];
     return kept;
 }
