@@ -11,6 +11,8 @@
 #include <sys/prctl.h>
 #include <unistd.h>
 
+#include "harness/scenario/privileges.h"
+
 /* The kernel's CPU mask may be larger than a cpu_set_t. */
 #define SURROUNDINGS_CPUS_MAX 65536
 
@@ -33,43 +35,25 @@ static enum status surroundings_refuse(struct err *err, int sys_errno, const cha
     return status;
 }
 
-enum status surroundings_check_throttling(const char *path, struct err *err)
-{
-    FILE *file = fopen(path, "re");
-    int64_t runtime_us;
-    if (!file)
-        return ST_OK;
-    int got = fscanf(file, "%" SCNd64, &runtime_us);
-    fclose(file);
-    if (got != 1 || runtime_us >= 0)
-        return ST_OK;
-    return err_set(err, ST_UNAVAILABLE, "sudo sysctl kernel.sched_rt_runtime_us=950000",
-                   "real-time processes are not throttled here: spinning ones would take the "
-                   "machine away for good");
-}
-
 /* ---- scheduling and timer slack -------------------------------------------------------------- */
 
 static enum status surroundings_apply_class(uint32_t fifo_priority, struct err *err)
 {
-    const struct sched_param other = {.sched_priority = 0};
-    const struct sched_param fifo = {.sched_priority = (int)fifo_priority};
-    char what[96];
+    const struct sched_param param = {.sched_priority = (int)fifo_priority};
     if (fifo_priority == 0) {
-        if (sched_getscheduler(0) == SCHED_OTHER || sched_setscheduler(0, SCHED_OTHER, &other) == 0)
+        if (sched_getscheduler(0) == SCHED_OTHER || sched_setscheduler(0, SCHED_OTHER, &param) == 0)
             return ST_OK;
         return surroundings_refuse(err, errno, "start handoff with `chrt --other 0 handoff …`",
                                    "scheduling class other cannot be set");
     }
-    enum status status = surroundings_check_throttling(SURROUNDINGS_THROTTLING_PATH, err);
-    if (status != ST_OK || sched_setscheduler(0, SCHED_FIFO, &fifo) == 0)
+    enum status status = privileges_check_throttling(SURROUNDINGS_THROTTLING_PATH, err);
+    if (status != ST_OK || sched_setscheduler(0, SCHED_FIFO, &param) == 0)
         return status;
     int failure = errno;
-    snprintf(what, sizeof what, "scheduling fifo:%" PRIu32 " cannot be set", fifo_priority);
-    return surroundings_refuse(err, failure,
-                               "run it as root, or allow it to this shell with "
-                               "`sudo prlimit --pid $$ --rtprio=99`",
-                               what);
+    /* The same answer as in a dry run, if it is a question of being allowed to. */
+    if (privileges_try_fifo(fifo_priority, err) != ST_OK)
+        return err_context(err, "scheduling fifo:%" PRIu32, fifo_priority);
+    return surroundings_refuse(err, failure, "use scheduling other", "SCHED_FIFO cannot be set");
 }
 
 enum status surroundings_apply(const struct cell *cell, struct err *err)
@@ -157,19 +141,18 @@ enum status surroundings_hold_idle_latency(const char *path, int *fd, struct err
     const int32_t wanted_us = 0;
     int32_t held_us = -1;
     int opened = open(path, O_RDWR | O_CLOEXEC);
-    if (opened < 0)
-        return surroundings_refuse(err, errno,
-                                   errno == ENOENT
-                                       ? "it needs the host's /dev/cpu_dma_latency (containers: "
-                                         "`--device /dev/cpu_dma_latency`)"
-                                       : "run it as root, or allow it until the next boot with "
-                                         "`sudo chmod a+rw /dev/cpu_dma_latency`",
-                                   "the idle latency cannot be held: /dev/cpu_dma_latency");
+    if (opened < 0) {
+        int failure = errno;
+        if (privileges_try_device(path, err) != ST_OK)
+            return err_context(err, "the idle latency cannot be held");
+        return surroundings_refuse(err, failure, "use idle_latency as_found",
+                                   "the idle latency cannot be held");
+    }
     if (write(opened, &wanted_us, sizeof wanted_us) != (ssize_t)sizeof wanted_us) {
         int failure = errno;
         close(opened);
         return surroundings_refuse(err, failure, "use idle_latency as_found",
-                                   "the idle latency cannot be held: /dev/cpu_dma_latency");
+                                   "the idle latency cannot be held");
     }
     /* What holds for the machine: the lowest of all wishes. */
     if (pread(opened, &held_us, sizeof held_us, 0) != (ssize_t)sizeof held_us || held_us != 0) {

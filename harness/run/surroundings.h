@@ -36,10 +36,7 @@ enum status surroundings_verify(const struct cell *cell, int cpu, struct surroun
 /* "other" or "fifo:50"; returns text. */
 const char *surroundings_scheduling_format(uint32_t fifo_priority, char *text, size_t size);
 
-/* ST_OK when the kernel leaves other processes some time beside real-time ones that never sleep:
- * the file at `path` holds a number of microseconds per second, or is not there. */
 #define SURROUNDINGS_THROTTLING_PATH "/proc/sys/kernel/sched_rt_runtime_us"
-enum status surroundings_check_throttling(const char *path, struct err *err);
 
 /* Keeps processors from idle states that take time to leave, as long as *fd is open: closing it, or
  * the death of this process, ends it. The caller closes. ST_UNAVAILABLE with the reason. */

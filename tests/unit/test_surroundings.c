@@ -28,6 +28,7 @@
 #include "harness/measure/clock.h"
 #include "harness/run/load.h"
 #include "harness/run/session.h"
+#include "harness/scenario/privileges.h"
 #include "tests/support/random_input.h"
 
 enum { FRAMES = 40, WARMUP = 2, CONTROL_FD = 3, NOBODY = 65534 };
@@ -92,7 +93,7 @@ static bool may_be_real_time(void)
 {
     const struct sched_param param = {.sched_priority = 7}, other = {.sched_priority = 0};
     struct err err;
-    if (surroundings_check_throttling(SURROUNDINGS_THROTTLING_PATH, &err) != ST_OK ||
+    if (privileges_check_throttling(SURROUNDINGS_THROTTLING_PATH, &err) != ST_OK ||
         sched_setscheduler(0, SCHED_FIFO, &param) != 0) {
         print_message("not tried: real-time scheduling is not allowed here\n");
         return false;
@@ -206,27 +207,6 @@ static void real_time_roles_are_and_the_runner_is_not(void **state)
     assert_int_equal(sched_setscheduler(0, SCHED_OTHER, &other), 0);
     assert_int_equal(outcome.producer_had.fifo_priority, 0);
     assert_int_equal(outcome.consumer_had.fifo_priority, 0);
-}
-
-static void nothing_is_real_time_where_nothing_limits_it(void **state)
-{
-    static const struct {
-        const char *text;
-        enum status status;
-    } limits[] = {{"-1\n", ST_UNAVAILABLE}, {"950000\n", ST_OK}, {"0\n", ST_OK}, {"?", ST_OK}};
-    struct err err;
-    char path[] = "/tmp/handoff-test-XXXXXX";
-    int fd = mkstemp(path);
-    assert_true(fd >= 0);
-    close(fd);
-    for (size_t i = 0; i < sizeof limits / sizeof limits[0]; i++) {
-        FILE *file = fopen(path, "w");
-        fputs(limits[i].text, file);
-        fclose(file);
-        assert_int_equal(surroundings_check_throttling(path, &err), limits[i].status);
-    }
-    unlink(path);
-    assert_int_equal(surroundings_check_throttling(path, &err), ST_OK);
 }
 
 /* ---- What is held for them ------------------------------------------------------------------- */
@@ -508,7 +488,6 @@ int main(int argc, char **argv)
         cmocka_unit_test(roles_have_what_the_cell_says_and_say_so),
         cmocka_unit_test(what_is_not_had_is_noticed),
         cmocka_unit_test(real_time_roles_are_and_the_runner_is_not),
-        cmocka_unit_test(nothing_is_real_time_where_nothing_limits_it),
         cmocka_unit_test(the_idle_latency_is_held_for_the_launch_and_no_longer),
         cmocka_unit_test(what_is_not_allowed_is_refused_with_its_remedy),
         cmocka_unit_test(a_load_runs_on_each_cpu_of_the_roles),
