@@ -313,8 +313,9 @@ static void notifier_dies_anywhere(void **unused)
     {
         struct tally tally = {0};
         unsigned all = notifier_dies_after(wait, STEPS_MAX, &tally);
-        /* Where there is something to break, more time. */
-        uint64_t until_ns = clock_now_ns() + TRIALS_NS * (wait->create ? 2 : 1) / 2;
+        /* Where there is more to break, more time. */
+        unsigned weight = all > 100 ? 4 : 1;
+        uint64_t until_ns = clock_now_ns() + TRIALS_NS * weight / 2;
         for (unsigned k = 0; k < all && clock_now_ns() < until_ns; k++)
             notifier_dies_after(wait, (unsigned)random_below(all), &tally);
         printf("%-9s notify takes %u instructions\n", wait->name, all);

@@ -12,6 +12,8 @@
 
 #include <cmocka.h>
 
+#include <sched.h>
+
 /* In place of the library's: a nap that ends by itself would hide a lost wake-up. */
 #define CONDVAR_NAP_NS 3600000000000u
 #include "harness/wait/condvar.c"
@@ -23,7 +25,7 @@
  * a single wake-up can take 50 us. */
 #define HANDOFFS 200000u
 #define ALONE_NS (600ull * MILLISECOND_NS)
-#define TOGETHER_NS (4000ull * MILLISECOND_NS)
+#define TOGETHER_NS (3000ull * MILLISECOND_NS)
 
 /* Longer than any scheduler keeps a thread from running. */
 #define STUCK_NS (20ull * 1000 * MILLISECOND_NS)
@@ -76,10 +78,13 @@ static void *stress_run(void *argument)
                                       memory_order_release);
                 wait->notify(&notify, &theirs);
             } else {
-                me->status = wait->idle(&idle, &mine, seen, clock_now_ns() + STUCK_NS);
+                uint64_t stuck_ns = clock_now_ns() + STUCK_NS;
+                me->status = wait->idle(&idle, &mine, seen, stuck_ns);
                 uint32_t now = atomic_load_explicit(&mine.bell->word, memory_order_acquire);
                 if (me->status == ST_OK && now == seen)
                     me->status = ST_CORRUPT; /* an early return */
+                if (me->status == ST_OK && clock_now_ns() > stuck_ns)
+                    me->status = ST_TIMEOUT; /* it looked once more at its deadline */
                 over = now & DOORBELL_CLOSED;
             }
         }
@@ -139,12 +144,90 @@ static void none_is_lost_together(void **unused)
         stress_end(running[i]);
 }
 
+/* ---- The gate -------------------------------------------------------------------------------- */
+
+/* Both threads leave a barrier at once, one to wait and one to ring, a few instructions apart: the
+ * moment at which a gate that does not order the word and the count of sleepers loses the wake-up. */
+struct race {
+    struct wait_edge edge;
+    _Alignas(SHARED_LINE_BYTES) _Atomic uint32_t arrived;
+    _Atomic bool over;
+    uint32_t rounds;
+    uint64_t seed;
+};
+
+static bool race_meet(struct race *race, uint32_t round)
+{
+    atomic_fetch_add(&race->arrived, 1);
+    for (unsigned looks = 1; atomic_load(&race->arrived) < 2 * (round + 1); looks++)
+        if (looks % 1000 == 0)
+            sched_yield();
+    return !atomic_load(&race->over);
+}
+
+/* Up to some 100 ns. */
+static void race_dally(uint64_t *random)
+{
+    *random = *random * 6364136223846793005u + 1442695040888963407u;
+    for (volatile unsigned spin = (unsigned)(*random >> 58); spin; spin--)
+        continue;
+}
+
+static void *race_ring(void *argument)
+{
+    struct race *race = argument;
+    struct wait_state notify = wait_edge_open(&race->edge, 0);
+    struct wait_source source = word_source(&race->edge.bells[0]);
+    uint64_t random = race->seed;
+    for (uint32_t round = 0; race_meet(race, round); round++) {
+        race_dally(&random);
+        atomic_store_explicit(&source.bell->word, (round + 1) * DOORBELL_STEP,
+                              memory_order_release);
+        race->edge.wait->notify(&notify, &source);
+    }
+    race->edge.wait->close(&notify);
+    return NULL;
+}
+
+static void check_gate(const struct wait_strategy *wait)
+{
+    static struct race race;
+    race = (struct race){.edge = wait_edge_make(wait), .seed = random_u64()};
+    struct wait_state idle = wait_edge_open(&race.edge, 0);
+    struct wait_source source = word_source(&race.edge.bells[0]);
+    uint64_t random = ~race.seed, until_ns = clock_now_ns() + ALONE_NS / 2;
+    pthread_t ringer;
+    assert_int_equal(pthread_create(&ringer, NULL, race_ring, &race), 0);
+    while (race_meet(&race, race.rounds)) {
+        race_dally(&random);
+        uint64_t stuck_ns = clock_now_ns() + STUCK_NS / 4;
+        enum status status = wait->idle(&idle, &source, race.rounds * DOORBELL_STEP, stuck_ns);
+        if (status != ST_OK || clock_now_ns() > stuck_ns)
+            fail_msg("%s: no wake-up in round %u", wait->name, race.rounds);
+        race.rounds++;
+        if (race.rounds == HANDOFFS || clock_now_ns() > until_ns)
+            atomic_store(&race.over, true);
+    }
+    pthread_join(ringer, NULL);
+    printf("%s: %u races between going to sleep and waking\n", wait->name, race.rounds);
+    wait->close(&idle);
+    wait_edge_close(&race.edge);
+}
+
+static void none_is_lost_at_the_gate(void **unused)
+{
+    WAIT_EACH_ON_WORDS(wait)
+    if (wait->sleeps)
+        check_gate(wait);
+}
+
 int main(void)
 {
     random_seed();
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(none_is_lost_alone),
         cmocka_unit_test(none_is_lost_together),
+        cmocka_unit_test(none_is_lost_at_the_gate),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
