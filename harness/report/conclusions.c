@@ -208,6 +208,18 @@ static const struct report_cell **cells_ranked(const struct report_block *block,
     return ranked;
 }
 
+/* Whether a launch's search ended at the highest rate that it might try: there may be more. */
+static bool search_hit_its_end(const struct report_cell *cell)
+{
+    const cJSON *launch;
+    double high_hz = report_search_high_hz(cell);
+    cJSON_ArrayForEach (launch, json_get(cell->json, "launches"))
+        if (high_hz > 0 &&
+            json_get_number(json_get(launch, "search"), "rate_hz", 0) >= 0.999 * high_hz)
+            return true;
+    return false;
+}
+
 /* "With spin at most 4,200 frames/s keep p99 of response under 500 µs, with futex 1,900." */
 static bool search_lead_add(struct text *text, const struct report_block *block,
                             const struct report_group *group)
@@ -227,6 +239,8 @@ static bool search_lead_add(struct text *text, const struct report_block *block,
                   format_figure(&rate, UNIT_FRAMES_PER_S, value));
         if (i == 0)
             text_add(text, format_bound(bound_ns, value));
+        if (search_hit_its_end(ranked[i]))
+            text_add(text, " (it may be more: the highest rate tried passed)");
     }
     if (group->context[0])
         text_addf(text, " (%s)", group->context);

@@ -117,6 +117,8 @@ static char *number_format(double value, enum figure_unit unit, char *text)
         value /= 1e9;
     if (value == 0)
         return strcpy(text, "0");
+    if (unit == UNIT_PERCENT && fabs(value) < 0.05)
+        return strcpy(text, "0.0"); /* never "-0.0" */
     if (fabs(value) >= 999.5)
         return format_count(value, text);
     if (unit == UNIT_GB_PER_S && value > 0 && value < 0.0005)

@@ -130,6 +130,8 @@ const char *report_axis_title(const char *axis);
 bool report_cell_is_scheduled(const struct report_cell *cell);
 /* Whether the cell searched for its highest rate; *bound_ns is what its response had to keep. */
 bool report_cell_searches(const struct report_cell *cell, double *bound_ns);
+/* The highest rate that such a cell may try; 0 when it is not known. */
+double report_search_high_hz(const struct report_cell *cell);
 /* Whether the axis has the value that it has where a scenario does not name it; false for axes that
  * this version does not know. */
 bool report_axis_is_default(const struct report_cell *cell, const char *axis);

@@ -78,6 +78,15 @@ static bool search_read(const char *raw, double *bound_us)
            *bound_us < 1e12;
 }
 
+double report_search_high_hz(const struct report_cell *cell)
+{
+    char raw[REPORT_AXIS_BYTES];
+    double high_hz;
+    if (sscanf(report_axis(cell, "pacing", raw), "search:%*[^:]:%*[^-]-%lf", &high_hz) != 1)
+        return 0;
+    return high_hz;
+}
+
 bool report_cell_searches(const struct report_cell *cell, double *bound_ns)
 {
     char raw[REPORT_AXIS_BYTES];

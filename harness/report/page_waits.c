@@ -5,6 +5,7 @@
 
 #include "harness/base/json.h"
 #include "harness/report/page.h"
+#include "harness/report/tradeoff.h"
 
 /* A figure with its interval in small, as the main table has them. */
 static void figure_add(struct text *out, struct figure figure, enum figure_unit unit,
@@ -156,4 +157,12 @@ void page_block_waits(struct text *out, const struct report_block *block)
         group_add(out, block, &block->groups[i]);
     baselines_add(out, block);
     text_add(out, "</table>\n</div>\n");
+    for (size_t i = 0; i < block->cell_count; i++) {
+        if (!block->cells[i].ok || !tradeoff_net_is_drowned(&block->cells[i]))
+            continue;
+        text_add(out, "<p class=\"shared\">Other work on the machine decides what is left less the "
+                      "baseline here: rely on the roles' own figures, or run it on a machine that "
+                      "is idle.</p>\n");
+        return;
+    }
 }

@@ -162,20 +162,35 @@ static const char *quantile_choose(const struct report_block *block,
     return "p50";
 }
 
-/* Net figures where every cell has one, and where what else ran on the machine does not drown
- * them: subtracting two shares of a busy machine leaves noise, even less than nothing. */
+/* What the cell's own processes used beyond those of its baseline: the least that a net figure can
+ * be. */
+static double net_least(const struct report_cell *cell)
+{
+    return report_cpu_both(cell).value - report_cpu_both(cell->baseline).value;
+}
+
+bool tradeoff_net_is_drowned(const struct report_cell *cell)
+{
+    struct figure net = report_cpu_net(cell);
+    if (net.state != FIGURE_KNOWN || !cell->baseline)
+        return false;
+    double half = (net.high - net.low) / 2, least = net_least(cell);
+    return half > fmax(NET_HALF_POINTS, NET_HALF_SHARE * fabs(net.value)) || net.high < 0 ||
+           net.high + fmax(COST_TIED_POINTS, COST_TIED_SHARE * fabs(least)) < least;
+}
+
+/* Net figures where every cell has one that other work does not drown. */
 static void net_choose(const struct report_block *block, const struct report_group *group,
                        struct tradeoff *tradeoff)
 {
     for (size_t i = 0; i < group->cell_count; i++) {
         const struct report_cell *cell = &block->cells[group->cells[i]];
-        struct figure net = report_cpu_net(cell);
         if (!cell_takes_part(cell))
             continue;
-        tradeoff->net = tradeoff->net && net.state == FIGURE_KNOWN && cell->baseline;
-        double half = (net.high - net.low) / 2;
-        double room = fmax(NET_HALF_POINTS, NET_HALF_SHARE * fabs(net.value));
-        tradeoff->busy = tradeoff->busy || half > room || net.high < 0;
+        if (report_cpu_net(cell).state != FIGURE_KNOWN || !cell->baseline)
+            tradeoff->net = false;
+        else
+            tradeoff->busy = tradeoff->busy || tradeoff_net_is_drowned(cell);
     }
     tradeoff->busy = tradeoff->busy && tradeoff->net;
     tradeoff->net = tradeoff->net && !tradeoff->busy;

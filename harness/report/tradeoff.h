@@ -32,6 +32,10 @@ bool tradeoff_make(const struct report_block *block, const struct report_group *
                    struct tradeoff *made);
 void tradeoff_free(struct tradeoff *tradeoff);
 
+/* Whether other work on the machine decides a cell's net CPU: its interval is wide, or it is less
+ * than what the roles themselves used, as where the machine had no time left to use. */
+bool tradeoff_net_is_drowned(const struct report_cell *cell);
+
 /* Marks the points on the frontier: no other is at most as dear and at most as late, and better in
  * one of the two. Equals are on it together. */
 void tradeoff_mark_frontier(struct tradeoff_point *points, size_t count);

@@ -17,7 +17,44 @@
 
 static const char *const compares[] = {"wait", "transport"};
 
-/* Two blocks of two cells each. */
+static void member_add(cJSON *object, const char *name, const char *json)
+{
+    cJSON *made = cJSON_Parse(json);
+    assert_non_null(made);
+    cJSON_AddItemToObject(object, name, made);
+}
+
+/* What newer results have: a floor, a baseline, net CPU, switches, a search. */
+static void result_enrich(cJSON *result)
+{
+    cJSON *cells = json_get(result, "cells");
+    cJSON *spin = cJSON_GetArrayItem(cells, 0), *futex = cJSON_GetArrayItem(cells, 1);
+    cJSON *baseline = cJSON_Duplicate(futex, 1);
+    cJSON_ReplaceItemInObjectCaseSensitive(baseline, "id",
+                                           cJSON_CreateString("null+poll/baseline"));
+    cJSON_AddTrueToObject(baseline, "baseline");
+    cJSON_AddItemToArray(cells, baseline);
+    member_add(
+        result, "floor",
+        "{\"system_call_ns\": 99.4, \"clocks\": [{\"name\": \"TSC\", \"read_ns\": 9.8, "
+        "\"tick_ns\": 0.4}], \"pairs\": [{\"producer_cpu\": 0, \"consumer_cpu\": 1, "
+        "\"one_line\": {\"p50_ns\": 221, \"mean_ns\": 133.2}, \"two_lines\": {\"p50_ns\": 283, "
+        "\"mean_ns\": 276}}, {\"producer_cpu\": 1, \"consumer_cpu\": 1, \"one_line\": null}], "
+        "\"futex\": {\"wake_nobody_ns\": 88, \"wake_sleeper_ns\": 12100, \"one_way_ns\": "
+        "31500}, \"nanosleep\": [{\"requested_ns\": 100000, \"p50_ns\": 182000}], "
+        "\"timer_slack_ns\": 50000, \"memory\": [{\"bytes\": 6220800, \"copy_cached_ns\": "
+        "388000, \"copy_evicted_ns\": null}]}");
+    member_add(spin, "floor", "{\"handoff_ns\": 280, \"latency_ns\": null}");
+    member_add(spin, "switches",
+               "{\"producer\": {\"voluntary_per_frame\": 1.5, \"involuntary_per_frame\": 0.001}, "
+               "\"consumer\": {\"voluntary_per_frame\": 46, \"involuntary_per_frame\": 0}}");
+    member_add(
+        json_get(spin, "cpu"), "system_less_null",
+        "{\"percent\": {\"value\": -0.3, \"low\": -0.8, \"high\": 0.2, \"spread\": \"ci95\", "
+        "\"launches\": 10}, \"baseline\": \"null+poll/baseline\"}");
+}
+
+/* Two blocks of two cells each, and a baseline. */
 static cJSON *result_make(void)
 {
     struct fixture_cell cells[] = {{.transport = "shm",
@@ -45,7 +82,9 @@ static cJSON *result_make(void)
                                     .no_handoff = true}};
     for (size_t i = 0; i < 4; i++)
         fixture_spread(&cells[i], 10, 350 * pow(9, (double)i), 0.02, i % 2 ? 1 : -1);
-    return fixture_result(cells, 4, compares, 2);
+    cJSON *result = fixture_result(cells, 4, compares, 2);
+    result_enrich(result);
+    return result;
 }
 
 /* The data of every picture. */
@@ -214,6 +253,34 @@ static void hostile_results_give_an_error_or_escaped_text(void **state)
     assert_true(rendered > 100);
     fclose(nowhere);
     cJSON_Delete(whole);
+}
+
+static void expect(const struct text *text, const char *part)
+{
+    if (!strstr(text_get(text), part))
+        fail_msg("\"%s\" is not in:\n%s", part, text_get(text));
+}
+
+static void the_floor_and_what_waiting_costs_are_on_the_page(void **state)
+{
+    struct text page = {0}, summary = {0};
+    cJSON *result = result_make();
+    assert_int_equal(render(result, &page, &summary), ST_OK);
+    expect(&page, "What this machine can do at best");
+    expect(&page, "two cache lines there and back, CPU 0 and 1</th><td>283 ns</td>");
+    expect(&page, "nanosleep of 100 µs, timer slack 50 µs</th><td>182 µs</td>");
+    expect(&page, "<td>388 µs<small>16 GB/s</small></td><td>—</td>");
+    expect(&page, "× floor</small>");
+    expect(&page, "<td>-0.3<small>-0.8–0.2</small></td>");
+    expect(&page, "<td class=\"first\">1.50</td><td>46</td><td class=\"first\">&lt;0.01</td>"
+                  "<td>0</td>");
+    expect(&page, "Other work on the machine decides"); /* 99 % of a CPU, and net less than none */
+    expect(&page, "nothing but the pacer, for the same schedule");
+    expect(&page, "5 cells");
+    assert_null(strstr(text_get(&summary), "baseline")); /* of what is compared */
+    text_free(&page);
+    text_free(&summary);
+    cJSON_Delete(result);
 }
 
 static void what_is_no_result_is_told_so(void **state)
@@ -418,6 +485,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(random_bytes_come_out_escaped),
         cmocka_unit_test(hostile_results_give_an_error_or_escaped_text),
+        cmocka_unit_test(the_floor_and_what_waiting_costs_are_on_the_page),
         cmocka_unit_test(what_is_no_result_is_told_so),
         cmocka_unit_test(the_clock_is_told),
         cmocka_unit_test(a_curve_ends_where_its_samples_do),

@@ -317,6 +317,24 @@ static void a_baseline_makes_net_figures_and_stands_in_no_comparison(void **stat
     expect(text, "CPU of the whole machine, less that of a run with nothing but the pacer");
     expect_not(text, "poll");
     free(text);
+    /* A machine that was busy throughout has nothing left to show. */
+    for (int i = 0; i < 2; i++) {
+        const double none[LAUNCHES] = {0.1, 0, 0.1, 0, 0.1, 0, 0.1, 0, 0.1, 0};
+        cJSON *net = json_get(json_get(cJSON_GetArrayItem(cells, i), "cpu"), "system_less_null");
+        cJSON_ReplaceItemInObjectCaseSensitive(
+            net, "percent", fixture_estimate("", stats_estimate_linear(none, LAUNCHES)));
+        cJSON *consumer = json_get(json_get(cJSON_GetArrayItem(cells, i), "cpu"), "consumer");
+        cJSON_ReplaceItemInObjectCaseSensitive(json_get(consumer, "percent"), "value",
+                                               cJSON_CreateNumber(i ? 60 : 190));
+    }
+    char *whole = cJSON_PrintUnformatted(result);
+    cJSON_Delete(result);
+    result = cJSON_Parse(whole);
+    cJSON_free(whole);
+    text = notes_of(result);
+    expect(text, "the cheapest is futex (85.0 µs, 2.1 % of a CPU)");
+    expect(text, "because other work on the machine hides");
+    free(text);
     cJSON_Delete(result);
 }
 
@@ -376,6 +394,31 @@ static void searches_are_compared_by_their_rate_alone(void **state)
     assert_string_equal(report->blocks[0].constants,
                         "shm · 64×64×3 · highest rate with p99 ≤ 500 µs · kernel checksum · 4 "
                         "slots");
+    conclusions_free(conclusions);
+    report_free(report);
+    cJSON_Delete(result);
+}
+
+static void a_search_that_ended_at_its_end_says_so(void **state)
+{
+    struct wait_data data[2];
+    wait_fill(&data[0], "futex", 85000, 0.05, 2.1, 0.01);
+    wait_fill(&data[1], "spin", 3000, 0.05, 200, 0.1);
+    data[0].pacing = data[1].pacing = "search:500us:30-5000";
+    cJSON *result = result_of(data, 2);
+    for (int i = 0; i < 2; i++) {
+        cJSON *launches = json_get(cJSON_GetArrayItem(json_get(result, "cells"), i), "launches");
+        cJSON *search = cJSON_CreateObject();
+        cJSON_AddNumberToObject(search, "rate_hz", i ? 4990 : 5000);
+        cJSON_AddItemToObject(cJSON_GetArrayItem(launches, 3), "search", search);
+    }
+    struct report *report;
+    struct conclusions *conclusions;
+    assert_int_equal(report_open(result, &report, NULL), ST_OK);
+    assert_int_equal(conclusions_make(report, &conclusions, NULL), ST_OK);
+    const char *lead = text_get(&conclusions->items[0].lead);
+    expect(lead, "under 500 µs (it may be more: the highest rate tried passed), with spin");
+    assert_null(strstr(strstr(lead, "with spin"), "it may be more"));
     conclusions_free(conclusions);
     report_free(report);
     cJSON_Delete(result);
@@ -457,6 +500,7 @@ int main(void)
         cmocka_unit_test(the_spread_is_that_of_logarithms),
         cmocka_unit_test(the_spread_is_told_with_the_worst_cell),
         cmocka_unit_test(searches_are_compared_by_their_rate_alone),
+        cmocka_unit_test(a_search_that_ended_at_its_end_says_so),
         cmocka_unit_test(names_of_values_are_what_people_say),
         cmocka_unit_test(names_do_not_cover_each_other),
     };
