@@ -3,6 +3,7 @@ import argparse
 import concurrent.futures
 import os
 import random
+import re
 import subprocess
 import sys
 import tempfile
@@ -48,18 +49,32 @@ def edges(path):
     found = []
     usable = usable_waits(path)
     for line in listed.stdout.decode().splitlines()[1:]:
-        words = line.split()
+        name, _, waits = line.strip().partition(": ")
         if line[:1] not in ("", " "):
-            transport, policies = words[0], words[2].split(",") if words[1] == "yes" else []
-            if not policies:
+            transport, available, policies = re.split(r"\s{2,}", line)[:3]
+            if available != "yes":
                 say("not tried: %s cannot run here" % transport)
-        elif words[:1] == ["waits:"]:
-            found += [Edge(transport, wait.replace("<us>", "100"), policy) for policy in policies
-                      for wait in words[1].split(",") if wait in usable]
+        elif name == "waits" and available == "yes":
+            found += [Edge(transport, wait.replace("<us>", "100"), policy)
+                      for policy in re.split(r",\s*", policies)
+                      for wait in re.split(r",\s*", waits) if wait in usable]
     check(len(found) > 0, "`handoff list transports` names nothing:\n" + listed.stdout.decode())
     for edge in found:
         edge.payload = payload_of(path, edge)
     return found
+
+
+def spread(edges_found, points, repeats):
+    """(edge, role, point) so that each wait meets each point `repeats` times, on one of its edges (a
+    transport with a policy) after the other: what a death does to a wait hardly hangs on the
+    transport, and all of them together would take hours. With as many repeats as edges each edge of
+    each wait meets each point."""
+    of_wait = {}
+    for edge in edges_found:
+        of_wait.setdefault(edge.wait, []).append(edge)
+    return [(own[(i + j + repeat) % len(own)], role, point)
+            for i, own in enumerate(of_wait.values()) for j, (role, point) in enumerate(points)
+            for repeat in range(repeats)]
 
 
 def payload_of(path, edge):
@@ -80,7 +95,7 @@ def payload_of(path, edge):
 def arguments(description):
     parser = argparse.ArgumentParser(description=description)
     parser.add_argument("--program", required=True, help="handoff-faults")
-    parser.add_argument("--repeats", type=int, default=2, help="times each death is tried")
+    parser.add_argument("--repeats", type=int, default=2, help="times each death is tried with each wait")
     parser.add_argument("--jobs", type=int, default=6, help="runs side by side")
     parser.add_argument("--seed", type=int, default=None)
     parsed = parser.parse_args()

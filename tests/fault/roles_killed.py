@@ -1,6 +1,6 @@
-"""roles_killed.py: either role is killed at each named point of a frame's journey, on every transport
-with every wait: the death is reported with its reason within a second, the matrix goes on, and nothing
-is left behind. The same before the first frame and after the last one.
+"""roles_killed.py: either role is killed at each named point of a frame's journey, with every wait, on
+its transports in turn: the death is reported with its reason within a second, the matrix goes on, and
+nothing is left behind. The same before the first frame and after the last one.
 
 Each trial is a run of its own with two cells. In the first cell the role dies in the first launch that
 gets to frame FRAME; its second launch and the other cell, which has fewer frames, must be measured.
@@ -138,9 +138,8 @@ def print_table(results):
 def body():
     given = faults.arguments(__doc__)
     outside = [(role, point) for role in ("producer", "consumer") for point in OUTSIDE]
-    trials = [(trial, given.program, edge, role, point)
-              for edge in faults.edges(given.program) for role, point in POINTS + outside
-              for _ in range(given.repeats)]
+    trials = [(trial, given.program, edge, role, point) for edge, role, point in
+              faults.spread(faults.edges(given.program), POINTS + outside, given.repeats)]
     results, failures = faults.run_all(trials, given.jobs)
     if results:
         count, slowest_s = print_table(results)

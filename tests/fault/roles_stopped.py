@@ -60,8 +60,9 @@ def body():
     if not wrapper:
         say("not tried: a kernel without pidfds (seccomp filters cannot be used here)")
         return len(failures) > 0
-    old = [(roles_killed.trial, given.program, edge, role, point, wrapper) for edge in edges
-           for role, point in (("producer", "committed"), ("consumer", "waiting"))]
+    points = [("producer", "committed"), ("consumer", "waiting")]
+    old = [(roles_killed.trial, given.program, edge, role, point, wrapper)
+           for edge, role, point in faults.spread(edges, points, 1)]
     results, more = faults.run_all(old, given.jobs)
     say("without pidfds:")
     if results:
