@@ -26,7 +26,7 @@
 #define AXIS_TIMER_SLACK_NS_MAX 1000000000
 #define AXIS_FIFO_PRIORITY_MAX 99
 /* Where {"search": …} looks when it does not say. */
-#define AXIS_SEARCH_LOW_HZ 1.0
+#define AXIS_SEARCH_LOW_HZ 30.0
 #define AXIS_SEARCH_HIGH_HZ 100000.0
 #define AXIS_SEARCH_US_MAX 60000000
 
