@@ -260,8 +260,9 @@ static void check_tally(const struct wait_strategy *wait, const struct tally *ta
 {
     printf("%-9s %4u deaths %s, slowest wake-up %.1f ms\n", wait->name, tally->trials, what,
            (double)tally->slowest_ns / MILLISECOND_NS);
-    /* Some slack for a machine that is busy with something else. */
-    if (tally->late > tally->trials / 10)
+    /* By the typical one: on a machine that is busy with something else, some take as long as the
+     * scheduler likes. One that is never woken has failed already. */
+    if (tally->late > 2 && tally->late > tally->trials / 2)
         fail_msg("%s: %u of %u wake-ups took more than 250 ms", wait->name, tally->late,
                  tally->trials);
 }
