@@ -87,34 +87,30 @@ static void registry_is_whole(void **unused)
                      ST_INVALID);
 }
 
-/* Without news: ST_TIMEOUT, not before the deadline, not long after, and cheap where it sleeps. The
- * best of three, since other processes may have the CPU. */
+/* Without news: ST_TIMEOUT, not before the deadline, not long after, and cheap where it sleeps. Others
+ * may have the CPU, so the last two need to be so once in many tries; a strategy that is late or burns
+ * the CPU is so each time. */
 static void check_deadline(const struct wait_strategy *wait, struct wait_state *state,
                            const struct wait_source *source, uint32_t seen)
 {
-    uint64_t late_min_ns = UINT64_MAX, cpu_min_ns = UINT64_MAX;
-    for (int k = 0; k < 3; k++) {
-        uint64_t cpu_ns = thread_cpu_ns();
+    uint64_t late_ns = 0, cpu_ns = 0;
+    for (int k = 0; k < 30; k++) {
+        uint64_t start_cpu_ns = thread_cpu_ns();
         uint64_t deadline_ns = clock_now_ns() + 30 * MILLISECOND_NS;
         enum status status = source->kind == SOURCE_WORD
                                  ? wait->idle(state, source, seen, deadline_ns)
                                  : wait_for_byte(wait, state, source, deadline_ns);
         uint64_t now_ns = clock_now_ns();
-        cpu_ns = thread_cpu_ns() - cpu_ns;
+        cpu_ns = thread_cpu_ns() - start_cpu_ns;
         if (status != ST_TIMEOUT || now_ns < deadline_ns)
             fail_msg("%s: %s, %lld ns after the deadline", wait->name, status_name(status),
                      (long long)(now_ns - deadline_ns));
-        if (now_ns - deadline_ns < late_min_ns)
-            late_min_ns = now_ns - deadline_ns;
-        if (cpu_ns < cpu_min_ns)
-            cpu_min_ns = cpu_ns;
+        late_ns = now_ns - deadline_ns;
+        if (late_ns <= 5 * MILLISECOND_NS && (!wait->sleeps || cpu_ns <= 10 * MILLISECOND_NS))
+            return;
     }
-    /* Beside a busy process, a yield may take as long as the scheduler lets that one run. */
-    uint64_t late_max_ns =
-        strcmp(wait->name, "yield") == 0 ? 50 * MILLISECOND_NS : 5 * MILLISECOND_NS;
-    if (late_min_ns > late_max_ns || (wait->sleeps && cpu_min_ns > 10 * MILLISECOND_NS))
-        fail_msg("%s: %llu ns late, %llu ns of CPU in 30 ms", wait->name,
-                 (unsigned long long)late_min_ns, (unsigned long long)cpu_min_ns);
+    fail_msg("%s: %llu ns late, %llu ns of CPU in 30 ms", wait->name, (unsigned long long)late_ns,
+             (unsigned long long)cpu_ns);
 }
 
 static void deadline_is_kept(void **unused)
