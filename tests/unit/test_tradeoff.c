@@ -338,6 +338,52 @@ static void a_baseline_makes_net_figures_and_stands_in_no_comparison(void **stat
     cJSON_Delete(result);
 }
 
+static void net_costs_are_the_systems_less_the_baselines(void **state)
+{
+    struct wait_data data[3];
+    wait_fill(&data[0], "spin", 3000, 0.05, 9, 0.1);
+    wait_fill(&data[1], "futex", 85000, 0.05, 2, 0.01);
+    wait_fill(&data[2], "poll:50000", 90000, 0.05, 1, 0.01);
+    cJSON *result = result_of(data, 3), *launch;
+    cJSON_AddTrueToObject(cJSON_GetArrayItem(json_get(result, "cells"), 2), "baseline");
+    cJSON *futex = cJSON_GetArrayItem(json_get(result, "cells"), 1);
+    cJSON_ArrayForEach (launch, json_get(futex, "launches")) /* the kernel's work for it */
+        cJSON_ReplaceItemInObjectCaseSensitive(json_get(json_get(launch, "usage"), "system"),
+                                               "busy_ns", cJSON_CreateNumber(50 * 1e7));
+    struct report *report;
+    assert_int_equal(report_open(result, &report, NULL), ST_OK);
+    struct report_cell *cells = report->blocks[0].cells;
+    cells[0].baseline = cells[1].baseline = &report->blocks[0].baselines[0];
+    struct tradeoff net = {.net = true}, roles = {.net = false};
+    /* 50 against 9 + 7, less 1 + 7 of the baseline on both sides. */
+    assert_true(fabs(tradeoff_compare(&net, &cells[1], &cells[0]).mean - 34) < 0.01);
+    assert_true(fabs(tradeoff_compare(&roles, &cells[1], &cells[0]).mean + 7) < 0.01);
+    cells[0].baseline = NULL;
+    assert_int_equal(tradeoff_compare(&net, &cells[1], &cells[0]).pairs, 0);
+    report_free(report);
+    cJSON_Delete(result);
+}
+
+static void what_most_cells_have_is_said_once(void **state)
+{
+    struct fixture_cell cells[] = {
+        {.transport = "shm", .wait = "futex", .frame = "64x64x3", .pacing = "rate:60"},
+        {.transport = "shm", .wait = "spin", .frame = "64x64x3", .pacing = "rate:60"},
+        {.transport = "unix", .wait = "block", .frame = "64x64x3", .pacing = "rate:60"}};
+    const char *compare = "wait";
+    struct report *report;
+    for (size_t i = 0; i < 3; i++)
+        fixture_spread(&cells[i], 5, 1000, 0.01, 1);
+    cJSON *result = fixture_result(cells, 3, &compare, 1);
+    assert_int_equal(report_open(result, &report, NULL), ST_OK);
+    assert_string_equal(report->blocks[0].cells[0].short_label, "futex");
+    assert_string_equal(report->blocks[0].cells[2].short_label, "block + unix");
+    assert_int_equal(report->blocks[0].group_count, 1);
+    assert_int_equal(strncmp(report->blocks[0].constants, "shm unless named · 64×64×3", 20), 0);
+    report_free(report);
+    cJSON_Delete(result);
+}
+
 static void the_spread_is_that_of_logarithms(void **state)
 {
     for (int round = 0; round < 500; round++) {
@@ -394,6 +440,25 @@ static void searches_are_compared_by_their_rate_alone(void **state)
     assert_string_equal(report->blocks[0].constants,
                         "shm · 64×64×3 · highest rate with p99 ≤ 500 µs · kernel checksum · 4 "
                         "slots");
+    conclusions_free(conclusions);
+    report_free(report);
+    cJSON_Delete(result);
+}
+
+static void a_search_is_no_equal_load(void **state)
+{
+    struct fixture_cell cells[] = {
+        {.transport = "shm", .wait = "futex", .frame = "64x64x3", .pacing = "rate:60"},
+        {.transport = "shm", .wait = "futex", .frame = "64x64x3", .pacing = "search:500us:1-9"}};
+    const char *compare = "pacing";
+    struct report *report;
+    struct conclusions *conclusions;
+    for (size_t i = 0; i < 2; i++)
+        fixture_spread(&cells[i], LAUNCHES, 1000, 0.01, 1);
+    cJSON *result = fixture_result(cells, 2, &compare, 1);
+    assert_int_equal(report_open(result, &report, NULL), ST_OK);
+    assert_int_equal(conclusions_make(report, &conclusions, NULL), ST_OK);
+    assert_string_equal(text_get(&conclusions->items[0].lead), "");
     conclusions_free(conclusions);
     report_free(report);
     cJSON_Delete(result);
@@ -497,9 +562,12 @@ int main(void)
         cmocka_unit_test(below_needs_the_upper_end_of_the_interval),
         cmocka_unit_test(without_p99_a_lower_quantile_is_used_and_named),
         cmocka_unit_test(a_baseline_makes_net_figures_and_stands_in_no_comparison),
+        cmocka_unit_test(net_costs_are_the_systems_less_the_baselines),
+        cmocka_unit_test(what_most_cells_have_is_said_once),
         cmocka_unit_test(the_spread_is_that_of_logarithms),
         cmocka_unit_test(the_spread_is_told_with_the_worst_cell),
         cmocka_unit_test(searches_are_compared_by_their_rate_alone),
+        cmocka_unit_test(a_search_is_no_equal_load),
         cmocka_unit_test(a_search_that_ended_at_its_end_says_so),
         cmocka_unit_test(names_of_values_are_what_people_say),
         cmocka_unit_test(names_do_not_cover_each_other),
