@@ -198,7 +198,12 @@ void page_method(struct text *out)
         "comparison is green, and so are those that the data does not tell apart from it.</p>\n"
         "<p>— means that there are too few samples: a launch needs 368 frames for its p99 and "
         "3,688 for its p99.9. ∞ stands among frames that never finished. GB/s counts payload "
-        "bytes once, in 10<sup>9</sup> bytes. CPU is in per cent of one CPU.</p>\n"
+        "bytes once, in 10<sup>9</sup> bytes. CPU is in per cent of one CPU; less baseline, it is "
+        "the "
+        "whole machine's beyond that of a launch beside it with nothing but the pacer. Two waits' "
+        "CPU is tied within half a per cent of a CPU, or 5 %, launch by launch; one is called "
+        "cheaper beyond a tenth, or 2 %. A wait is below a bound where the upper end of its "
+        "interval is.</p>\n"
         "<dl class=\"intervals\">\n");
     for (size_t i = 0; i < INTERVAL_COUNT; i++) {
         text_addf(out, "<div><dt>%s</dt><dd>", interval_definitions[i].name);
