@@ -62,6 +62,11 @@ static void process_become(const char *const argv[], int control_fd, enum proces
     _exit(127);
 }
 
+void process_die_with_runner(void)
+{
+    (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
+}
+
 enum status process_start(const char *role, enum process_lifetime lifetime, struct process *process,
                           struct err *err)
 {

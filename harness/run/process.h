@@ -33,6 +33,12 @@ struct process {
 enum status process_start(const char *role, enum process_lifetime lifetime, struct process *process,
                           struct err *err);
 
+/* Asks the kernel once more, in a role after its exec, to be killed when its runner dies: an exec of a
+ * program with file capabilities (`setcap`) forgets the wish made before it. A runner that died in
+ * between has closed its socket, which the role's first message finds. Best effort: where the kernel
+ * refuses, the guard is left. */
+void process_die_with_runner(void);
+
 /* Closes our end of the control socket, which tells an idle role to go. */
 void process_hang_up(struct process *process);
 

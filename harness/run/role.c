@@ -14,6 +14,7 @@
 #include "harness/run/guard.h"
 #include "harness/run/load.h"
 #include "harness/run/placement.h"
+#include "harness/run/process.h"
 
 enum status role_receive(const struct role *role, const char *type, struct channel_message *message,
                          struct err *err)
@@ -168,6 +169,7 @@ enum status role_main(int argc, char **argv, struct err *err)
     signal(SIGPIPE, SIG_IGN);
     if (strcmp(name, "guard") == 0)
         return guard_main(role.control_fd, err);
+    process_die_with_runner();
     if (strcmp(name, "load") == 0)
         return load_main(&role, err);
     const struct role_kind *const kinds[] = {&role_producer, &role_consumer};

@@ -3,8 +3,11 @@ was measured beside and before them is kept."""
 import os
 import re
 import signal
+import socket
+import subprocess
 import sys
 import time
+import uuid
 
 import suite
 from suite import TWO_BLOCKS, check, program, say
@@ -44,6 +47,38 @@ def test_a_role_that_dies_in_the_pilot(t):
               role in cells[0]["reason"], "%s: %s" % (role, cells[0]["reason"]))
         check([cell["status"] for cell in cells[1:]] == ["ok", "ok"], "the others: %s" %
               [cell["reason"] for cell in cells[1:]])
+
+
+# Starts what it is told, with one descriptor, and does nothing more: a runner without its wishes.
+PARENT = "import subprocess, sys, time; subprocess.Popen(sys.argv[2:], pass_fds=[int(sys.argv[1])]);" \
+         "time.sleep(600)"
+
+
+def test_a_role_asks_to_die_with_its_runner(t):
+    """By itself, since an exec with file capabilities (setcap) forgets what was asked for before it."""
+    for role in ("producer", "consumer", "load"):
+        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        marker, fd = uuid.uuid4().hex, theirs.fileno()
+        parent = subprocess.Popen(
+            [sys.executable, "-c", PARENT, str(fd)] + program.EMULATOR +
+            [t.path, "--role", role, "--control-fd", str(fd)],
+            pass_fds=[fd], env=dict(os.environ, **{program.MARKER: marker}))
+        theirs.close()
+        try:
+            ours.settimeout(60)
+            # It answers what makes no sense, and stays until it is told to go.
+            ours.send(b'{"type": "setup"}')
+            said = ours.recv(65536)
+            check(b'"error"' in said, "the %s said %r" % (role, said))
+            parent.kill()
+            parent.wait()
+            check(program.wait_family_gone(marker, 30) is not None,
+                  "the %s outlives its parent as long as its socket is open" % role)
+        finally:
+            parent.kill()
+            parent.wait()
+            program.kill_family(marker)
+            ours.close()
 
 
 def test_a_ring_larger_than_memory(t):
