@@ -40,6 +40,7 @@ static void consumer_clean_up(void *state)
     struct consumer *consumer = state;
     if (!consumer)
         return;
+    wait_loop_hang_up(&consumer->loop);
     wait_loop_close(&consumer->loop);
     wait_pair_close(&consumer->waits);
     if (consumer->access)

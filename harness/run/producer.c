@@ -36,6 +36,7 @@ static void producer_clean_up(void *state)
     struct producer *producer = state;
     if (!producer)
         return;
+    wait_loop_hang_up(&producer->loop);
     wait_loop_close(&producer->loop);
     wait_pair_close(&producer->waits);
     if (producer->transport)

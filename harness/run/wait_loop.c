@@ -68,6 +68,14 @@ enum status wait_loop_open(struct wait_loop *loop, const struct transport *trans
     return ST_OK;
 }
 
+void wait_loop_hang_up(struct wait_loop *loop)
+{
+    if (!loop->transport)
+        return;
+    loop->transport->hang_up(loop->endpoint);
+    wait_loop_notify(loop);
+}
+
 void wait_loop_close(struct wait_loop *loop)
 {
     if (loop->strategy)
