@@ -18,7 +18,7 @@ static const char usage[] =
     "Without an argument it lists all five. `axes` are the keys of a scenario: what can be "
     "varied.\n"
     "\n"
-    "  --json       for programs: one JSON object (all but the axes)\n"
+    "  --json       for programs: one JSON object\n"
     "  -h, --help   show this text\n"
     "\n"
     "Exit status: 0 fine, 2 bad usage.\n";

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "harness/base/json.h"
 #include "harness/scenario/axes.h"
 #include "harness/scenario/privileges.h"
 
@@ -105,4 +106,24 @@ void list_axes_print(void)
            AVAILABLE_COLUMNS, "AVAILABLE", "WHAT IT IS, AND ITS VALUES");
     for (size_t i = 0; i < AXIS_COUNT; i++)
         print_axis(i);
+}
+
+bool list_axes_json(cJSON *array)
+{
+    bool ok = true;
+    for (size_t i = 0; ok && i < AXIS_COUNT; i++) {
+        const struct axis *axis = &axis_table[i];
+        struct lack lack = {.what = "", .hint = ""};
+        const char *list;
+        lack_of(i, &lack, &list);
+        cJSON *entry = cJSON_CreateObject();
+        ok = json_append(array, entry) && json_add_string(entry, "name", axis->name) &&
+             (axis->otherwise ? json_add_string(entry, "default", axis->otherwise)
+                              : json_add(entry, "default", cJSON_CreateNull())) &&
+             json_add_string(entry, "values", axis->expected) &&
+             json_add_string(entry, "summary", axis->about) &&
+             json_add_string(entry, "lacks", lack.what) &&
+             json_add_string(entry, "hint", lack.hint);
+    }
+    return ok;
 }

@@ -1,7 +1,8 @@
 /* list_json.c: `handoff list --json`: what there is and what can be used, for programs.
  *
  * One object with an array for each kind that was asked for; entries have name, available, reason and
- * hint (empty when available), summary, and what is their kind's own. Called by cmd_list.c.
+ * hint (empty when available), summary, and what is their kind's own; an axis, whose values may be there
+ * in part, has what it lacks instead of available and reason. Called by cmd_list.c.
  */
 #include "harness/cli/list_json.h"
 
@@ -9,6 +10,7 @@
 #include <string.h>
 
 #include "harness/base/json.h"
+#include "harness/cli/list_axes.h"
 #include "harness/scenario/cell.h"
 
 static cJSON *list_json_entry(cJSON *array, const char *name, const char *summary,
@@ -101,6 +103,7 @@ enum status list_json_print(FILE *out, const char *only, struct err *err)
         {"waits", list_json_waits},
         {"access", list_json_access},
         {"kernels", list_json_kernels},
+        {"axes", list_axes_json},
     };
     cJSON *json = cJSON_CreateObject();
     bool ok = json != NULL;
@@ -116,7 +119,7 @@ enum status list_json_print(FILE *out, const char *only, struct err *err)
     cJSON_Delete(json);
     if (!found && ok) {
         free(text);
-        return err_set(err, ST_INVALID, "there are transports, waits, access and kernels",
+        return err_set(err, ST_INVALID, "there are transports, waits, access, kernels and axes",
                        "list: there is no list of \"%s\" as JSON", only);
     }
     if (!text)

@@ -267,8 +267,9 @@ def test_two_at_once(t):
 def test_lists_for_programs(t):
     """`list --json` is whole and agrees with what people read."""
     listed = json.loads(t.run("list", "--json").stdout())
-    check(set(listed) == {"transports", "waits", "access", "kernels"}, "lists: %s" % sorted(listed))
+    check(set(listed) == {"transports", "waits", "access", "kernels", "axes"}, "lists: %s" % sorted(listed))
     shown = t.run("list").stdout()
+    axes = listed.pop("axes")
     for kind, entries in listed.items():
         for entry in entries:
             check(entry["available"] == (entry["reason"] == ""), "%s: %s" % (entry["name"], entry))
@@ -277,7 +278,12 @@ def test_lists_for_programs(t):
     waits = json.loads(t.run("list", "--json", "waits").stdout())["waits"]
     check([wait["name"] for wait in waits] == [wait["name"] for wait in listed["waits"]], "waits differ")
     check({wait["name"] for wait in waits if wait["takes_us"]} == {"poll", "adaptive"}, "which take a time")
-    t.run("list", "--json", "axes", code=2)
+    for axis in axes:
+        check(re.search(r"^%s +%s +%s " % (axis["name"], re.escape(axis["default"] or "-"),
+                                          "in part" if axis["lacks"] else "yes"), shown, re.M) and
+              axis["values"] in shown, "list shows another %s" % axis)
+    check(len(axes) == len(re.findall(r"^ +values: ", shown, re.M)), "not all axes: %d" % len(axes))
+    t.run("list", "--json", "nothing", code=2)
 
 
 if __name__ == "__main__":
