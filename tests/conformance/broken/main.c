@@ -12,6 +12,8 @@
 #include "tests/conformance/suite.h"
 
 #define RUNS 20
+/* A race takes two CPUs at once: on a machine that has them for others, a run is tried again. */
+#define RACE_ATTEMPTS 20
 
 extern const struct transport transport_shm;
 
@@ -82,9 +84,12 @@ int main(int argc, char **argv)
             continue;
         bool threads = strcmp(argv[1], "early_race") == 0;
         for (int k = 0; k < RUNS; k++) {
-            run(broken[i].transport, threads, &found);
-            uint64_t count;
-            memcpy(&count, (const char *)&found + broken[i].count_offset, sizeof count);
+            uint64_t count = 0;
+            for (int attempt = 0; count == 0 && attempt < (threads ? RACE_ATTEMPTS : 1);
+                 attempt++) {
+                run(broken[i].transport, threads, &found);
+                memcpy(&count, (const char *)&found + broken[i].count_offset, sizeof count);
+            }
             CHECK(count > 0, "run %d: %s, and the checker did not notice", k,
                   broken[i].transport->summary);
             run(&transport_shm, threads, &found);
