@@ -7,8 +7,7 @@
 #include "harness/scenario/axes.h"
 
 /* What a baseline has whatever its cells have. The other axes that are not theirs are at their
- * defaults. Slots enough that the producer never waits for a consumer that looks every 50 ms, up to
- * 20,000 frames a second. */
+ * defaults. */
 static const struct {
     enum axis_index axis;
     const char *value;
@@ -19,10 +18,16 @@ static const struct {
     {AXIS_INDEX_producer_wait, NULL},
 };
 
+/* Above this the producer of a baseline may find its slots taken by a consumer that looks every 50 ms
+ * (20,480 frames a second fill them; the rest is for looks that come late, and for what Poisson gaps
+ * scatter). It would wait, and its rate and its cost were no longer those of the cell. */
+#define BASELINE_RATE_HZ_MAX 15000.0
+
 /* Search has no rate of its own to compare at, and without a schedule there is none at all. */
 static bool may_have_baseline(const struct cell *cell)
 {
-    return !cell->is_baseline && (cell->pacing == PACING_RATE || cell->pacing == PACING_POISSON);
+    return !cell->is_baseline && cell->rate_hz <= BASELINE_RATE_HZ_MAX &&
+           (cell->pacing == PACING_RATE || cell->pacing == PACING_POISSON);
 }
 
 bool cell_baseline_serves(const struct cell *baseline, const struct cell *cell)
@@ -97,6 +102,7 @@ enum status baseline_add(struct cell_list *list, size_t first, const char *block
                           "leave \"cpu_baseline\" out, or give the block a pacing of rate or "
                           "poisson",
                           "there is nothing to compare with: no cell of the block that makes sense "
-                          "has pacing rate or poisson");
+                          "has pacing rate or poisson with at most %.0f frames per second",
+                          BASELINE_RATE_HZ_MAX);
     return ST_OK;
 }

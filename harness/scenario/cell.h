@@ -154,8 +154,8 @@ bool cell_wait_fits(const struct wait_strategy *wait, const struct transport *tr
 
 /* True when `baseline` is a baseline (is_baseline) with the cell's schedule, placement, scheduling
  * class, timer slack, idle latency, load and counts. False for every cell that has none: without a
- * rate, or of pacing search. Blocks share baselines; where several serve, take the one of the
- * cell's own block. */
+ * rate, with one that a baseline cannot keep, or of pacing search. Blocks share baselines; where
+ * several serve, take the one of the cell's own block. */
 bool cell_baseline_serves(const struct cell *baseline, const struct cell *cell);
 
 /* All axes, index 0 to cell_axis_count() - 1, in the order of axes.def: for what shows or stores a

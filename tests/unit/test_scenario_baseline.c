@@ -102,6 +102,22 @@ static const char *const shared_axes[] = {
 };
 #define SHARED_AXES (sizeof shared_axes / sizeof shared_axes[0])
 
+/* Its 1,024 slots last for 50 ms at up to some 20,000 frames a second. */
+static void test_rates_too_high(void **state)
+{
+    (void)state;
+    struct scenario *scenario =
+        parse("{\"blocks\": [{\"name\": \"w\", \"cpu_baseline\": true, \"base\": {\"transport\": "
+              "\"shm\", \"wait\": \"futex\"}, \"axes\": {\"pacing\": [\"rate:15000\", "
+              "\"rate:15001\", \"poisson:20000\"]}}]}");
+    assert_int_equal(scenario->cell_count, 3 + 1);
+    assert_true(scenario->cells[3].is_baseline && scenario->cells[3].rate_hz == 15000.0);
+    assert_ptr_equal(baseline_of(scenario, &scenario->cells[0]), &scenario->cells[3]);
+    assert_null(baseline_of(scenario, &scenario->cells[1]));
+    assert_null(baseline_of(scenario, &scenario->cells[2]));
+    scenario_free(scenario);
+}
+
 /* A baseline never serves a cell that differs from its own in one of them. */
 static void test_every_shared_axis_counts(void **state)
 {
@@ -411,6 +427,7 @@ int main(void)
     random_seed();
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_one_per_schedule),
+        cmocka_unit_test(test_rates_too_high),
         cmocka_unit_test(test_every_shared_axis_counts),
         cmocka_unit_test(test_blocks_share),
         cmocka_unit_test(test_filters),
