@@ -17,6 +17,8 @@
 #include "harness/measure/clock.h"
 
 #define PROCESS_CONTROL_FD 3
+/* What shells say, too. */
+#define PROCESS_NOT_EXECUTED 127
 #define PROCESS_EMULATOR_WORDS_MAX 16
 
 /* The command line of a role; `emulator` is cut into words in place. */
@@ -59,7 +61,7 @@ static void process_become(const char *const argv[], int control_fd, enum proces
                                          : dup2(control_fd, PROCESS_CONTROL_FD) < 0)
         _exit(EXIT_FAILURE);
     execv(argv[0], (char *const *)argv);
-    _exit(127);
+    _exit(PROCESS_NOT_EXECUTED);
 }
 
 void process_die_with_runner(void)
@@ -176,6 +178,9 @@ const char *process_end_format(const struct process *process, char *text, size_t
         snprintf(text, size, "was killed by signal %d (%s)", WTERMSIG(status),
                  strsignal(WTERMSIG(status)));
     else
-        snprintf(text, size, "exited with status %d", WEXITSTATUS(status));
+        snprintf(text, size, "exited with status %d%s", WEXITSTATUS(status),
+                 WEXITSTATUS(status) == PROCESS_NOT_EXECUTED
+                     ? " (its program could not be executed: was it replaced?)"
+                     : "");
     return text;
 }
