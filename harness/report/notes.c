@@ -108,7 +108,9 @@ bool notes_make(const struct report_block *block, const struct report_group *gro
         return true; /* nothing was compared */
     if (verdict_group_searches(block, group)) {
         text_add(note_open(item), "Each ran at a rate of its own, so their other figures are not "
-                                  "compared.");
+                                  "compared. A search stops when 5 % are left between a rate "
+                                  "that passed and one that did not: smaller differences mean "
+                                  "nothing.");
         note_close(item);
     }
     if (strcmp(block->compare, "wait") != 0)

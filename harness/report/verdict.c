@@ -134,14 +134,20 @@ const cJSON *verdict_launch_find(const struct report_cell *cell, double number)
     return NULL;
 }
 
+/* Searches look at the same few rates and stop at a twentieth (run/search.h, SEARCH_RATIO): limits a
+ * hair apart, to both sides of such a rate, come back a whole step apart from every launch. */
+#define SEARCH_MARGIN_RATIO 1.05
+
 struct stats_paired verdict_compare(const struct report *report, const struct report_cell *cell,
                                     const struct report_cell *base, enum metric metric)
 {
     double new_values[LAUNCHES_MAX], base_values[LAUNCHES_MAX];
     double new_ns = verdict_figure(cell, metric).value,
            base_ns = verdict_figure(base, metric).value;
-    double margin = 1.02;
+    double margin = 1.02, bound_ns;
     bool means = false;
+    if (report_cell_searches(cell, &bound_ns) && report_cell_searches(base, &bound_ns))
+        margin = SEARCH_MARGIN_RATIO;
     if (metric != METRIC_FRAMES_PER_S) {
         double near = MEANS_BELOW_TICKS * report->tick_ns;
         means = new_ns < near && base_ns < near;

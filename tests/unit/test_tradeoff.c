@@ -445,6 +445,40 @@ static void searches_are_compared_by_their_rate_alone(void **state)
     cJSON_Delete(result);
 }
 
+/* The verdict on two cells whose launches all came to these rates. */
+static enum stats_verdict verdict_of_rates(const char *pacing, double rate, double base_rate)
+{
+    struct wait_data data[2];
+    const double rates[2] = {base_rate, rate};
+    wait_fill(&data[0], "futex", 85000, 0.05, 2.1, 0.01);
+    wait_fill(&data[1], "spin", 85000, 0.05, 2.1, 0.01);
+    data[0].pacing = data[1].pacing = pacing;
+    cJSON *result = result_of(data, 2);
+    for (int i = 0; i < 2; i++) {
+        cJSON *launch;
+        cJSON_ArrayForEach (
+            launch, json_get(cJSON_GetArrayItem(json_get(result, "cells"), i), "launches")) {
+            cJSON_DeleteItemFromObject(launch, "frames_per_s");
+            json_add_double(launch, "frames_per_s", rates[i]);
+        }
+    }
+    struct report *report;
+    assert_int_equal(report_open(result, &report, NULL), ST_OK);
+    const struct report_cell *cells = report->blocks[0].cells;
+    enum stats_verdict verdict =
+        verdict_compare(report, &cells[1], &cells[0], METRIC_FRAMES_PER_S).verdict;
+    report_free(report);
+    cJSON_Delete(result);
+    return verdict;
+}
+
+static void a_step_of_a_search_is_no_difference(void **state)
+{
+    assert_int_equal(verdict_of_rates("max", 1000, 1040), STATS_SLOWER);
+    assert_int_not_equal(verdict_of_rates("search:500us:30-5000", 1000, 1040), STATS_SLOWER);
+    assert_int_equal(verdict_of_rates("search:500us:30-5000", 1000, 1080), STATS_SLOWER);
+}
+
 static void a_search_is_no_equal_load(void **state)
 {
     struct fixture_cell cells[] = {
@@ -567,6 +601,7 @@ int main(void)
         cmocka_unit_test(the_spread_is_that_of_logarithms),
         cmocka_unit_test(the_spread_is_told_with_the_worst_cell),
         cmocka_unit_test(searches_are_compared_by_their_rate_alone),
+        cmocka_unit_test(a_step_of_a_search_is_no_difference),
         cmocka_unit_test(a_search_is_no_equal_load),
         cmocka_unit_test(a_search_that_ended_at_its_end_says_so),
         cmocka_unit_test(names_of_values_are_what_people_say),
