@@ -39,17 +39,17 @@ static struct figure column_consumer(const struct report_cell *cell)
 }
 
 const struct column report_columns[COLUMN_COUNT] = {
-    {"latency", "p50", UNIT_NS, 7, column_latency_p50},
-    {"latency", "p99", UNIT_NS, 7, column_latency_p99},
-    {"latency", "max", UNIT_NS, 7, column_max},
-    {"handoff", "p50", UNIT_NS, 7, column_handoff_p50},
-    {"handoff", "p99", UNIT_NS, 7, column_handoff_p99},
-    {"response", "p50", UNIT_NS, 7, column_response_p50},
-    {"response", "p99", UNIT_NS, 7, column_response_p99},
-    {"moved", "frames/s", UNIT_FRAMES_PER_S, 9, column_frames},
-    {"moved", "GB/s", UNIT_GB_PER_S, 5, column_bytes},
-    {"CPU %", "prod", UNIT_PERCENT, 4, column_producer},
-    {"CPU %", "cons", UNIT_PERCENT, 4, column_consumer},
+    {"latency", "p50", UNIT_NS, column_latency_p50},
+    {"latency", "p99", UNIT_NS, column_latency_p99},
+    {"latency", "max", UNIT_NS, column_max},
+    {"handoff", "p50", UNIT_NS, column_handoff_p50},
+    {"handoff", "p99", UNIT_NS, column_handoff_p99},
+    {"response", "p50", UNIT_NS, column_response_p50},
+    {"response", "p99", UNIT_NS, column_response_p99},
+    {"moved", "frames/s", UNIT_FRAMES_PER_S, column_frames},
+    {"moved", "GB/s", UNIT_GB_PER_S, column_bytes},
+    {"CPU %", "prod", UNIT_PERCENT, column_producer},
+    {"CPU %", "cons", UNIT_PERCENT, column_consumer},
 };
 
 bool column_opens_group(size_t index)

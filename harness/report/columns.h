@@ -8,7 +8,6 @@ struct column {
     const char *group; /* heading above several columns, or "" */
     const char *name;
     enum figure_unit unit;
-    int width; /* on a terminal, without the gap before it: 1, or 2 where a group begins */
     struct figure (*get)(const struct report_cell *cell);
 };
 

@@ -4,13 +4,9 @@
 #include <string.h>
 
 #include "harness/base/json.h"
-#include "harness/report/columns.h"
 #include "harness/report/conclusions.h"
-
-#define TABLE_COLUMNS 120
-#define INTEGRITY_WIDTH 11
-#define LABEL_WIDTH_MAX 20
-#define WRAP_COLUMNS 100
+#include "harness/report/table_layout.h"
+#include "harness/report/wrap.h"
 
 /* Where colours are allowed: bold headings, dim units, red for what is wrong. */
 struct paint {
@@ -49,71 +45,98 @@ static void print_right(FILE *out, const char *text, int width)
     fprintf(out, "%*s%s", width > used ? width - used : 0, "", text);
 }
 
-static int column_gap(size_t index)
+/* Prints the words of `text` from column `column` on; later lines begin there, too. */
+static void print_sentence(FILE *out, const char *text, size_t column)
 {
-    return column_opens_group(index) ? 2 : 1;
+    wrap_print(out, text, column, column);
 }
 
-/* Two lines: the names of groups of columns above their first column, then the columns. */
+/* Two lines: the names of groups of columns above them, then the columns. */
 static void print_header(FILE *out, const struct paint *paint, const struct report_block *block,
-                         size_t label_width)
+                         const struct table_layout *layout)
 {
-    const char *group = "";
-    fprintf(out, "%s  %*s", paint->dim, (int)label_width, "");
+    fprintf(out, "%s  %*s", paint->dim, (int)layout->label_width, "");
     for (size_t i = 0; i < COLUMN_COUNT;) {
         int width = 0;
-        group = report_columns[i].group;
+        const char *group = report_columns[i].group;
         for (; i < COLUMN_COUNT && strcmp(report_columns[i].group, group) == 0; i++)
-            width += report_columns[i].width + column_gap(i);
-        print_right(out, group, width);
+            if (layout->shown[i])
+                width += layout->widths[i] + table_gap(i);
+        if (width)
+            print_right(out, group, width);
     }
     fprintf(out, "\n  ");
     struct text compared = {0};
     text_add_plain(&compared, block->compare);
-    print_left(out, text_get(&compared), label_width);
+    print_left(out, text_get(&compared), layout->label_width);
     for (size_t i = 0; i < COLUMN_COUNT; i++) {
-        fprintf(out, "%*s", column_gap(i), "");
-        print_right(out, report_columns[i].name, report_columns[i].width);
+        if (!layout->shown[i])
+            continue;
+        fprintf(out, "%*s", table_gap(i), "");
+        print_right(out, report_columns[i].name, layout->widths[i]);
     }
     fprintf(out, "  bytes%s\n", paint->off);
     text_free(&compared);
 }
 
-/* What a row is called: what is compared, or all that varies, or the only cell's name. */
-static const char *row_label(const struct report_cell *cell)
-{
-    return cell->short_label[0] ? cell->short_label : cell->label;
-}
-
-static void print_cell(FILE *out, const struct paint *paint, const struct report_cell *cell,
-                       size_t label_width)
+/* Why a cell has no figures, from column `column` on. */
+static void print_status(FILE *out, const struct paint *paint, const struct report_cell *cell,
+                         size_t column)
 {
     struct text text = {0};
-    fputs("  ", out);
-    print_left(out, row_label(cell), label_width);
-    if (cell->ok) {
-        for (size_t i = 0; i < COLUMN_COUNT; i++) {
-            char value[FIGURE_BYTES];
-            struct figure figure = report_columns[i].get(cell);
-            fprintf(out, "%*s", column_gap(i), "");
-            print_right(out, format_figure(&figure, report_columns[i].unit, value),
-                        report_columns[i].width);
-        }
-        report_integrity_text(cell, &text);
-        bool wrong = report_integrity_errors(cell) > 0;
-        fprintf(out, "  %s", wrong ? paint->red : "");
-        size_t width = text_width(text_get(&text));
-        print_left(out, text_get(&text), width < INTEGRITY_WIDTH ? width : INTEGRITY_WIDTH);
-    } else {
-        columns_add_status(cell, &text);
-        bool failed = strcmp(cell->status, "failed") == 0;
-        fprintf(out, "  %s", failed ? paint->red : paint->dim);
-        size_t width = TABLE_COLUMNS - label_width - 5;
-        print_left(out, text_get(&text),
-                   text_width(text_get(&text)) < width ? text_width(text_get(&text)) : width);
-    }
-    fprintf(out, "%s\n", paint->off);
+    columns_add_status(cell, &text);
+    fprintf(out, "  %s", strcmp(cell->status, "failed") == 0 ? paint->red : paint->dim);
+    print_sentence(out, text_get(&text), column);
+    fputs(paint->off, out);
     text_free(&text);
+}
+
+static void print_figures(FILE *out, const struct paint *paint, const struct report_cell *cell,
+                          const struct table_layout *layout)
+{
+    for (size_t i = 0; i < COLUMN_COUNT; i++) {
+        char value[FIGURE_BYTES];
+        if (!layout->shown[i])
+            continue;
+        struct figure figure = report_columns[i].get(cell);
+        fprintf(out, "%*s", table_gap(i), "");
+        print_right(out, format_figure(&figure, report_columns[i].unit, value), layout->widths[i]);
+    }
+    struct text text = {0};
+    report_integrity_text(cell, &text);
+    fprintf(out, "  %s%s%s\n", report_integrity_errors(cell) > 0 ? paint->red : "", text_get(&text),
+            paint->off);
+    text_free(&text);
+}
+
+/* A label that is too wide for its column goes on below it. */
+static void print_cell(FILE *out, const struct paint *paint, const struct report_cell *cell,
+                       const struct table_layout *layout)
+{
+    const char *label = table_row_label(cell);
+    for (bool first = true; first || *label; first = false) {
+        struct text line = {0};
+        size_t indent = first ? 0 : 2;
+        size_t bytes = wrap_fitting(label, layout->label_width - indent);
+        text_add_bytes(&line, label, bytes);
+        label += bytes;
+        label += strspn(label, " ");
+        fprintf(out, "  %*s", (int)indent, "");
+        if (first && !cell->ok && *label) { /* a reason wraps by itself: no label beside it */
+            fprintf(out, "%s %s\n  %*s", text_get(&line), label, (int)layout->label_width, "");
+            label = "";
+        } else {
+            print_left(out, text_get(&line),
+                       first ? layout->label_width : text_width(text_get(&line)));
+        }
+        text_free(&line);
+        if (!first)
+            fputc('\n', out);
+        else if (cell->ok)
+            print_figures(out, paint, cell, layout);
+        else
+            print_status(out, paint, cell, layout->label_width + 4);
+    }
 }
 
 /* "baseline  producer 1.4 %, consumer 0.1 %, machine 4.5 % of a CPU: nothing but the pacer". */
@@ -124,6 +147,9 @@ static void print_baseline(FILE *out, const struct paint *paint, const struct re
         const char *role, *name;
     } roles[] = {{"producer", "producer"}, {"consumer", "consumer"}, {"system", "machine"}};
     struct text text = {0};
+    fprintf(out, "%s  ", paint->dim);
+    print_left(out, cell->label, label_width);
+    fputs(paint->off, out);
     if (cell->ok) {
         for (size_t i = 0; i < sizeof roles / sizeof roles[0]; i++) {
             char value[FIGURE_BYTES];
@@ -132,54 +158,42 @@ static void print_baseline(FILE *out, const struct paint *paint, const struct re
                       format_figure(&figure, UNIT_PERCENT, value));
         }
         text_add(&text, " of a CPU: nothing but the pacer");
+        fprintf(out, "  %s", paint->dim);
+        print_sentence(out, text_get(&text), label_width + 4);
+        fputs(paint->off, out);
     } else {
-        columns_add_status(cell, &text);
+        print_status(out, paint, cell, label_width + 4);
     }
-    fprintf(out, "%s  ", paint->dim);
-    print_left(out, cell->label, label_width);
-    size_t width = text_width(text_get(&text)), room = TABLE_COLUMNS - label_width - 5;
-    fputs("  ", out);
-    print_left(out, text_get(&text), width < room ? width : room);
-    fprintf(out, "%s\n", paint->off);
     text_free(&text);
 }
 
 static void print_block(FILE *out, const struct paint *paint, const struct report_block *block)
 {
     struct text name = {0};
-    size_t label_width = 12;
     text_add_plain(&name, block->name);
-    fprintf(out, "\n%s%s%s", paint->bold, text_get(&name), paint->off);
-    size_t left = TABLE_COLUMNS - text_width(text_get(&name)) - 2;
-    if (block->constants[0] && text_width(text_get(&name)) + 8 < TABLE_COLUMNS) {
-        fprintf(out, "%s  ", paint->dim);
-        size_t width = text_width(block->constants);
-        print_left(out, block->constants, width < left ? width : left);
-        fputs(paint->off, out);
-    }
-    fputc('\n', out);
+    fprintf(out, "\n%s%s%s%s  ", paint->bold, text_get(&name), paint->off, paint->dim);
+    wrap_print(out, block->constants, text_width(text_get(&name)) + 2, 2);
+    fputs(paint->off, out);
     text_free(&name);
-    for (size_t i = 0; i < block->cell_count; i++)
-        if (text_width(row_label(&block->cells[i])) > label_width)
-            label_width = text_width(row_label(&block->cells[i]));
-    if (label_width > LABEL_WIDTH_MAX)
-        label_width = LABEL_WIDTH_MAX;
-    print_header(out, paint, block, label_width);
+    struct table_layout layout;
+    table_layout_make(block, &layout);
+    print_header(out, paint, block, &layout);
     for (size_t i = 0; i < block->group_count; i++) {
         const struct report_group *group = &block->groups[i];
         if (group->context[0]) {
             fprintf(out, "%s  ", paint->dim);
-            size_t width = text_width(group->context);
-            print_left(out, group->context, width < TABLE_COLUMNS - 2 ? width : TABLE_COLUMNS - 2);
-            fprintf(out, "%s\n", paint->off);
+            print_sentence(out, group->context, 2);
+            fputs(paint->off, out);
         }
         for (size_t j = 0; j < group->cell_count; j++)
-            print_cell(out, paint, &block->cells[group->cells[j]], label_width);
+            print_cell(out, paint, &block->cells[group->cells[j]], &layout);
     }
-    for (size_t i = 0; i < block->baseline_count; i++) {
-        size_t width = text_width(block->baselines[i].label);
-        print_baseline(out, paint, &block->baselines[i], width > label_width ? width : label_width);
-    }
+    size_t width = layout.label_width;
+    for (size_t i = 0; i < block->baseline_count; i++)
+        if (text_width(block->baselines[i].label) > width)
+            width = text_width(block->baselines[i].label);
+    for (size_t i = 0; i < block->baseline_count; i++)
+        print_baseline(out, paint, &block->baselines[i], width);
 }
 
 void report_table(FILE *out, const cJSON *result, bool colour)
@@ -200,27 +214,8 @@ void report_table(FILE *out, const cJSON *result, bool colour)
 /* Prints words, wrapped, later lines indented as the first. `bullet` opens the first line. */
 static void print_wrapped(FILE *out, const char *bullet, const char *text)
 {
-    size_t indent = text_width(bullet), column = indent;
     fputs(bullet, out);
-    while (*text) {
-        size_t bytes = strcspn(text, " ");
-        struct text word = {0};
-        text_add_bytes(&word, text, bytes);
-        size_t width = text_width(text_get(&word));
-        if (column > indent && column + 1 + width > WRAP_COLUMNS) {
-            fprintf(out, "\n%*s", (int)indent, "");
-            column = indent;
-        } else if (column > indent) {
-            fputc(' ', out);
-            column++;
-        }
-        fputs(text_get(&word), out);
-        column += width;
-        text_free(&word);
-        text += bytes;
-        text += strspn(text, " ");
-    }
-    fputc('\n', out);
+    print_sentence(out, text, text_width(bullet));
 }
 
 void report_conclusions(FILE *out, const cJSON *result, bool colour)

@@ -1,5 +1,5 @@
-/* test_report.c: what a report says: numbers, sentences, the terminal's table. See
- * test_report_page.c for the page. */
+/* test_report.c: what a report says: numbers and sentences. See test_report_table.c for the
+ * terminal's table, test_report_page.c for the page. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -8,7 +8,6 @@
 #include <cmocka.h>
 
 #include "harness/report/conclusions.h"
-#include "harness/report/table.h"
 #include "tests/support/result_fixture.h"
 
 /* All conclusions and advice of a result as one text. The caller frees. */
@@ -219,49 +218,6 @@ static void an_axis_that_follows_from_the_compared_one_parts_no_group(void **sta
     cJSON_Delete(result);
 }
 
-static void the_table_is_aligned_and_fits_the_terminal(void **state)
-{
-    struct fixture_cell cells[] = {{.transport = "a-transport-with-a-very-long-name-indeed",
-                                    .wait = "µµµ",
-                                    .frame = "640x480x3",
-                                    .pacing = "pingpong",
-                                    .no_handoff = true},
-                                   {.transport = "shm",
-                                    .wait = "futex",
-                                    .frame = "640x480x3",
-                                    .pacing = "rate:30",
-                                    .response_ns = 1e6}};
-    const char *compare = "";
-    for (size_t i = 0; i < 2; i++)
-        fixture_spread(&cells[i], 5, 1000 + 3e7 * (double)i, 0.01, 1);
-    cJSON *result = fixture_result(cells, 2, &compare, 1);
-    cJSON *response =
-        json_get(json_get(json_get(cJSON_GetArrayItem(json_get(result, "cells"), 1), "intervals"),
-                          "response"),
-                 "quantiles");
-    cJSON_AddItemToObject(response, "p99", cJSON_Parse("{\"value_ns\": \"inf\"}"));
-    char *text = NULL;
-    size_t bytes = 0, lines = 0, end = 0;
-    FILE *out = open_memstream(&text, &bytes);
-    report_table(out, result, false);
-    fclose(out);
-    for (char *line = strtok(text, "\n"); line; line = strtok(NULL, "\n"), lines++) {
-        assert_in_range(text_width(line), 1, 120);
-        if (lines < 3)
-            continue;
-        size_t width = text_width(line);
-        assert_true(end == 0 || width == end); /* both rows end with "ok" */
-        end = width;
-        if (lines == 4)
-            expect(line, "∞");
-        else
-            expect(line, "—");
-    }
-    assert_int_equal(lines, 5);
-    free(text);
-    cJSON_Delete(result);
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -273,7 +229,6 @@ int main(void)
         cmocka_unit_test(at_maximum_rate_only_throughput_counts),
         cmocka_unit_test(a_stage_under_one_percent_does_not_matter),
         cmocka_unit_test(an_axis_that_follows_from_the_compared_one_parts_no_group),
-        cmocka_unit_test(the_table_is_aligned_and_fits_the_terminal),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
