@@ -181,7 +181,7 @@ static enum status session_measure(struct session *session, struct launch_outcom
     }
     if (status != ST_OK)
         return status;
-    const uint64_t ready_ns = clock_now_ns() + SESSION_SETUP_NS;
+    const uint64_t ready_ns = clock_now_ns() + 10 * FAULT_SLACK_NS(SESSION_SETUP_NS / 10);
     status = session_await(session, true, SESSION_READY, ready_ns);
     if (status == ST_OK)
         status = session_await(session, false, SESSION_READY, ready_ns);

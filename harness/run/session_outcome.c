@@ -19,11 +19,15 @@ static const struct session_role *session_culprit(const struct session *session)
     return culprit;
 }
 
-/* A load that has not got where it should be, or NULL. */
-static const struct session_role *session_late_load(const struct session *session)
+/* Who has not got where it should be before frames are a question at all: a load, or a role that
+ * never was ready. NULL: nobody. */
+static const struct session_role *session_late(const struct session *session)
 {
     for (int i = ROLES; i < session->role_count; i++)
         if (session->roles[i].phase < session->loads_due)
+            return &session->roles[i];
+    for (int i = 0; i < ROLES; i++)
+        if (session->roles[i].phase < SESSION_READY)
             return &session->roles[i];
     return NULL;
 }
@@ -46,17 +50,17 @@ void session_explain(struct session *session, enum status status, struct launch_
 {
     char end[96];
     const struct session_role *culprit = session_culprit(session);
-    const struct session_role *late = session_late_load(session);
+    const struct session_role *late = session_late(session);
     outcome->status = status;
     if (status == ST_TIMEOUT && late) {
         /* What the cell asked for was not had: that says nothing about its rate (search_launch.c). */
         outcome->status = ST_UNAVAILABLE;
         snprintf(outcome->reason, sizeof outcome->reason, "the %s did not %s in time", late->label,
-                 session->loads_due == SESSION_READY     ? "get ready"
-                 : session->loads_due == SESSION_WORKING ? "begin"
-                                                         : "stop");
+                 !late->is_load || session->loads_due == SESSION_READY ? "get ready"
+                 : session->loads_due == SESSION_WORKING               ? "begin"
+                                                                       : "stop");
         snprintf(outcome->hint, sizeof outcome->hint,
-                 "does something of a higher priority keep its CPU?");
+                 "does something of a higher priority keep its CPU, or does memory run out?");
     } else if (status == ST_TIMEOUT) {
         snprintf(outcome->reason, sizeof outcome->reason,
                  "no end in sight at the deadline: %u of %u frames sent, %u received",

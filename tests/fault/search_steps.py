@@ -16,7 +16,8 @@ from faults import check, say
 # have this one.
 FRAME = 600
 SLOW_HZ = 2320.0
-# A step's deadline is this, twice its schedule and the bound of two seconds.
+# A step's deadline is this, twice its schedule and the bound of two seconds; ten times this a role may
+# take to be ready.
 SLACK_MS = 500
 SCENARIO = {"name": "search", "blocks": [{"name": "search", "launch_seconds": 0.25, "base": {
     "transport": "shm", "wait": "futex", "fill": "header", "kernel": "none", "launches": 1,
@@ -68,10 +69,18 @@ def load_hangs(path):
     return cell["reason"]
 
 
+def role_hangs_early(path):
+    """Nor for a role that never is ready."""
+    cell = trial(path, "stop", 1, "consumer:prepared:0")
+    check(cell["reason"] == "launch 1: at 500 frames/s: the consumer did not get ready in time",
+          cell["reason"])
+    return cell["reason"]
+
+
 def body():
     given = faults.arguments(__doc__)
     begun = time.monotonic()
-    for kind in (hangs, dies, load_hangs):
+    for kind in (hangs, dies, load_hangs, role_hangs_early):
         say("%s: %s" % (kind.__name__, kind(given.program)))
     say("%.0f s" % (time.monotonic() - begun))
     return False
