@@ -131,7 +131,10 @@ def experiment_known_delay(lab):
         "title": "A known delay comes back",
         "expectation": "A delay of known length, made inside a verb of the transport, shows in the median of "
                        "each interval it belongs to, within 1 % or 1 µs, and in no other (the quietest of %d "
-                       "launches with it, less the same without)." % DELAY_LAUNCHES,
+                       "launches with it, less the same without). What the pacer's own lateness changed by "
+                       "in between, which is no transport's doing, is taken out of response, and the interval "
+                       "pacing itself is not judged. Each delay is tried up to three times: another process may "
+                       "spoil one, a wrong interval would spoil all." % DELAY_LAUNCHES,
         "columns": ["delay", "made in", "belongs to", "largest error there", "largest change elsewhere",
                     "allowed", "as expected"],
         "rows": rows,
