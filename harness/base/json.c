@@ -95,6 +95,9 @@ enum status json_parse(const char *path, const char *text, size_t bytes, cJSON *
         status = json_check_escapes(path, text, bytes, err);
     if (status != ST_OK)
         return status;
+    if (strspn(text, " \t\r\n") >= bytes)
+        return err_set(err, ST_INVALID, "is it the right file, written to its end?",
+                       "%s: the file is empty", path);
     const char *end = NULL;
     cJSON *parsed = cJSON_ParseWithOpts(text, &end, 1);
     if (!parsed) {

@@ -4,6 +4,7 @@
 
 #include "harness/cli/cli.h"
 #include "harness/measure/intervals.h"
+#include "harness/report/wrap.h"
 
 static const char help_text[] =
     "handoff measures what it costs to hand a video frame from one process to another.\n"
@@ -27,7 +28,8 @@ static void help_print_intervals(void)
            "  consumer  waiting -> seen -> acquired -> accessed -> done -> released\n\n"
            "Intervals between them, in nanoseconds:\n");
     for (int i = 0; i < INTERVAL_COUNT; i++)
-        printf("  %-9s %s\n", interval_definitions[i].name, interval_definitions[i].definition);
+        wrap_print(stdout, interval_definitions[i].definition,
+                   (size_t)printf("  %-9s ", interval_definitions[i].name), 12);
 }
 
 enum status cmd_help(int argc, char **argv, int *exit_code, struct err *err)
@@ -41,6 +43,8 @@ enum status cmd_help(int argc, char **argv, int *exit_code, struct err *err)
         help_print_intervals();
         return ST_OK;
     }
-    return err_set(err, ST_INVALID, "there is `handoff help` and `handoff help intervals`",
+    return err_set(err, ST_INVALID,
+                   "there is `handoff help` and `handoff help intervals`; `handoff COMMAND --help` "
+                   "explains a command, `handoff list` waits and all else that a scenario names",
                    "help: nothing is known about \"%s\"", argv[1]);
 }

@@ -8,6 +8,7 @@
 #include "harness/cli/cli.h"
 #include "harness/cli/list_axes.h"
 #include "harness/cli/list_json.h"
+#include "harness/report/wrap.h"
 #include "harness/scenario/cell.h"
 #include "harness/scenario/suggest.h"
 
@@ -24,7 +25,7 @@ static const char usage[] =
     "Exit status: 0 fine, 2 bad usage.\n";
 
 #define NAME_COLUMNS 14
-#define USABLE_COLUMNS 11
+#define USABLE_COLUMNS 9
 #define POLICIES_COLUMNS 14
 #define SLEEPS_COLUMNS 6
 #define SOURCES_COLUMNS 16
@@ -40,10 +41,18 @@ static bool print_start(const char *name, probe_function probe, struct err *why)
     return usable;
 }
 
-/* A line below the entry's. */
+/* The rest of the line, and more lines if it needs them; `columns`: after name and availability. */
+static void print_summary(const char *summary, size_t columns)
+{
+    columns += NAME_COLUMNS + 2 + USABLE_COLUMNS + 2;
+    wrap_print(stdout, summary, columns, columns);
+}
+
+/* A line below the entry's, or several. */
 static void print_below(const char *key, const char *text)
 {
-    printf("%*s  %s: %s\n", NAME_COLUMNS, "", key, text);
+    int column = printf("%*s  %s: ", NAME_COLUMNS, "", key);
+    wrap_print(stdout, text, (size_t)column, NAME_COLUMNS + 4);
 }
 
 /* Why it cannot be used, if so. */
@@ -59,7 +68,7 @@ static void print_why(bool usable, const struct err *why)
 /* The rest of the line, and below it the reason when there is one. */
 static void print_end(const char *summary, bool usable, const struct err *why)
 {
-    printf("%s\n", summary);
+    print_summary(summary, 0);
     print_why(usable, why);
 }
 
@@ -96,7 +105,7 @@ static void list_transports(void)
         struct err why;
         bool usable = print_start(transport->name, transport->probe, &why);
         printf("%-*s  ", POLICIES_COLUMNS, policies);
-        printf("%s\n", transport->summary);
+        print_summary(transport->summary, POLICIES_COLUMNS + 2);
         print_below("waits", waits);
         print_why(usable, &why);
     }
@@ -126,7 +135,7 @@ static void list_waits(void)
         bool usable = print_start(spelling, wait->probe, &why);
         printf("%-*s  %-*s  ", SLEEPS_COLUMNS, wait->sleeps ? "yes" : "no", SOURCES_COLUMNS,
                sources);
-        printf("%s\n", wait->summary);
+        print_summary(wait->summary, SLEEPS_COLUMNS + 2 + SOURCES_COLUMNS + 2);
         print_below("costs", wait->cost);
         print_why(usable, &why);
     }

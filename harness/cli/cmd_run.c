@@ -240,7 +240,7 @@ enum status cmd_run(int argc, char **argv, int *exit_code, struct err *err)
     if (status != ST_OK)
         goto undo_command;
     if (arguments.dry_run) {
-        status = dry_run_print(stdout, scenario, err);
+        status = dry_run_print(stdout, scenario, !arguments.no_floor, err);
         goto undo_scenario;
     }
     char default_out[512];

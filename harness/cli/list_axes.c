@@ -5,13 +5,13 @@
 #include <string.h>
 
 #include "harness/base/json.h"
+#include "harness/report/wrap.h"
 #include "harness/scenario/axes.h"
 #include "harness/scenario/privileges.h"
 
 #define NAME_COLUMNS 14
 #define DEFAULT_COLUMNS 11
 #define AVAILABLE_COLUMNS 9
-#define INDENT_COLUMNS (NAME_COLUMNS + 2 + DEFAULT_COLUMNS + 2 + AVAILABLE_COLUMNS + 2)
 /* The priority that is tried: the lowest, which every limit above 0 allows. */
 #define FIFO_PRIORITY_TRIED 1
 
@@ -81,23 +81,31 @@ static void lack_of(size_t axis, struct lack *lack, const char **list)
         lack_value(lack, "held", privileges_try_idle_latency(&why), &why);
 }
 
+/* A line below the axis', or several: "values: other, or fifo:P …". */
+static void print_below(const char *key, const char *text)
+{
+    int column = printf("%*s  %s ", NAME_COLUMNS, "", key);
+    wrap_print(stdout, text, (size_t)column, NAME_COLUMNS + 4);
+}
+
 static void print_axis(size_t index)
 {
     const struct axis *axis = &axis_table[index];
     struct lack lack = {.what = "", .hint = ""};
     const char *list;
+    char values[400];
     lack_of(index, &lack, &list);
-    printf("%-*s  %-*s  %-*s  %s\n", NAME_COLUMNS, axis->name, DEFAULT_COLUMNS,
-           axis->otherwise ? axis->otherwise : "-", AVAILABLE_COLUMNS,
-           lack.what[0] ? "in part" : "yes", axis->about);
-    printf("%*svalues: %s", INDENT_COLUMNS, "", axis->expected);
-    if (list)
-        printf("; see `handoff list %s`", list);
-    putchar('\n');
+    int column = printf("%-*s  %-*s  %-*s  ", NAME_COLUMNS, axis->name, DEFAULT_COLUMNS,
+                        axis->otherwise ? axis->otherwise : "-", AVAILABLE_COLUMNS,
+                        lack.what[0] ? "in part" : "yes");
+    wrap_print(stdout, axis->about, (size_t)column, (size_t)column);
+    snprintf(values, sizeof values, "%s%s%s%s", axis->expected, list ? "; see `handoff list " : "",
+             list ? list : "", list ? "`" : "");
+    print_below("values:", values);
     if (lack.what[0])
-        printf("%*sno %s\n", INDENT_COLUMNS, "", lack.what);
+        print_below("no", lack.what);
     if (lack.hint[0])
-        printf("%*shint: %s\n", INDENT_COLUMNS, "", lack.hint);
+        print_below("hint:", lack.hint);
 }
 
 void list_axes_print(void)

@@ -107,7 +107,8 @@ enum status placement_pick(const struct topology *topology, const struct cell *c
     case PLACEMENT_CPUS:
         if (!placement_find(topology, cell->producer_cpu) ||
             !placement_find(topology, cell->consumer_cpu))
-            return err_set(err, ST_UNAVAILABLE, "`handoff list` and lscpu show the CPUs there are",
+            return err_set(err, ST_UNAVAILABLE,
+                           "`taskset -cp $$` and lscpu show the CPUs there are",
                            "this process may not run on CPU %u",
                            placement_find(topology, cell->producer_cpu) ? cell->consumer_cpu
                                                                         : cell->producer_cpu);

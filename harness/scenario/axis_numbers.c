@@ -247,7 +247,8 @@ enum status axis_parse_pacing(const struct axis *axis, const cJSON *value, struc
     }
     bool paced = pacing == PACING_RATE || pacing == PACING_POISSON;
     if (paced && !(rate_hz >= AXIS_RATE_HZ_MIN && rate_hz <= AXIS_RATE_HZ_MAX))
-        return err_set(err, ST_INVALID, "for as many as the slots allow, write \"max\"",
+        return err_set(err, ST_INVALID,
+                       "it is frames per second; for as many as the slots allow, write \"max\"",
                        "a rate of %.6g frames per second is not from %g to %.0f", rate_hz,
                        AXIS_RATE_HZ_MIN, AXIS_RATE_HZ_MAX);
     cell->pacing = pacing;

@@ -35,6 +35,18 @@ def test_list(t):
     check("waits: spin, " in t.run("list", "transports").stdout(), "no waits of a transport")
 
 
+def test_lists_fit_a_terminal(t):
+    """What is listed has at most 100 columns, but for an id, which is not cut."""
+    said = t.run("list").stdout() + "\n" + t.run("help", "intervals").stdout() + "\n"
+    path = t.scenario([dict(BLOCK, description="word " * 60)])
+    planned = t.run("run", path, "--dry-run", floor=True).stdout()
+    long = [line for line in (said + planned).splitlines() if len(line) > 100]
+    check(all(" " not in line.strip() for line in long), "too wide:\n" + "\n".join(long))
+    check("with the floor" in planned, planned)
+    bare = t.run("run", path, "--dry-run").stdout()
+    check("with the floor" not in bare, bare)
+
+
 def test_list_without_privileges(t):
     """Whoever may not use them is told why, and which command would change that."""
     try:
