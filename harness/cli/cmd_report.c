@@ -21,6 +21,9 @@ static const char usage[] =
     "gnuplot scripts that draw them. Prints the path of the page.\n"
     "\n"
     "  RESULT       a result.json, or the folder it is in; several share a page\n"
+    "  --validity FILE\n"
+    "               what scripts/validity found, for the part of the page that says whether the\n"
+    "               figures may be believed; without it, validity.json beside the result\n"
     "  --out DIR    where to write; without it, the folder of the first result\n"
     "  -h, --help   show this text\n"
     "\n"
@@ -35,10 +38,14 @@ struct opened {
     struct report *report;
     struct conclusions *conclusions;
     struct plots *plots;
+    struct claims *claims;
+    struct validity *validity;
 };
 
 static void opened_close(struct opened *opened)
 {
+    validity_free(opened->validity);
+    claims_free(opened->claims);
     plots_free(opened->plots);
     conclusions_free(opened->conclusions);
     report_free(opened->report);
@@ -53,6 +60,8 @@ static enum status opened_read(const char *path, struct opened *opened, struct e
     status = report_open(opened->json, &opened->report, err);
     if (status == ST_OK)
         status = conclusions_make(opened->report, &opened->conclusions, err);
+    if (status == ST_OK)
+        status = claims_make(opened->report, &opened->claims, err);
     if (status != ST_OK)
         err_context(err, "%s", path);
     return status;
@@ -72,6 +81,21 @@ static void folder_of(const char *path, char *folder)
         folder[1] = '\0';
     else
         *slash = '\0';
+}
+
+/* The validity file that was named, or the one beside the result. */
+static enum status validity_get(const char *named, const char *result, struct validity **validity,
+                                struct err *err)
+{
+    char folder[PATH_BYTES];
+    if (named)
+        return validity_read(named, validity, err);
+    folder_of(result, folder);
+    enum status status = validity_find(folder, validity, err);
+    if (status == ST_OK && *validity && (*validity)->problem[0])
+        fprintf(stderr, "warning: %s\nhint:    make it anew with scripts/validity, or remove it\n",
+                (*validity)->problem);
+    return status;
 }
 
 /* mkdir -p. */
@@ -110,7 +134,8 @@ static enum status report_write(struct opened *opened, size_t count, const char 
             fprintf(stderr, "warning: %s\n%s%s%s", opened[i].plots->problem.what,
                     opened[i].plots->problem.hint[0] ? "hint:    " : "",
                     opened[i].plots->problem.hint, opened[i].plots->problem.hint[0] ? "\n" : "");
-        parts[i] = (struct page_part){opened[i].report, opened[i].conclusions, opened[i].plots};
+        parts[i] = (struct page_part){opened[i].report, opened[i].conclusions, opened[i].plots,
+                                      opened[i].claims, opened[i].validity};
     }
     if (status == ST_OK) {
         page_write(&page, parts, count);
@@ -129,18 +154,21 @@ static enum status report_write(struct opened *opened, size_t count, const char 
     return status;
 }
 
-/* Reads the options; *folder stays NULL without --out. *help is set when only help was wanted. */
-static enum status options_read(int argc, char **argv, const char **folder, bool *help,
-                                struct err *err)
+/* Reads the options; *folder stays NULL without --out, and *validity without --validity. *help is set when only help was wanted. */
+static enum status options_read(int argc, char **argv, const char **folder, const char **validity,
+                                bool *help, struct err *err)
 {
     static const struct option options[] = {{"out", required_argument, NULL, 'o'},
+                                            {"validity", required_argument, NULL, 'v'},
                                             {"help", no_argument, NULL, 'h'},
                                             {NULL, 0, NULL, 0}};
     int option;
     cli_options_begin();
-    while ((option = getopt_long(argc, argv, ":ho:", options, NULL)) != -1) {
+    while ((option = getopt_long(argc, argv, ":ho:v:", options, NULL)) != -1) {
         if (option == 'o')
             *folder = optarg;
+        else if (option == 'v')
+            *validity = optarg;
         else if (option == 'h')
             *help = true;
         else
@@ -153,6 +181,9 @@ static enum status options_read(int argc, char **argv, const char **folder, bool
                        "report: no result is named");
     if (argc - optind > RESULTS_MAX)
         return err_set(err, ST_INVALID, NULL, "report: at most %d results fit a page", RESULTS_MAX);
+    if (*validity && argc - optind > 1)
+        return err_set(err, ST_INVALID, "put a validity.json beside each result instead",
+                       "report: --validity is of one result, and %d are named", argc - optind);
     if (*folder && !(*folder)[0])
         return err_set(err, ST_INVALID, NULL, "report: --out is empty");
     return ST_OK;
@@ -161,10 +192,10 @@ static enum status options_read(int argc, char **argv, const char **folder, bool
 enum status cmd_report(int argc, char **argv, int *exit_code, struct err *err)
 {
     struct opened opened[RESULTS_MAX];
-    const char *out = NULL;
+    const char *out = NULL, *validity = NULL;
     char folder[PATH_BYTES];
     bool help = false;
-    enum status status = options_read(argc, argv, &out, &help, err);
+    enum status status = options_read(argc, argv, &out, &validity, &help, err);
     if (status != ST_OK)
         return status;
     if (help) {
@@ -176,6 +207,8 @@ enum status cmd_report(int argc, char **argv, int *exit_code, struct err *err)
     memset(opened, 0, sizeof opened);
     for (size_t i = 0; i < count && status == ST_OK; i++)
         status = opened_read(argv[(size_t)optind + i], &opened[i], err);
+    for (size_t i = 0; i < count && status == ST_OK; i++)
+        status = validity_get(validity, argv[(size_t)optind + i], &opened[i].validity, err);
     if (out)
         snprintf(folder, sizeof folder, "%s", out);
     else

@@ -98,6 +98,8 @@ static void part_write(struct text *out, const struct page_part *part)
         text_add(out, "\n");
     }
     text_add(out, "\n");
+    markdown_claims(out, part);
+    markdown_validity(out, part);
     for (size_t i = 0; i < part->report->block_count; i++)
         block_write(out, &part->report->blocks[i]);
     page_integrity_sentence(part->report, &line);

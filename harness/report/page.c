@@ -97,7 +97,9 @@ static void page_notices(struct text *out, const struct page_part *part)
         !json_get_bool(run, "complete", true) || json_get_bool(run, "interrupted", false);
     size_t not_run = page_not_run_count(part->report, true);
     bool pictures = !part->plots || part->plots->problem.status == ST_OK;
-    if (!partial && !not_run && pictures && cJSON_GetArraySize(warnings) == 0)
+    struct text validity = {0};
+    if (page_validity_notices(&validity, part) == 0 && !partial && !not_run && pictures &&
+        cJSON_GetArraySize(warnings) == 0)
         return;
     text_add(out, "<aside class=\"notice\">\n<h2>Before you rely on it</h2>\n<ul>\n");
     if (partial)
@@ -125,6 +127,9 @@ static void page_notices(struct text *out, const struct page_part *part)
         }
         text_add(out, ".</li>\n");
     }
+    text_add(out, text_get(&validity));
+    out->failed = out->failed || validity.failed;
+    text_free(&validity);
     text_add(out, "</ul>\n</aside>\n");
 }
 
@@ -132,10 +137,11 @@ static void page_notices(struct text *out, const struct page_part *part)
 static void page_part(struct text *out, const struct page_part *part)
 {
     static void (*const sections[])(struct text *, const struct page_part *) = {
-        page_floor, page_integrity, page_not_run, page_machine, page_reproduce};
+        page_floor, page_validity, page_integrity, page_not_run, page_machine, page_reproduce};
     page_heading(out, part->report);
     page_conclusions(out, part);
     page_notices(out, part);
+    page_claims(out, part);
     for (size_t i = 0; i < part->report->block_count; i++)
         page_block(out, part, i);
     for (size_t i = 0; i < sizeof sections / sizeof sections[0]; i++)

@@ -2,14 +2,18 @@
 #ifndef HANDOFF_REPORT_PAGE_H
 #define HANDOFF_REPORT_PAGE_H
 
+#include "harness/report/claims.h"
 #include "harness/report/conclusions.h"
 #include "harness/report/plots.h"
+#include "harness/report/validity.h"
 
 /* One result on a page. `folder` is where it was read from, as the user wrote it. */
 struct page_part {
     const struct report *report;
     const struct conclusions *conclusions;
     const struct plots *plots;
+    const struct claims *claims;     /* may be NULL */
+    const struct validity *validity; /* may be NULL */
 };
 
 /* The whole of index.html: needs no other file, no script and no network. */
@@ -21,6 +25,11 @@ void markdown_write(struct text *out, const struct page_part *parts, size_t coun
 
 /* Sections, in HTML. */
 void page_conclusions(struct text *out, const struct page_part *part);
+/* What is said beside what was measured; nothing without claims. */
+void page_claims(struct text *out, const struct page_part *part);
+/* The same two for the summary. */
+void markdown_claims(struct text *out, const struct page_part *part);
+void markdown_validity(struct text *out, const struct page_part *part);
 void page_block(struct text *out, const struct page_part *part, size_t block_index);
 void page_block_details(struct text *out, const struct report_block *block);
 /* CPU, wake calls and switches of a comparison of waits, and of the block's baselines. */
@@ -30,6 +39,7 @@ void page_flags(struct text *out, const struct report_cell *cell);
 void page_method(struct text *out);
 /* After the blocks; page.c has their order. Each writes nothing where it has nothing to say. */
 void page_floor(struct text *out, const struct page_part *part);
+void page_validity(struct text *out, const struct page_part *part);
 void page_integrity(struct text *out, const struct page_part *part);
 void page_not_run(struct text *out, const struct page_part *part);
 void page_machine(struct text *out, const struct page_part *part);
@@ -42,6 +52,8 @@ double page_integrity_sentence(const struct report *report, struct text *text);
 void page_command(const struct report *report, struct text *text);
 /* CPU model, kernel and the like from the environment, joined by " · "; plain text. */
 void page_machine_line(const struct report *report, struct text *text);
+/* Items of "Before you rely on it" about the validity experiments. Returns how many. */
+size_t page_validity_notices(struct text *out, const struct page_part *part);
 /* Cells that are not ok; `meaningful` leaves out those that apply nowhere. */
 size_t page_not_run_count(const struct report *report, bool meaningful);
 

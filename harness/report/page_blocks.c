@@ -38,7 +38,10 @@ void page_conclusions(struct text *out, const struct page_part *part)
         text_add_prose(out, text_get(&conclusions->advice[i]));
         text_add(out, "</p>\n");
     }
-    if (conclusions->advice_count == 0)
+    if (conclusions->advice_count == 0 && part->claims && part->claims->count)
+        text_add(out, "<p>This result checks <a href=\"#claims\">what is said</a>; nothing in it "
+                      "supports a recommendation.</p>\n");
+    else if (conclusions->advice_count == 0)
         text_add(out, "<p>Nothing was measured here that supports a recommendation.</p>\n");
     text_add(out, "<p class=\"scope\">This holds for this machine, these sizes and these "
                   "settings.</p>\n</section>\n");

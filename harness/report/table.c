@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "harness/base/json.h"
+#include "harness/report/claims.h"
 #include "harness/report/conclusions.h"
 #include "harness/report/table_layout.h"
 #include "harness/report/wrap.h"
@@ -218,6 +219,29 @@ static void print_wrapped(FILE *out, const char *bullet, const char *text)
     print_sentence(out, text, text_width(bullet));
 }
 
+/* One paragraph per claim, and how many hold. */
+static void print_claims(FILE *out, const struct paint *paint, const struct report *report)
+{
+    struct claims *claims;
+    struct text line = {0};
+    if (claims_make(report, &claims, NULL) != ST_OK)
+        return;
+    for (size_t i = 0; i < claims->count; i++) {
+        fputs(i ? "" : "\n", out);
+        claims_add_line(&line, &claims->rows[i]);
+        print_wrapped(out, "- ", text_get(&line));
+        text_free(&line);
+    }
+    claims_add_summary(&line, claims);
+    if (line.used_bytes) {
+        fputs(paint->bold, out);
+        print_wrapped(out, "=> ", text_get(&line));
+        fputs(paint->off, out);
+    }
+    text_free(&line);
+    claims_free(claims);
+}
+
 void report_conclusions(FILE *out, const cJSON *result, bool colour)
 {
     struct paint paint = paint_get(colour);
@@ -245,6 +269,7 @@ void report_conclusions(FILE *out, const cJSON *result, bool colour)
         print_wrapped(out, "=> ", text_get(&conclusions->advice[i]));
         fputs(paint.off, out);
     }
+    print_claims(out, &paint, report);
     conclusions_free(conclusions);
     report_free(report);
 }

@@ -117,7 +117,10 @@ static bool result_add_claim(cJSON *block, const struct claim *claim)
                       json_add_string(json, "figure", claim->figure) &&
                       json_add_u64(json, "low_ns", claim->low_ns) &&
                       json_add_u64(json, "high_ns", claim->high_ns) &&
-                      json_add_string(json, "known", claim->known));
+                      json_add_string(json, "known", claim->known) &&
+                      (!claim->machine[0] || json_add_string(json, "machine", claim->machine)) &&
+                      (claim->moved_bytes == 0 ||
+                       json_add_u64(json, "moved_bytes", claim->moved_bytes)));
 }
 
 static bool result_add_blocks(cJSON *json, const struct scenario *scenario)

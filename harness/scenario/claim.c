@@ -6,11 +6,13 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "harness/base/json.h"
 #include "harness/measure/intervals.h"
 #include "harness/scenario/members.h"
 #include "harness/scenario/suggest.h"
 
 #define CLAIM_NS_MAX 1e15
+#define CLAIM_BYTES_MAX 1000000000000000
 
 /* In the order of claim_keys. */
 enum claim_member {
@@ -23,10 +25,13 @@ enum claim_member {
     CLAIM_HIGH_US,
     CLAIM_HIGH_NS,
     CLAIM_KNOWN,
+    CLAIM_MACHINE,
+    CLAIM_MOVED_BYTES,
     CLAIM_MEMBERS
 };
-static const char *const claim_keys[CLAIM_MEMBERS] = {
-    "id", "says", "where", "figure", "low_us", "low_ns", "high_us", "high_ns", "known"};
+static const char *const claim_keys[CLAIM_MEMBERS] = {"id",     "says",    "where",      "figure",
+                                                      "low_us", "low_ns",  "high_us",    "high_ns",
+                                                      "known",  "machine", "moved_bytes"};
 
 static enum status read_text(const cJSON *const *members, enum claim_member member,
                              const struct place *claim_place, char **text, struct err *err)
@@ -99,6 +104,30 @@ static enum status check_figure(const char *figure, const struct place *claim_pl
                       suggest_show(figure, shown, sizeof shown), interval);
 }
 
+/* A text that may be left out: "" then. */
+static enum status read_optional(const cJSON *const *members, enum claim_member member,
+                                 const struct place *place, char **text, struct err *err)
+{
+    if (members[member])
+        return read_text(members, member, place, text, err);
+    *text = strdup("");
+    return *text ? ST_OK : err_set(err, ST_NO_MEMORY, NULL, "out of memory");
+}
+
+static enum status read_bytes(const cJSON *json, const struct place *place, uint64_t *bytes,
+                              struct err *err)
+{
+    struct place at = PLACE_KEY(place, claim_keys[CLAIM_MOVED_BYTES]);
+    int64_t value = 0;
+    if (json && !json_whole(json, 1, CLAIM_BYTES_MAX, &value))
+        return place_fail(&at, err,
+                          "all bytes that are read and written in the time the claim gives: of a "
+                          "frame written once and read once twice its size",
+                          "must be a whole number from 1 to %lld", (long long)CLAIM_BYTES_MAX);
+    *bytes = (uint64_t)value;
+    return ST_OK;
+}
+
 static enum status fill_claim(const cJSON *const *members, const struct place *place,
                               struct claim *claim, struct err *err)
 {
@@ -118,10 +147,12 @@ static enum status fill_claim(const cJSON *const *members, const struct place *p
     if (status == ST_OK && claim->low_ns > claim->high_ns)
         status = place_fail(place, err, "swap them; a single number stands in both",
                             "the range is empty: its low end is above its high end");
-    if (status == ST_OK && members[CLAIM_KNOWN])
-        status = read_text(members, CLAIM_KNOWN, place, &claim->known, err);
-    else if (status == ST_OK && !(claim->known = strdup("")))
-        status = err_set(err, ST_NO_MEMORY, NULL, "out of memory");
+    if (status == ST_OK)
+        status = read_optional(members, CLAIM_KNOWN, place, &claim->known, err);
+    if (status == ST_OK)
+        status = read_optional(members, CLAIM_MACHINE, place, &claim->machine, err);
+    if (status == ST_OK)
+        status = read_bytes(members[CLAIM_MOVED_BYTES], place, &claim->moved_bytes, err);
     return status;
 }
 
@@ -153,5 +184,6 @@ void claim_free(struct claim *claim)
     free(claim->where);
     free(claim->figure);
     free(claim->known);
+    free(claim->machine);
     free(claim);
 }

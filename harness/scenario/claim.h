@@ -18,6 +18,8 @@ struct claim {
     char *figure;             /* "<interval>.<mean|p50|p90|p99>", of an interval there is */
     uint64_t low_ns, high_ns; /* what it says the figure is, low_ns <= high_ns */
     char *known;              /* what is known about it; "" when absent */
+    char *machine;            /* the machine it speaks of, "Jetson"; "" for any */
+    uint64_t moved_bytes;     /* read and written in that time, as it says; 0 when it does not */
 };
 
 /* Reads a block's "claim"; `place` is its own. ST_INVALID for a missing, unknown or bad member. The

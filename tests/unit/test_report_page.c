@@ -120,7 +120,7 @@ static enum status render(const cJSON *result, struct text *page, struct text *s
     if (status != ST_OK)
         return status;
     assert_int_equal(conclusions_make(report, &conclusions, NULL), ST_OK);
-    struct page_part part = {report, conclusions, NULL};
+    struct page_part part = {.report = report, .conclusions = conclusions};
     page_write(page, &part, 1);
     markdown_write(summary, &part, 1);
     draw(report);
@@ -441,7 +441,7 @@ static void machine_page(struct text *out, const char *clock)
     if (clock)
         cJSON_AddItemToObject(run, "clock", cJSON_Parse(clock));
     assert_int_equal(report_open(result, &report, NULL), ST_OK);
-    page_machine(out, &(struct page_part){report, NULL, NULL});
+    page_machine(out, &(struct page_part){.report = report, .conclusions = NULL});
     report_free(report);
     cJSON_Delete(result);
 }
