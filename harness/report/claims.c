@@ -163,19 +163,21 @@ static bool figure_split(const char *figure, char interval[16], char which[8])
 
 static bool quote_read(const cJSON *json, struct claim_row *row)
 {
-    struct figure range = {FIGURE_KNOWN, 0, 0, 0, SPREAD_RANGE, 2};
-    char one[FIGURE_BYTES], both[3 * FIGURE_BYTES];
+    char low[FIGURE_BYTES], high[FIGURE_BYTES];
     row->quote.low_ns = json_get_number(json, "low_ns", NAN);
     row->quote.high_ns = json_get_number(json, "high_ns", NAN);
     row->quote.moved_bytes = fmin(fmax(0, json_get_number(json, "moved_bytes", 0)), 1e18);
     if (!(row->quote.low_ns >= 0 && row->quote.low_ns <= row->quote.high_ns &&
           row->quote.high_ns < 1e18))
         return false;
-    range.low = row->quote.low_ns;
-    range.high = row->quote.high_ns;
-    format_range(&range, UNIT_NS, both, sizeof both);
-    snprintf(row->quoted, sizeof row->quoted, "%.60s",
-             range.low < range.high ? both : format_bound(range.low, one));
+    format_bound(row->quote.low_ns, low);
+    format_bound(row->quote.high_ns, high);
+    char *low_unit = strchr(low, ' '), *high_unit = strchr(high, ' ');
+    if (low_unit && high_unit && strcmp(low_unit, high_unit) == 0)
+        *low_unit = '\0'; /* said once */
+    bool range = row->quote.low_ns < row->quote.high_ns;
+    snprintf(row->quoted, sizeof row->quoted, "%.28s%s%.28s", range ? low : "", range ? "–" : "",
+             high);
     return true;
 }
 
@@ -187,6 +189,9 @@ static void case_fill(const struct report *report, struct claim_row *row, struct
     if (one->cell && (one->cell->ok || strcmp(one->cell->status, "incomplete") == 0))
         estimate = cell_estimate(one->cell, interval, which);
     one->measured = figure_of(&estimate);
+    one->median_ns = NAN;
+    if (one->measured.state == FIGURE_KNOWN && strcmp(which, "mean") == 0)
+        one->median_ns = report_quantile(one->cell, interval, "p50").value;
     one->verdict = claim_judge(&row->quote, &estimate, most);
     claim_why(&one->why, row, one, most);
 }

@@ -45,6 +45,7 @@ enum claim_verdict claim_verdict_all(const enum claim_verdict *verdicts, size_t 
 struct claim_case {
     const struct report_cell *cell; /* NULL: the block has none */
     struct figure measured;         /* FIGURE_ABSENT when untested */
+    double median_ns;               /* beside a mean; NAN without */
     enum claim_verdict verdict;
     struct text why; /* one sentence or two */
 };

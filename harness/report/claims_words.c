@@ -6,6 +6,9 @@
 
 #include "harness/base/json.h"
 
+/* From here on a mean has little to do with the median. */
+#define MEAN_FAR_RATIO 2.0
+
 const char *claim_verdict_words(enum claim_verdict verdict)
 {
     static const char *const words[] = {
@@ -75,8 +78,8 @@ static void impossible_add(struct text *text, const struct claim_row *row,
 {
     char bytes[FIGURE_BYTES], time[FIGURE_BYTES], rate[FIGURE_BYTES], most[FIGURE_BYTES];
     text_addf(text,
-              "%s read and written in %s are %s GB/s; the most that one CPU of this machine moved, "
-              "in its caches, is %s GB/s.",
+              "%s read and written in %s are %s GB/s; the most that one CPU of this machine moved "
+              "when the floor was measured is %s GB/s.",
               format_bytes(row->quote.moved_bytes, bytes), format_ns(row->quote.high_ns, time),
               format_count(row->quote.moved_bytes / row->quote.high_ns, rate),
               format_count(bytes_per_s_max / 1e9, most));
@@ -103,6 +106,16 @@ static void untested_add(struct text *text, const struct claim_case *one)
     text_add(text, ".");
 }
 
+/* A mean that is not what most frames see: late ones decide it, the machine's or the wait's. */
+static void mean_add(struct text *text, const struct claim_case *one)
+{
+    char value[FIGURE_BYTES];
+    if (one->measured.state == FIGURE_KNOWN && isfinite(one->median_ns) &&
+        one->measured.value > MEAN_FAR_RATIO * one->median_ns)
+        text_addf(text, " A few late frames decide the mean: half took at most %s.",
+                  format_ns(one->median_ns, value));
+}
+
 void claim_why(struct text *text, const struct claim_row *row, const struct claim_case *one,
                double bytes_per_s_max)
 {
@@ -126,6 +139,7 @@ void claim_why(struct text *text, const struct claim_row *row, const struct clai
         untested_add(text, one);
         break;
     }
+    mean_add(text, one);
 }
 
 const char *claim_case_name(const struct claim_row *row, size_t index)
@@ -179,7 +193,10 @@ void claims_add_line(struct text *text, const struct claim_row *row)
         const struct claim_case *one = &row->cases[i];
         text_add(text, i ? "; " : "");
         if (one->measured.state == FIGURE_ABSENT) {
-            text_addf(text, "nothing measured (%s)", text_get(&one->why));
+            const char *why = text_get(&one->why);
+            size_t bytes = strlen(why);
+            text_addf(text, "nothing measured (%.*s)",
+                      (int)(bytes && why[bytes - 1] == '.' ? bytes - 1 : bytes), why);
         } else {
             text_addf(text, "%s%s", i ? "" : "measured ",
                       format_figure(&one->measured, UNIT_NS, value));

@@ -27,7 +27,7 @@ static const struct axis_name axis_names[] = {
     {"slots", "slots", "4", false},
     {"policy", "policy", "block", false},
     {"placement", "placement", "auto", false},
-    {"frame_state", "frame state", "as_left", false},
+    {"frame_state", "frame state", "as_left", true},
     {"producer_wait", "producer's wait", "same", true},
     {"phase", "phase", "fixed", true},
     {"scheduling", "scheduling", "other", true},
@@ -180,6 +180,19 @@ static bool scheduling_pretty(const char *raw, char *value)
     return true;
 }
 
+static bool frame_state_pretty(const char *raw, char *value)
+{
+    if (strcmp(raw, "as_left") == 0)
+        strcpy(value, "frame as left in the caches");
+    else if (strcmp(raw, "cached") == 0)
+        strcpy(value, "frame in the caches");
+    else if (strcmp(raw, "evicted") == 0)
+        strcpy(value, "frame flushed from the caches");
+    else
+        return false;
+    return true;
+}
+
 static bool timer_slack_pretty(const char *raw, char *value)
 {
     char *end, time[FIGURE_BYTES];
@@ -231,6 +244,7 @@ const char *report_axis_pretty(const struct report_cell *cell, const char *axis,
         {"scheduling", scheduling_pretty},
         {"idle_latency", idle_latency_pretty},
         {"timer_slack_ns", timer_slack_pretty},
+        {"frame_state", frame_state_pretty},
         {"load", load_pretty},
     };
     char raw[REPORT_AXIS_BYTES];

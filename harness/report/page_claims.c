@@ -32,16 +32,16 @@ static void case_add(struct text *out, const struct claim_row *row, size_t index
     cell_begin(out, "number", "quoted");
     text_add_html(out, row->quoted);
     text_addf(out, "<small>%s</small></td>", row->figure);
-    cell_begin(out, "number", "measured here");
+    cell_begin(out, "number here", "measured here");
     text_add_html(out, format_figure(&one->measured, UNIT_NS, value));
-    if (format_spread(&one->measured, UNIT_NS, spread, sizeof spread)[0]) {
-        text_add(out, "<small>");
-        text_add_prose(out, spread);
-        text_add(out, "</small>");
-    }
     if (claim_case_name(row, index)[0]) {
         text_add(out, "<small class=\"case\">");
         text_add_prose(out, claim_case_name(row, index));
+        text_add(out, "</small>");
+    }
+    if (format_spread(&one->measured, UNIT_NS, spread, sizeof spread)[0]) {
+        text_add(out, "<small>");
+        text_add_prose(out, spread);
         text_add(out, "</small>");
     }
     text_add(out, "</td>");
