@@ -200,7 +200,10 @@ void claims_add_line(struct text *text, const struct claim_row *row)
         } else {
             text_addf(text, "%s%s", i ? "" : "measured ",
                       format_figure(&one->measured, UNIT_NS, value));
-            if (format_spread(&one->measured, UNIT_NS, spread, sizeof spread)[0])
+            /* What the range is stands with the first. */
+            if (i == 0 && format_spread(&one->measured, UNIT_NS, spread, sizeof spread)[0])
+                text_addf(text, " (%s)", spread);
+            else if (i && format_range(&one->measured, UNIT_NS, spread, sizeof spread)[0])
                 text_addf(text, " (%s)", spread);
         }
         if (claim_case_name(row, i)[0])
@@ -208,5 +211,8 @@ void claims_add_line(struct text *text, const struct claim_row *row)
         if (row->case_count > 1 && one->verdict != row->verdict)
             text_addf(text, ", %s", claim_verdict_words(one->verdict));
     }
-    text_addf(text, " (%s).", row->figure);
+    text_addf(text, ", %s.", row->figure);
+    const struct claim_case *only = &row->cases[0];
+    if (row->case_count == 1 && only->verdict != CLAIM_HOLDS && only->verdict != CLAIM_UNTESTED)
+        text_addf(text, " %s", text_get(&only->why));
 }

@@ -170,7 +170,7 @@ static void launches_decide_not_frames(void **state)
     json_add_double(pooled, "mean_ns", 5);
     assert_says(result, (const char *[]){"c holds here: said 500–900 µs, measured 598 µs (95 % "
                                          "interval ",
-                                         "over 10 launches) (mean of handoff).",
+                                         "over 10 launches), mean of handoff.",
                                          "Of 1 claim, 1 holds here.", NULL});
     cJSON_Delete(result);
 }

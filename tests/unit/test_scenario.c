@@ -131,6 +131,7 @@ static void test_good_files(void **state)
         {CORPUS "/good/every_axis.json", 768 - 192 - 128 + 32 + 1 + 3 * 7 * 4 * 2 * 3},
         {HANDOFF_SOURCE_DIR "/scenarios/smoke.json", 5},
         {HANDOFF_SOURCE_DIR "/scenarios/quick.json", 19},
+        {HANDOFF_SOURCE_DIR "/scenarios/claims.json", 9},
     };
     for (size_t i = 0; i < sizeof files / sizeof files[0]; i++) {
         struct scenario *scenario = NULL;

@@ -267,7 +267,8 @@ static void test_claim(void **state)
         "{\"base\": {\"transport\": \"shm\", \"wait\": \"futex\"}, \"blocks\": [{\"name\": "
         "\"a\", \"claim\": {\"id\": \"c-1\", \"says\": \"fast \\u00b5\", \"where\": \"here\", "
         "\"figure\": \"response.p99\", \"low_us\": 0.001, \"high_ns\": 2000, \"known\": "
-        "\"x\"}}, {\"name\": \"b\", \"base\": {\"slots\": 2}, \"claim\": {\"id\": \"c-2\", "
+        "\"x\", \"machine\": \"Jetson\", \"moved_bytes\": 2880000}}, {\"name\": \"b\", \"base\": "
+        "{\"slots\": 2}, \"claim\": {\"id\": \"c-2\", "
         "\"says\": \"y\", \"where\": \"z\", \"figure\": \"latency.mean\", \"low_us\": 1.3, "
         "\"high_us\": 1.3}}]}");
     const struct claim *claim = scenario->blocks[0].claim;
@@ -276,10 +277,14 @@ static void test_claim(void **state)
     assert_string_equal(claim->where, "here");
     assert_string_equal(claim->figure, "response.p99");
     assert_string_equal(claim->known, "x");
+    assert_string_equal(claim->machine, "Jetson");
+    assert_int_equal(claim->moved_bytes, 2880000);
     assert_int_equal(claim->low_ns, 1);
     assert_int_equal(claim->high_ns, 2000);
     claim = scenario->blocks[1].claim;
     assert_string_equal(claim->known, "");
+    assert_string_equal(claim->machine, "");
+    assert_int_equal(claim->moved_bytes, 0);
     assert_int_equal(claim->low_ns, 1300);
     assert_int_equal(claim->high_ns, 1300);
     scenario_free(scenario);
