@@ -188,7 +188,7 @@ void claims_add_line(struct text *text, const struct claim_row *row)
         text_add_plain(text, row->machine);
         text_add(text, ")");
     }
-    text_addf(text, ": said %s, ", row->quoted);
+    text_addf(text, ": said %s (%s), ", row->quoted, row->figure);
     for (size_t i = 0; i < row->case_count; i++) {
         const struct claim_case *one = &row->cases[i];
         text_add(text, i ? "; " : "");
@@ -211,7 +211,7 @@ void claims_add_line(struct text *text, const struct claim_row *row)
         if (row->case_count > 1 && one->verdict != row->verdict)
             text_addf(text, ", %s", claim_verdict_words(one->verdict));
     }
-    text_addf(text, ", %s.", row->figure);
+    text_add(text, ".");
     const struct claim_case *only = &row->cases[0];
     if (row->case_count == 1 && only->verdict != CLAIM_HOLDS && only->verdict != CLAIM_UNTESTED)
         text_addf(text, " %s", text_get(&only->why));

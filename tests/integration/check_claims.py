@@ -27,7 +27,7 @@ def test_scenario(t):
     image = [claim for claim in claims if claim["id"] == "shm-1us-image"][0]
     check(image["moved_bytes"] == 2 * 800 * 600 * 3, image)
     said = done.stdout()
-    check("shm-1us-message not decided here: said 500 ns–1.5 µs, measured " in said, said)
+    check("shm-1us-message not decided here: said 500 ns–1.5 µs (mean of latency), measured " in said, said)
     check("=> Of " in said, said)
     floor = t.result(out).get("floor", {}).get("memory") or [{}]
     if not all(size.get("read_cached_ns") for size in floor):
