@@ -36,16 +36,16 @@ enum status validity_open(cJSON *json, const char *name, struct validity **valid
                           struct err *err);
 /* Reads a file that somebody named. ST_SYSTEM when it cannot be read, else as validity_open. */
 enum status validity_read(const char *path, struct validity **validity, struct err *err);
-/* Looks for FOLDER/validity.json. NULL without one; with one that cannot be used, `problem` says so,
- * because a result is worth its report also then. ST_NO_MEMORY. */
+/* Looks for FOLDER/validity.json. NULL without one; with one that cannot be used, `problem` says
+ * so, because a result is worth its report also then. ST_NO_MEMORY. */
 enum status validity_find(const char *folder, struct validity **validity, struct err *err);
 /* Safe on NULL. */
 void validity_free(struct validity *validity);
 
 /* One line: "All 4 experiments came out as arithmetic says." Plain text. */
 void validity_add_verdict(struct text *text, const struct validity *validity);
-/* "Measured with handoff 0.1.0 …, on 21 Nov …" and, when the result's version is another, a second
- * sentence that warns; *differs says whether. `tool` is the result's member. Plain text. */
+/* "The experiments ran with handoff 0.1.0 …" and, when the result's build is another, a sentence
+ * that warns; *differs says whether. `tool` is the result's member. Plain text. */
 void validity_add_origin(struct text *text, const struct validity *validity, const cJSON *tool,
                          bool *differs);
 

@@ -270,7 +270,7 @@ static void impossible_shows_its_arithmetic(void **state)
         &cell, 1, CLAIM_JSON("latency.mean", "1000", "1230", ", \"moved_bytes\": 2880000"));
     assert_says(result, (const char *[]){"not reproduced here", NULL}); /* without a floor */
     json_add(result, "floor",
-             cJSON_Parse("{\"memory\": [{\"bytes\": 64, \"read_cached_ns\": 1}, {\"bytes\": "
+             cJSON_Parse("{\"memory\": [{\"bytes\": 4000, \"read_cached_ns\": 1}, {\"bytes\": "
                          "6220800, \"copy_cached_ns\": 165000, \"read_cached_ns\": 61000, "
                          "\"copy_evicted_ns\": null, \"read_evicted_ns\": 0}]}"));
     assert_says(result,

@@ -295,6 +295,45 @@ static void what_is_too_much_is_refused_with_its_place(void **state)
     }
 }
 
+static void assert_refused(cJSON *file, const char *says)
+{
+    struct validity *validity = NULL;
+    struct err err = {0};
+    assert_int_equal(validity_open(file, "v.json", &validity, &err), ST_INVALID);
+    if (!strstr(err.what, says))
+        fail_msg("\"%s\" is not in: %s", says, err.what);
+}
+
+/* One more of everything than there may be; as many as there may be are fine. */
+static void sizes_are_bounded(void **state)
+{
+    static const int counts[] = {VALIDITY_ROWS_MAX, VALIDITY_ROWS_MAX + 1};
+    for (int i = 0; i < 2; i++) {
+        cJSON *file = file_make(false);
+        cJSON *rows = json_get(cJSON_GetArrayItem(json_get(file, "experiments"), 0), "rows");
+        while (cJSON_GetArraySize(rows) < counts[i])
+            json_append(rows, cJSON_Duplicate(cJSON_GetArrayItem(rows, 0), 1));
+        struct validity *validity = NULL;
+        if (i) {
+            assert_refused(file, "rows: must be a list of at most 256 rows");
+        } else {
+            assert_int_equal(validity_open(file, "v.json", &validity, NULL), ST_OK);
+            validity_free(validity);
+        }
+    }
+    cJSON *file = file_make(false), *experiments = json_get(file, "experiments");
+    while (cJSON_GetArraySize(experiments) <= VALIDITY_EXPERIMENTS_MAX)
+        json_append(experiments, experiment_make("again", "true"));
+    assert_refused(file, "experiments: must be a list of 1 to 64");
+    char *words = calloc(4002, 1);
+    memset(words, 'x', 4001);
+    file = file_make(false);
+    cJSON_ReplaceItemInObjectCaseSensitive(cJSON_GetArrayItem(json_get(file, "experiments"), 1),
+                                           "finding", cJSON_CreateString(words));
+    assert_refused(file, "experiments[1].finding: longer than 4000 bytes");
+    free(words);
+}
+
 static void a_file_beside_the_result_never_costs_the_report(void **state)
 {
     char folder[] = "/tmp/handoff-validity-XXXXXX", path[128];
@@ -343,6 +382,7 @@ int main(void)
         cmocka_unit_test(claims_stand_on_the_page_escaped),
         cmocka_unit_test(mutated_files_are_refused_or_harmless),
         cmocka_unit_test(what_is_too_much_is_refused_with_its_place),
+        cmocka_unit_test(sizes_are_bounded),
         cmocka_unit_test(a_file_beside_the_result_never_costs_the_report),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
