@@ -29,6 +29,7 @@ struct plan_launch {
 
 struct plan {
     uint64_t seed;
+    const char *clock; /* name of the run's clock, borrowed; NULL: not known */
     struct plan_cell *cells;
     size_t cell_count;
     struct plan_launch *launches; /* in the order they run */
@@ -50,6 +51,9 @@ void plan_baseline_counts(struct plan *plan);
  * drawn from the seed, so that launch k of two cells are neighbours. A baseline's launch stands
  * right before or after that of one of the cells it serves. Call when the cells are final. */
 enum status plan_order(struct plan *plan, struct err *err);
+
+/* The name of the clock that the run in `dir` was begun on; "" where that is not known. */
+void plan_read_clock(const char *dir, char *name, size_t size);
 
 enum status plan_write(const struct plan *plan, const struct scenario *scenario, const char *dir,
                        struct err *err);

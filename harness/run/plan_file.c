@@ -54,7 +54,9 @@ enum status plan_write(const struct plan *plan, const struct scenario *scenario,
               json_add_string(json, "scenario", scenario->name) &&
               json_add_string(json, "build", build) &&
               json_add_u64_text(json, "machine", plan_machine()) &&
-              json_add_u64_text(json, "seed", plan->seed) && json_add(json, "cells", cells);
+              json_add_u64_text(json, "seed", plan->seed) &&
+              (!plan->clock || json_add_string(json, "clock", plan->clock)) &&
+              json_add(json, "cells", cells);
     for (size_t i = 0; ok && i < plan->cell_count; i++) {
         const struct plan_cell *cell = &plan->cells[i];
         cJSON *item = cJSON_CreateObject();
@@ -110,6 +112,34 @@ static enum status plan_resume_cell(struct plan_cell *cell, const cJSON *item, c
     return ST_OK;
 }
 
+void plan_read_clock(const char *dir, char *name, size_t size)
+{
+    char path[4096];
+    cJSON *json = NULL;
+    plan_path(dir, path, sizeof path);
+    name[0] = 0;
+    if (json_read_file(path, PLAN_BYTES_MAX, &json, NULL) == ST_OK)
+        snprintf(name, size, "%s", json_get_string(json, "clock", ""));
+    cJSON_Delete(json);
+}
+
+/* Figures of two clocks are some nanoseconds per stamp apart, and the result names one. */
+static enum status plan_resume_clock(const struct plan *plan, const cJSON *json, const char *path,
+                                     struct err *err)
+{
+    const char *clock = json_get_string(json, "clock", "");
+    if (!plan->clock || !clock[0] || strcmp(clock, plan->clock) == 0)
+        return ST_OK;
+    return err_set(
+        err, ST_INVALID,
+        strcmp(clock, "CLOCK_MONOTONIC") == 0
+            ? "resume it with --clock monotonic"
+            : "resume it with --clock counter, or start a new run in another --out",
+        "%s: the run in this folder was begun on the clock %s, and this would go on with "
+        "%s",
+        path, clock, plan->clock);
+}
+
 enum status plan_resume(struct plan *plan, const struct scenario *scenario, const char *dir,
                         struct err *err)
 {
@@ -135,6 +165,8 @@ enum status plan_resume(struct plan *plan, const struct scenario *scenario, cons
         status = plan_differs(path, "another build of handoff began it", err);
     else if (machine != plan_machine())
         status = plan_differs(path, "it was begun on another machine", err);
+    else
+        status = plan_resume_clock(plan, json, path, err);
     size_t index = 0;
     for (const cJSON *item = cells ? cells->child : NULL; item && status == ST_OK;
          item = item->next)

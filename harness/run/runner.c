@@ -128,6 +128,7 @@ static enum status runner_prepare_plan(struct runner *runner, struct err *err)
     enum status status = plan_make(options->scenario, options->seed, &runner->plan, err);
     if (status != ST_OK)
         return status;
+    runner->plan.clock = clock_chosen(&runner->clock)->name;
     if (options->resume)
         return plan_resume(&runner->plan, options->scenario, options->out_dir, err);
     const struct pilot_context context = {
@@ -270,6 +271,23 @@ static enum status runner_launch_all(struct runner *runner, struct err *err)
     return ST_OK;
 }
 
+/* A run that goes on does so on the clock it was begun on, unless another is asked for; where that
+ * one is not to be had now, plan_resume says so. */
+static enum status runner_choose_clock(struct runner *runner, struct err *err)
+{
+    const struct runner_options *options = runner->options;
+    char name[32] = "";
+    struct err ignored;
+    if (options->resume && options->clock == CLOCK_REQUEST_AUTO)
+        plan_read_clock(options->out_dir, name, sizeof name);
+    const enum clock_request request = strcmp(name, clock_kind_name(CLOCK_KIND_MONOTONIC)) == 0
+                                           ? CLOCK_REQUEST_MONOTONIC
+                                           : CLOCK_REQUEST_COUNTER;
+    if (name[0] && clock_choose(request, &runner->clock, &ignored) == ST_OK)
+        return ST_OK;
+    return clock_choose(options->clock, &runner->clock, err);
+}
+
 /* The environment and what it warns of, before anything runs. */
 static enum status runner_look_around(struct runner *runner, struct err *err)
 {
@@ -279,7 +297,7 @@ static enum status runner_look_around(struct runner *runner, struct err *err)
     runner->warnings = cJSON_CreateArray();
     if (!runner->fold || !runner->warnings)
         return err_set(err, ST_NO_MEMORY, NULL, "out of memory");
-    enum status status = clock_choose(runner->options->clock, &runner->clock, err);
+    enum status status = runner_choose_clock(runner, err);
     if (status == ST_OK)
         status = env_collect("", &runner->environment_before, err);
     if (status != ST_OK)

@@ -54,7 +54,7 @@ def test_monotonic(t):
 
 
 def test_counter(t):
-    """Asked for, it is taken or refused with the reason; a run goes on with another clock."""
+    """Asked for, it is taken or refused with the reason; a run goes on with its own clock only."""
     out, scenario = t.file("out"), t.scenario(TWO_BLOCKS)
     done = t.start("run", scenario, "--out", out, "--clock", "counter")
     code = done.wait()
@@ -72,8 +72,18 @@ def test_counter(t):
     launches = os.path.join(out, "launches")
     for name in sorted(os.listdir(launches))[:3]:
         os.unlink(os.path.join(launches, name))
-    clock = run_on(t, "monotonic", out, "--resume")
-    check(clock["name"] == "CLOCK_MONOTONIC", "resumed on %s" % clock["name"])
+    done = t.run("run", scenario, "--out", out, "--clock", "monotonic", "--resume", code=2)
+    check("begun on the clock %s, and this would go on with CLOCK_MONOTONIC" % clock["name"] in
+          done.stderr() and "--clock counter" in done.stderr(), done.stderr())
+    again = run_on(t, "auto", out, "--resume")
+    check(again["name"] == clock["name"], "resumed on %s" % again["name"])
+
+
+def test_resumed_on_its_own(t):
+    """Whatever would be taken by itself."""
+    out = t.file("out")
+    run_on(t, "monotonic", out)
+    check(run_on(t, "auto", out, "--resume")["name"] == "CLOCK_MONOTONIC", "resumed on another clock")
 
 
 def test_unknown(t):
