@@ -9,6 +9,7 @@
 #include "harness/cli/cli.h"
 #include "harness/measure/floor.h"
 #include "harness/report/format.h"
+#include "harness/report/wrap.h"
 #include "harness/run/placement.h"
 #include "harness/scenario/axes.h"
 
@@ -101,7 +102,8 @@ static enum status floor_parse(int argc, char **argv, struct floor_arguments *ar
     return status;
 }
 
-#define FLOOR_TIME_COLUMNS 21
+#define FLOOR_WHAT_COLUMNS 45
+#define FLOOR_TIME_COLUMNS 20
 
 /* ---- the table ------------------------------------------------------------------------------- */
 
@@ -112,7 +114,9 @@ static void floor_print_line(const char *what, const char *time, const char *flo
     int extra = 0;
     for (const char *at = time; *at; at++)
         extra += ((unsigned char)*at & 0xc0) == 0x80;
-    printf("  %-46s %*s  %s\n", what, FLOOR_TIME_COLUMNS + extra, time, floor_of);
+    int bytes = printf("  %-*s %*s  ", FLOOR_WHAT_COLUMNS, what, FLOOR_TIME_COLUMNS + extra, time);
+    size_t column = (size_t)(bytes - extra);
+    wrap_print(stdout, floor_of, column, column);
 }
 
 static void floor_line(const char *what, double value_ns, const char *floor_of)
@@ -127,10 +131,10 @@ static void floor_print_cpus(const struct floor *floor)
         const struct floor_pair *pair = &floor->pairs[i];
         printf("Between CPU %d and CPU %d\n", pair->cpus.producer, pair->cpus.consumer);
         floor_line("a word there and back, each side its own line", pair->lines.two_lines.p50_ns,
-                   "half of it: `handoff` of a ring in shared memory");
+                   "half of it: `handoff` of shm");
         floor_line("the same on one line", pair->lines.one_line.p50_ns, "one word that both write");
         floor_line("futex: from the wake call to the sleeper", floor->futex.one_way_ns,
-                   "`handoff` of every wait that sleeps in the kernel");
+                   "`handoff` of waits that sleep");
         floor_line("futex: waking a sleeper, as the waker pays it", floor->futex.wake_sleeper_ns,
                    "`notify` of such a wait");
     }
@@ -140,20 +144,19 @@ static void floor_print_calls(const struct floor *floor)
 {
     char what[64];
     printf("%sOne call\n", floor->pair_count ? "\n" : "");
-    floor_line("system call", floor->system_call_ns, "each send, receive, wake-up or sleep");
-    floor_line("futex: waking nobody", floor->futex.wake_nobody_ns,
-               "`notify` that does not look who sleeps");
+    floor_line("system call", floor->system_call_ns, "each send, receive or sleep");
+    floor_line("futex: waking nobody", floor->futex.wake_nobody_ns, "a `notify` nobody waits for");
     for (size_t i = 0; i < floor->clock_count; i++) {
         snprintf(what, sizeof what, "reading %s", floor->clocks[i].name);
         floor_line(what, floor->clocks[i].read_ns, "a stamp");
-        floor_line("  its tick", floor->clocks[i].tick_ns, "a difference between two stamps");
+        floor_line("  its tick", floor->clocks[i].tick_ns, "telling two stamps apart");
     }
     for (int i = 0; i < FLOOR_NANOSLEEPS; i++) {
         snprintf(what, sizeof what, "nanosleep of %" PRIu64 " us takes",
                  floor->nanosleep[i].requested_ns / 1000);
-        floor_line(what, floor->nanosleep[i].p50_ns, "the period of a `poll` wait; the pacer");
+        floor_line(what, floor->nanosleep[i].p50_ns, "`poll`'s period; the pacer");
     }
-    floor_line("timer slack", floor->timer_slack_ns, "how late the kernel may end a sleep");
+    floor_line("timer slack", floor->timer_slack_ns, "how late a sleep may end");
 }
 
 /* "123 us (45.6 GB/s)" in one column. */
@@ -176,16 +179,15 @@ static void floor_print_memory(const struct floor *floor, const struct floor_arg
         const char *floor_of;
     } rows[] = {
         {"copy, the same buffers again", offsetof(struct floor_memory, copy_cached_ns),
-         "`fill` by copy, of frames that stay in the caches"},
+         "`fill` copy, frame in a cache"},
         {"copy, out of every cache", offsetof(struct floor_memory, copy_evicted_ns),
-         "`fill` by copy, of frames that do not"},
+         "`fill` copy, frame in memory"},
         {"read, the same buffer again", offsetof(struct floor_memory, read_cached_ns),
-         "a kernel on a frame it has just read"},
+         "a kernel, frame in its cache"},
         {"read, out of every cache", offsetof(struct floor_memory, read_evicted_ns),
-         "a kernel on a frame that is in memory only"},
+         "a kernel, frame in memory"},
         {"read, just written by the other CPU",
-         offsetof(struct floor_memory, read_written_elsewhere_ns),
-         "a kernel on a frame handed over"},
+         offsetof(struct floor_memory, read_written_elsewhere_ns), "a kernel, frame handed over"},
     };
     for (size_t i = 0; i < floor->memory_count; i++) {
         char geometry[CELL_AXIS_BYTES], size[FIGURE_BYTES], cell[2 * FIGURE_BYTES];
@@ -263,7 +265,7 @@ enum status cmd_floor(int argc, char **argv, int *exit_code, struct err *err)
         fprintf(stderr, "warning: %s\n", floor.warnings[i]);
     if (arguments.json)
         return floor_print_json(&floor, err);
-    floor_print_line("WHAT", "TIME", "A FLOOR OF");
+    floor_print_line("WHAT", "TIME", "WHAT IT LIMITS");
     floor_print_cpus(&floor);
     floor_print_calls(&floor);
     floor_print_memory(&floor, &arguments);

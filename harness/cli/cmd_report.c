@@ -14,7 +14,7 @@
 #include "harness/run/result.h"
 
 static const char usage[] =
-    "Usage: handoff report RESULT... [--out DIR]\n"
+    "Usage: handoff report RESULT... [--validity FILE] [--out DIR]\n"
     "\n"
     "Writes DIR/index.html, one page that needs no other file, DIR/report.md, which fits the\n"
     "summary of a CI job, and DIR/plots/ with the pictures (SVG and PNG), their data and the\n"

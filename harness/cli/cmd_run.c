@@ -203,8 +203,8 @@ static int run_conclude(const struct runner_outcome *outcome, const char *out)
     report_table(stdout, outcome->result, run_colour());
     report_conclusions(stdout, outcome->result, run_colour());
     fflush(stdout);
-    fprintf(stderr, "%s%zu cells measured", outcome->interrupted ? "interrupted: " : "",
-            summary->cells_ok);
+    fprintf(stderr, "%s%zu cell%s measured", outcome->interrupted ? "interrupted: " : "",
+            summary->cells_ok, summary->cells_ok == 1 ? "" : "s");
     if (summary->cells_failed)
         fprintf(stderr, ", %zu failed", summary->cells_failed);
     if (summary->cells_incomplete)

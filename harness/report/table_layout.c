@@ -5,7 +5,7 @@
 
 #include "harness/report/wrap.h"
 
-#define LABEL_WIDTH_MIN 10
+#define LABEL_WIDTH_MIN 11 /* "poll 100 µs" */
 #define LABEL_WIDTH_MAX 20
 #define INDENT 2
 
@@ -110,11 +110,12 @@ void table_layout_make(const struct report_block *block, struct table_layout *la
     }
     widen_for_headings(layout);
     size_t integrity = integrity_width(block);
-    const char *const dispensable[] = {bytes_move(block) ? "max" : "GB/s",
-                                       bytes_move(block) ? "GB/s" : "max"};
-    for (size_t i = 0; i < 2 && label_room(layout, integrity) < (long)wanted; i++)
-        if (i == 0 || label_room(layout, integrity) < LABEL_WIDTH_MIN)
-            hide(layout, dispensable[i]);
+    if (!bytes_move(block) && label_room(layout, integrity) < (long)wanted)
+        hide(layout, "GB/s");
+    if (label_room(layout, integrity) < LABEL_WIDTH_MIN)
+        hide(layout, "max");
+    if (label_room(layout, integrity) < LABEL_WIDTH_MIN)
+        hide(layout, "GB/s");
     long room = label_room(layout, integrity);
     room = room < LABEL_WIDTH_MIN ? LABEL_WIDTH_MIN : room;
     layout->label_width = room < (long)wanted ? (size_t)room : wanted;

@@ -57,6 +57,7 @@ def test_table(t):
     for text in ("system call", "reading CLOCK_MONOTONIC", "nanosleep of 100 us", "640x480x3",
                  "1920x1080x3", "3840x2160x3", "GB/s"):
         check(text in done.stdout(), "no %s in:\n%s" % (text, done.stdout()))
+    check(max(map(len, done.stdout().splitlines())) <= 100, done.stdout())
 
 
 def test_one_cpu(t):
