@@ -119,9 +119,20 @@ static bool condvar_is_retired(struct condvar_room *room)
     return atomic_load_explicit(&room->retired, memory_order_relaxed) != 0;
 }
 
+/* Robust mutexes need the kernel to know where a thread keeps its locks: otherwise a role that died
+ * with one leaves it locked for good, and glibc does not say so when the mutex is made. Emulators of
+ * user programs do without. */
 static enum status condvar_probe(struct err *err)
 {
-    return ST_OK;
+    void *head = NULL;
+    size_t head_bytes = 0;
+    if (syscall(SYS_get_robust_list, 0, &head, &head_bytes) == 0 && head)
+        return ST_OK;
+    return err_set(err, ST_UNAVAILABLE,
+                   "wait with futex; an emulator of user programs has none, and a system-call "
+                   "filter may forbid set_robust_list and get_robust_list",
+                   "wait condvar: this system keeps no list of robust mutexes, so a role that dies "
+                   "would leave its lock behind");
 }
 
 static enum status condvar_create(struct doorbell *bell, int *fd, struct err *err)
