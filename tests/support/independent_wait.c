@@ -9,6 +9,9 @@
  *   independent_wait --wait spin|pause|yield|poll:US|futex|semaphore|condvar|eventfd|adaptive:US
  *       [--turns N] [--warmup N] [--cpus P,C] [--gap-us N] [--timer-slack-ns N] [--hold-latency]
  *
+ * All that sleep do so with a deadline, as whoever waits for another process must: without one, futex
+ * and condvar are some 4 us sooner on a virtual machine whose timers cost an exit.
+ *
  * Differences of substance from handoff: semaphores, eventfds, conditions and futexes are rung for
  * every word, whether somebody sleeps or not (but for adaptive); there are no slots, so that what each side does between
  * two waits is one small copy.
@@ -91,16 +94,30 @@ static uint32_t look(struct way *way)
     return atomic_load_explicit(&way->word, memory_order_acquire);
 }
 
+/* Whoever waits for another process gives up some day; a sleep with a deadline costs the kernel a timer.
+ * Futexes take how long, the others until when. */
+#define PATIENCE_S 60
+static struct timespec deadline(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    t.tv_sec += PATIENCE_S;
+    return t;
+}
+
 static void futex_sleep(struct way *way, uint32_t old)
 {
+    const struct timespec patience = {PATIENCE_S, 0};
     while (look(way) == old)
-        syscall(SYS_futex, &way->word, FUTEX_WAIT, old, NULL, NULL, 0);
+        syscall(SYS_futex, &way->word, FUTEX_WAIT, old, &patience, NULL, 0);
 }
 
 /* Returns when the word is no longer `old`. */
 static void await(struct way *way, uint32_t old)
 {
     const struct timespec period = {options.us / 1000000, options.us % 1000000 * 1000L};
+    struct timespec until;
+    struct pollfd readable = {.fd = way->event, .events = POLLIN};
     uint64_t until_ns, count;
     switch (options.kind) {
     case SPIN:
@@ -123,19 +140,22 @@ static void await(struct way *way, uint32_t old)
         futex_sleep(way, old);
         break;
     case SEMAPHORE:
+        until = deadline();
         while (look(way) == old)
-            sem_wait(&way->semaphore);
+            sem_clockwait(&way->semaphore, CLOCK_MONOTONIC, &until);
         break;
     case CONDVAR:
+        until = deadline();
         pthread_mutex_lock(&way->mutex);
         while (look(way) == old)
-            pthread_cond_wait(&way->condition, &way->mutex);
+            pthread_cond_timedwait(&way->condition, &way->mutex, &until);
         pthread_mutex_unlock(&way->mutex);
         break;
     case EVENTFD:
         while (look(way) == old)
-            if (read(way->event, &count, sizeof count) < 0)
-                die("read");
+            if (poll(&readable, 1, PATIENCE_S * 1000) < 0 ||
+                read(way->event, &count, sizeof count) < 0)
+                die("eventfd");
         break;
     default:
         until_ns = now_ns() + options.us * 1000ull;
@@ -181,6 +201,7 @@ static void way_make(struct way *way)
     pthread_mutex_init(&way->mutex, &mutex);
     pthread_condattr_init(&condition);
     pthread_condattr_setpshared(&condition, PTHREAD_PROCESS_SHARED);
+    pthread_condattr_setclock(&condition, CLOCK_MONOTONIC);
     pthread_cond_init(&way->condition, &condition);
 }
 
@@ -212,10 +233,16 @@ static void consume(struct way *there, struct way *back, uint64_t *times_ns)
 
 static void produce(struct way *there, struct way *back)
 {
-    struct timespec gap = {options.gap_us / 1000000, options.gap_us % 1000000 * 1000L};
+    uint64_t random = now_ns() | 1;
     for (uint32_t turn = 0; turn < options.turns + options.warmup; turn++) {
-        if (options.gap_us)
+        if (options.gap_us) {
+            /* Half to one and a half of it, so as not to fall into step with a waiter's period. */
+            random = random * 6364136223846793005u + 1442695040888963407u;
+            uint64_t gap_ns = options.gap_us * (500 + (random >> 33) % 1000);
+            const struct timespec gap = {(time_t)(gap_ns / 1000000000u),
+                                         (long)(gap_ns % 1000000000u)};
             clock_nanosleep(CLOCK_MONOTONIC, 0, &gap, NULL);
+        }
         there->stamp_ns = now_ns();
         ring(there, turn + 1);
         await(back, turn);

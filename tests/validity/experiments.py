@@ -308,7 +308,8 @@ def experiment_cost_of_stamps(lab):
             for which in order.sample(["program", "unstamped"], 2):
                 one[which] = stamps_once(lab, which, base)
             pairs.append((one["program"], one["unstamped"]))
-        ratio = math.exp(sum(math.log(a / b) for a, b in pairs) / len(pairs))
+        # The median: one launch whose CPU was taken away for a while would move a mean by far.
+        ratio = median([a / b for a, b in pairs])
         rows.append([name, duration(median([a for a, _ in pairs])), duration(median([b for _, b in pairs])),
                      "%.1f %%" % (100 * (ratio - 1))])
     return {
