@@ -27,7 +27,7 @@ def traced(t, wait, transport, pacing):
                           pacing=pacing, frames=FRAMES, warmup=10, launches=1)
     prefix = t.file("trace")
     done = subprocess.run(["strace", "-ff", "-s", "200", "-o", prefix, t.path, "run", scenario,
-                           "--out", t.file("out"), "--quiet"], stdout=subprocess.PIPE,
+                           "--out", t.file("out"), "--quiet", "--no-floor"], stdout=subprocess.PIPE,
                           stderr=subprocess.PIPE, timeout=120)
     if b"ptrace" in done.stderr:
         raise Skip("strace may not trace here: " + done.stderr.decode().strip().splitlines()[0])
