@@ -171,6 +171,7 @@ const struct kernel kernel_checksum = {
     .name = "checksum",
     .summary = "reads and verifies every byte, at memory bandwidth",
     .flags = KERNEL_READS_PAYLOAD | KERNEL_CHECKSUM,
+    .gpu_kind = LAUNCH_CHECKSUM,
     .probe = checksum_probe,
     .open = checksum_open,
     .enqueue = checksum_enqueue,

@@ -71,6 +71,7 @@ const struct kernel kernel_invert = {
     .name = "invert",
     .summary = "complements every byte in place",
     .flags = KERNEL_READS_PAYLOAD | KERNEL_WRITES_PAYLOAD | KERNEL_INVERTS,
+    .gpu_kind = LAUNCH_INVERT,
     .probe = invert_probe,
     .open = invert_open,
     .enqueue = invert_enqueue,

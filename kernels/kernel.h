@@ -14,9 +14,7 @@
 
 #include "harness/base/err.h"
 #include "harness/base/frame.h"
-
-/* The queue that GPU work is put on; NULL on the CPU. */
-struct gpu_stream;
+#include "kernels/launch.h"
 
 enum kernel_flags {
     KERNEL_READS_PAYLOAD = 1 << 0,  /* needs a payload: not applicable to fill `header` */
@@ -41,6 +39,9 @@ struct kernel {
     const char *name;
     const char *summary;
     unsigned flags; /* enum kernel_flags */
+    /* Its GPU form, which the consumer enqueues itself (launch.h) where the access is the GPU's;
+     * open, enqueue, poll_done and close are the CPU's. */
+    enum launch_kind gpu_kind;
 
     enum status (*probe)(struct err *err);
 

@@ -50,6 +50,7 @@ const struct kernel kernel_none = {
     .name = "none",
     .summary = "no work: the hand-off alone",
     .flags = 0,
+    .gpu_kind = LAUNCH_NOTHING,
     .probe = none_probe,
     .open = none_open,
     .enqueue = none_enqueue,

@@ -256,6 +256,7 @@ const struct kernel kernel_preprocess = {
     .name = "preprocess",
     .summary = "bilinear resize to 224x224, normalized planar float: the step before inference",
     .flags = KERNEL_READS_PAYLOAD,
+    .gpu_kind = LAUNCH_PREPROCESS,
     .probe = preprocess_probe,
     .open = preprocess_open,
     .enqueue = preprocess_enqueue,

@@ -17,7 +17,10 @@
 
 #include "harness/base/err.h"
 #include "harness/base/frame.h"
+#include "harness/base/shm.h"
 #include "harness/base/source.h"
+
+struct gpu;
 
 enum policy {
     POLICY_BLOCK = 1 << 0,  /* nothing is lost; the producer waits for a slot */
@@ -38,6 +41,26 @@ enum transport_flags {
     TRANSPORT_MOVES_BYTES = 1 << 1,
     /* No payload reaches the consumer: only kernel `none` and fill `header` make sense. */
     TRANSPORT_NO_PAYLOAD = 1 << 2,
+    /* Payloads lie in device memory: frames have a device_payload and no payload. Needs
+     * config.gpu, access `device` and fill `gpu` (or `copy`, which uploads). Headers lie in host
+     * control memory. */
+    TRANSPORT_DEVICE_MEMORY = 1 << 3,
+    /* Frames lie in host memory that the consumer may register: `memory` exists. */
+    TRANSPORT_HOST_MEMORY = 1 << 4,
+};
+
+/* How work on a frame is ordered between the two processes (axis `order`). */
+enum order {
+    ORDER_HOST,  /* a role waits for its own GPU work, then commits or releases */
+    ORDER_EVENT, /* it records an interprocess event behind its work and commits or releases at once;
+                  * the other's stream waits for the event. Device-memory transports, policy block. */
+};
+
+/* The host memory of an endpoint, as this process maps it: all slots and both doorbells, in whole
+ * pages. Valid until destroy. */
+struct transport_memory {
+    void *bytes;
+    size_t size_bytes;
 };
 
 /* What an edge must carry. The same on both sides. */
@@ -48,6 +71,9 @@ struct transport_config {
                              * previous frame is released by the consumer */
     uint32_t max_held;      /* frames the consumer may hold at once, at least 1 */
     enum policy policy;
+    enum order order;
+    enum shm_pages pages; /* of the host memory it makes; for both sides */
+    struct gpu *gpu;      /* the role's; NULL unless TRANSPORT_DEVICE_MEMORY */
     /* Where the 64-bit count of frames starts: 0 in measurements; tests start it near 2^31 or 2^32
      * to see words wrap around. */
     uint64_t first_sequence;
@@ -139,6 +165,17 @@ struct transport {
      * notify. */
     void (*wait_source)(struct endpoint *endpoint, enum direction direction,
                         struct wait_source *source);
+
+    /* The host memory to register for the GPU, once. NULL where TRANSPORT_HOST_MEMORY is not set and
+     * the doorbells are not words either; a device-memory transport's is its control memory. Never
+     * fails. */
+    void (*memory)(struct endpoint *endpoint, struct transport_memory *memory);
+
+    /* Either side, policy block: the frame as it will lie in slot `slot`, whatever is in it now, for
+     * work that is enqueued before the frame is there (waits gpu_stream and gpu_kernel). Frame
+     * number n of the edge, counted from 0, lies in slot n % slots. sequence and progress_bytes are
+     * 0. NULL where slots have no fixed place. Never fails. */
+    void (*slot)(struct endpoint *endpoint, uint32_t slot, struct frame *frame);
 
     /* What this side has counted so far. */
     void (*counters)(const struct endpoint *endpoint, struct transport_counters *counters);

@@ -51,23 +51,32 @@ int32_t frame_header_id(const uint8_t *bytes);
 /* Rewrites only timestamp_ns; for the hot path. */
 void frame_header_set_timestamp(uint8_t *bytes, int64_t timestamp_ns);
 
-/* What a stream must wait for before it may read a frame; none in host memory. */
+struct gpu_event;
+
+/* What a stream must wait for before it may touch a frame; none in host memory, nor with order
+ * host. */
 struct fence {
-    void *gpu_event; /* an interprocess event of gpu.h, or NULL: ready now */
+    struct gpu_event *event; /* an interprocess event of gpu.h, or NULL: ready now */
 };
 
 /* A frame as a transport lends it to a role: views into memory that the transport (or, for the
  * source buffer, the producer) owns. Valid from reserve to commit, or from acquire to release. */
 struct frame {
     uint8_t *header;  /* FRAME_HEADER_BYTES bytes */
-    uint8_t *payload; /* payload_bytes bytes, page-aligned in slots; NULL when payload_bytes is 0 */
+    uint8_t *payload; /* payload_bytes bytes, page-aligned in slots; NULL when payload_bytes is 0 or
+                       * the payload lies in device memory */
+    /* The same bytes where kernels of this process reach them; NULL until an access has said so, or
+     * set by a device-memory transport. Never to be touched by the CPU. */
+    uint8_t *device_payload;
     size_t payload_bytes; /* 0 with fill `header` */
     uint32_t slot;        /* which slot of the transport, for registering memory once per slot */
     uint64_t sequence;    /* counts frames on this side of the edge, from 0 */
     /* Wire bytes of this frame moved so far on this side, header included. It only grows while
      * commit or acquire answer ST_AGAIN; 0 means the frame has not begun. */
     size_t progress_bytes;
-    struct fence fence;
+    struct fence fence; /* what this side's stream waits for first */
+    struct fence mark;  /* order event: what this side records behind its own work, before commit
+                         * (producer) or release (consumer); else {NULL} */
 };
 
 /* ---- Integrity -------------------------------------------------------------------------------

@@ -7,6 +7,13 @@
 
 #include "harness/base/err.h"
 
+/* What pages a segment is made of (axis `pages`). */
+enum shm_pages {
+    SHM_PAGES_NORMAL,
+    SHM_PAGES_THP,     /* normal ones, which the kernel is asked to make huge (madvise) */
+    SHM_PAGES_HUGETLB, /* from the reserved pool of huge pages */
+};
+
 struct shm_map {
     void *bytes;
     size_t size_bytes;

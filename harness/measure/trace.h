@@ -32,6 +32,20 @@ enum consumer_stamp {
 };
 #define TRACE_STAMPS 7
 
+/* What the GPU stamped, mapped to the cell's clock when the role has ended (run/gpu_clock.h). They
+ * lie behind the records, so that the hot path of a role without a GPU never comes near them. The
+ * producer has `filled` alone. */
+enum gpu_stamp {
+    STAMP_GPU_FILLED, /* producer: the fill kernel has written the frame */
+    STAMP_GPU_BEGIN,  /* consumer: the first block of the kernel began */
+    STAMP_GPU_END,    /* consumer: its last block ended */
+};
+#define TRACE_GPU_STAMPS 3
+struct trace_gpu_record {
+    uint64_t stamps_ns[TRACE_GPU_STAMPS]; /* by enum gpu_stamp; 0 = not taken */
+    uint64_t spare;
+};
+
 enum trace_flags {
     TRACE_FRAME_TORN = 1 << 0,     /* consumer: a tag or the checksum was wrong */
     TRACE_FRAME_CHECKED = 1 << 1,  /* consumer: the integrity of this frame was looked at */
@@ -53,14 +67,23 @@ struct trace {
     uint32_t magic;
     uint32_t capacity;
     _Atomic uint32_t count;
-    uint32_t overflowed; /* frames that found no room: repeats beyond the capacity */
-    char padding[48];
-    struct trace_record records[];
+    uint32_t overflowed;   /* frames that found no room: repeats beyond the capacity */
+    uint32_t has_gpu;      /* set by the role when it has written gpu records */
+    uint32_t gpu_error_ns; /* how far a GPU stamp may be off the cell's clock */
+    char padding[40];
+    struct trace_record records[]; /* `capacity`, and behind them as many trace_gpu_records */
 };
 
 static inline size_t trace_bytes(uint32_t capacity)
 {
-    return sizeof(struct trace) + (size_t)capacity * sizeof(struct trace_record);
+    return sizeof(struct trace) +
+           (size_t)capacity * (sizeof(struct trace_record) + sizeof(struct trace_gpu_record));
+}
+
+/* The GPU's stamps of record `index`, below capacity. */
+static inline struct trace_gpu_record *trace_gpu_record(struct trace *trace, uint32_t index)
+{
+    return (struct trace_gpu_record *)(void *)(trace->records + trace->capacity) + index;
 }
 
 /* Writes the header of a fresh (zeroed) mapping of trace_bytes(capacity) bytes. */

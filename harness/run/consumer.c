@@ -159,11 +159,9 @@ static inline enum status consumer_process(struct consumer *consumer, const stru
     struct frame accessed = *frame;
     enum status status = ST_OK;
     if (consumer->access->enqueue) {
+        struct err err;
         status = consumer->access->enqueue(consumer->access_state, frame, &accessed, NULL,
-                                           &consumer->access_copies);
-        while (status == ST_OK && consumer->access->poll_done &&
-               consumer->access->poll_done(consumer->access_state) == ST_AGAIN)
-            continue;
+                                           &consumer->access_copies, &err);
         if (status != ST_OK)
             return status;
         stamps[STAMP_ACCESSED] = stamp_now_ns();

@@ -69,7 +69,12 @@ cJSON *role_setup_to_json(const struct role_setup *setup)
         json_add_u64(json, "phase", cell->phase) &&
         json_add_u64(json, "fifo_priority", cell->fifo_priority) &&
         json_add_u64(json, "timer_slack_ns", cell->timer_slack_ns) &&
-        json_add_u64(json, "load", cell->load) && json_add_u64(json, "frames", setup->frames) &&
+        json_add_u64(json, "sync", cell->sync) && json_add_u64(json, "order", cell->order) &&
+        json_add_u64(json, "depth", cell->depth) &&
+        json_add_u64(json, "register_per_frame", cell->register_per_frame) &&
+        json_add_u64(json, "gpu_sharing", cell->gpu_sharing) &&
+        json_add_u64(json, "pages", cell->pages) && json_add_u64(json, "load", cell->load) &&
+        json_add_u64(json, "frames", setup->frames) &&
         json_add_u64(json, "warmup", setup->warmup) && json_add_u64(json, "seed", setup->seed) &&
         json_add_i64(json, "cpu", setup->cpu) && message_add_clock(json, &setup->clock);
     if (ok)
@@ -111,11 +116,12 @@ enum status role_setup_from_json(const cJSON *json, struct role_setup *setup, st
         return err_set(err, ST_CORRUPT, "do both ends run the same version of handoff?",
                        "control message: a transport, access, wait or kernel is unknown here");
     int64_t wait_us, producer_wait_us, fill, width, height, channels, pacing, slots, policy,
-        frame_state, phase, fifo_priority, timer_slack_ns, load, frames, warmup, seed, cpu;
+        frame_state, phase, fifo_priority, timer_slack_ns, sync, order, depth, register_per_frame,
+        gpu_sharing, pages, load, frames, warmup, seed, cpu;
     const struct message_field fields[] = {
         {"wait_us", 0, 1000000, &wait_us},
         {"producer_wait_us", 0, 1000000, &producer_wait_us},
-        {"fill", FILL_COPY, FILL_HEADER, &fill},
+        {"fill", FILL_COPY, FILL_GPU, &fill},
         {"width", 1, INT32_MAX, &width},
         {"height", 1, INT32_MAX, &height},
         {"channels", 1, INT32_MAX, &channels},
@@ -126,6 +132,12 @@ enum status role_setup_from_json(const cJSON *json, struct role_setup *setup, st
         {"phase", PHASE_FIXED, PHASE_RANDOM, &phase},
         {"fifo_priority", 0, 99, &fifo_priority},
         {"timer_slack_ns", 0, 1000000000, &timer_slack_ns},
+        {"sync", GPU_SYNC_SPIN, GPU_SYNC_FLAG, &sync},
+        {"order", ORDER_HOST, ORDER_EVENT, &order},
+        {"depth", 1, CELL_DEPTH_MAX, &depth},
+        {"register_per_frame", 0, 1, &register_per_frame},
+        {"gpu_sharing", GPU_SHARING_TIME_SLICED, GPU_SHARING_MPS, &gpu_sharing},
+        {"pages", SHM_PAGES_NORMAL, SHM_PAGES_HUGETLB, &pages},
         {"load", LOAD_NONE, LOAD_MEMBW, &load},
         {"frames", 1, INT32_MAX / 2, &frames},
         {"warmup", 0, INT32_MAX / 2, &warmup},
@@ -157,6 +169,12 @@ enum status role_setup_from_json(const cJSON *json, struct role_setup *setup, st
     setup->cell.phase = (enum phase)phase;
     setup->cell.fifo_priority = (uint32_t)fifo_priority;
     setup->cell.timer_slack_ns = (uint32_t)timer_slack_ns;
+    setup->cell.sync = (enum gpu_sync)sync;
+    setup->cell.order = (enum order)order;
+    setup->cell.depth = (uint32_t)depth;
+    setup->cell.register_per_frame = register_per_frame != 0;
+    setup->cell.gpu_sharing = (enum gpu_sharing)gpu_sharing;
+    setup->cell.pages = (enum shm_pages)pages;
     setup->cell.load = (enum load)load;
     return ST_OK;
 }

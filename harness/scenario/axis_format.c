@@ -7,8 +7,10 @@
 
 const char *fill_name(enum fill fill)
 {
-    static const char *const names[] = {
-        [FILL_COPY] = "copy", [FILL_IN_PLACE] = "in_place", [FILL_HEADER] = "header"};
+    static const char *const names[] = {[FILL_COPY] = "copy",
+                                        [FILL_IN_PLACE] = "in_place",
+                                        [FILL_HEADER] = "header",
+                                        [FILL_GPU] = "gpu"};
     return names[fill];
 }
 
@@ -35,6 +37,33 @@ const char *load_name(enum load load)
     static const char *const names[] = {
         [LOAD_NONE] = "none", [LOAD_CPU] = "cpu", [LOAD_MEMBW] = "membw"};
     return names[load];
+}
+
+const char *gpu_sync_name(enum gpu_sync sync)
+{
+    static const char *const names[] = {[GPU_SYNC_SPIN] = "spin",
+                                        [GPU_SYNC_YIELD] = "yield",
+                                        [GPU_SYNC_BLOCK] = "block",
+                                        [GPU_SYNC_EVENT] = "event",
+                                        [GPU_SYNC_FLAG] = "flag"};
+    return names[sync];
+}
+
+const char *order_name(enum order order)
+{
+    return order == ORDER_EVENT ? "event" : "host";
+}
+
+const char *gpu_sharing_name(enum gpu_sharing sharing)
+{
+    return sharing == GPU_SHARING_MPS ? "mps" : "time_sliced";
+}
+
+const char *shm_pages_name(enum shm_pages pages)
+{
+    static const char *const names[] = {
+        [SHM_PAGES_NORMAL] = "normal", [SHM_PAGES_THP] = "thp", [SHM_PAGES_HUGETLB] = "hugetlb"};
+    return names[pages];
 }
 
 /* As few digits as give the same number back: 30, 29.97, never 29.969999999999999. */
@@ -207,6 +236,36 @@ void axis_format_idle_latency(const struct cell *cell, char *text, size_t size)
 void axis_format_load(const struct cell *cell, char *text, size_t size)
 {
     snprintf(text, size, "%s", load_name(cell->load));
+}
+
+void axis_format_sync(const struct cell *cell, char *text, size_t size)
+{
+    snprintf(text, size, "%s", gpu_sync_name(cell->sync));
+}
+
+void axis_format_order(const struct cell *cell, char *text, size_t size)
+{
+    snprintf(text, size, "%s", order_name(cell->order));
+}
+
+void axis_format_depth(const struct cell *cell, char *text, size_t size)
+{
+    snprintf(text, size, "%" PRIu32, cell->depth);
+}
+
+void axis_format_register_per_frame(const struct cell *cell, char *text, size_t size)
+{
+    snprintf(text, size, "%s", cell->register_per_frame ? "on" : "off");
+}
+
+void axis_format_gpu_sharing(const struct cell *cell, char *text, size_t size)
+{
+    snprintf(text, size, "%s", gpu_sharing_name(cell->gpu_sharing));
+}
+
+void axis_format_pages(const struct cell *cell, char *text, size_t size)
+{
+    snprintf(text, size, "%s", shm_pages_name(cell->pages));
 }
 
 void axis_format_launches(const struct cell *cell, char *text, size_t size)

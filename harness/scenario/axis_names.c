@@ -171,10 +171,11 @@ static enum status parse_choice(const struct axis *axis, const cJSON *value,
 enum status axis_parse_fill(const struct axis *axis, const cJSON *value, struct cell *cell,
                             struct err *err)
 {
-    static const enum fill fills[] = {FILL_COPY, FILL_IN_PLACE, FILL_HEADER};
-    const char *names[] = {fill_name(fills[0]), fill_name(fills[1]), fill_name(fills[2])};
-    size_t index;
-    enum status status = parse_choice(axis, value, names, 3, &index, err);
+    static const enum fill fills[] = {FILL_COPY, FILL_IN_PLACE, FILL_HEADER, FILL_GPU};
+    const char *names[] = {fill_name(fills[0]), fill_name(fills[1]), fill_name(fills[2]),
+                           fill_name(fills[3])};
+    size_t index = 0;
+    enum status status = parse_choice(axis, value, names, 4, &index, err);
     if (status == ST_OK)
         cell->fill = fills[index];
     return status;
@@ -185,7 +186,7 @@ enum status axis_parse_policy(const struct axis *axis, const cJSON *value, struc
 {
     static const enum policy policies[] = {POLICY_BLOCK, POLICY_LATEST};
     const char *names[] = {policy_name(policies[0]), policy_name(policies[1])};
-    size_t index;
+    size_t index = 0;
     enum status status = parse_choice(axis, value, names, 2, &index, err);
     if (status == ST_OK)
         cell->policy = policies[index];
@@ -199,7 +200,7 @@ enum status axis_parse_frame_state(const struct axis *axis, const cJSON *value, 
                                               FRAME_STATE_EVICTED};
     const char *names[] = {frame_state_name(states[0]), frame_state_name(states[1]),
                            frame_state_name(states[2])};
-    size_t index;
+    size_t index = 0;
     enum status status = parse_choice(axis, value, names, 3, &index, err);
     if (status == ST_OK)
         cell->frame_state = states[index];
@@ -232,7 +233,7 @@ enum status axis_parse_placement(const struct axis *axis, const cJSON *value, st
             return axis_fail_expected(axis, value, err);
         cell->placement = PLACEMENT_CPUS;
     } else {
-        size_t index;
+        size_t index = 0;
         enum status status = parse_choice(axis, value, names, 5, &index, err);
         if (status != ST_OK)
             return status;
@@ -247,7 +248,7 @@ enum status axis_parse_phase(const struct axis *axis, const cJSON *value, struct
                              struct err *err)
 {
     static const char *const names[] = {"fixed", "random"};
-    size_t index;
+    size_t index = 0;
     enum status status = parse_choice(axis, value, names, 2, &index, err);
     if (status == ST_OK)
         cell->phase = index == 1 ? PHASE_RANDOM : PHASE_FIXED;
@@ -258,7 +259,7 @@ enum status axis_parse_idle_latency(const struct axis *axis, const cJSON *value,
                                     struct err *err)
 {
     static const char *const names[] = {"as_found", "held"};
-    size_t index;
+    size_t index = 0;
     enum status status = parse_choice(axis, value, names, 2, &index, err);
     if (status == ST_OK)
         cell->idle_latency_held = index == 1;
@@ -270,7 +271,7 @@ enum status axis_parse_load(const struct axis *axis, const cJSON *value, struct 
 {
     static const enum load loads[] = {LOAD_NONE, LOAD_CPU, LOAD_MEMBW};
     const char *names[] = {load_name(loads[0]), load_name(loads[1]), load_name(loads[2])};
-    size_t index;
+    size_t index = 0;
     enum status status = parse_choice(axis, value, names, 3, &index, err);
     if (status == ST_OK)
         cell->load = loads[index];
@@ -289,11 +290,70 @@ enum status axis_parse_scheduling(const struct axis *axis, const cJSON *value, s
             priority == 0 || *text)
             return axis_fail_expected(axis, value, err);
     } else {
-        size_t index;
+        size_t index = 0;
         enum status status = parse_choice(axis, value, names, 1, &index, err);
         if (status != ST_OK)
             return status;
     }
     cell->fifo_priority = priority;
     return ST_OK;
+}
+
+enum status axis_parse_sync(const struct axis *axis, const cJSON *value, struct cell *cell,
+                            struct err *err)
+{
+    const char *names[GPU_SYNC_FLAG + 1];
+    for (int i = 0; i <= GPU_SYNC_FLAG; i++)
+        names[i] = gpu_sync_name((enum gpu_sync)i);
+    size_t index = 0;
+    enum status status = parse_choice(axis, value, names, GPU_SYNC_FLAG + 1, &index, err);
+    if (status == ST_OK)
+        cell->sync = (enum gpu_sync)index;
+    return status;
+}
+
+enum status axis_parse_order(const struct axis *axis, const cJSON *value, struct cell *cell,
+                             struct err *err)
+{
+    const char *names[] = {order_name(ORDER_HOST), order_name(ORDER_EVENT)};
+    size_t index = 0;
+    enum status status = parse_choice(axis, value, names, 2, &index, err);
+    if (status == ST_OK)
+        cell->order = index == 1 ? ORDER_EVENT : ORDER_HOST;
+    return status;
+}
+
+enum status axis_parse_register_per_frame(const struct axis *axis, const cJSON *value,
+                                          struct cell *cell, struct err *err)
+{
+    static const char *const names[] = {"off", "on"};
+    size_t index = 0;
+    enum status status = parse_choice(axis, value, names, 2, &index, err);
+    if (status == ST_OK)
+        cell->register_per_frame = index == 1;
+    return status;
+}
+
+enum status axis_parse_gpu_sharing(const struct axis *axis, const cJSON *value, struct cell *cell,
+                                   struct err *err)
+{
+    const char *names[] = {gpu_sharing_name(GPU_SHARING_TIME_SLICED),
+                           gpu_sharing_name(GPU_SHARING_MPS)};
+    size_t index = 0;
+    enum status status = parse_choice(axis, value, names, 2, &index, err);
+    if (status == ST_OK)
+        cell->gpu_sharing = index == 1 ? GPU_SHARING_MPS : GPU_SHARING_TIME_SLICED;
+    return status;
+}
+
+enum status axis_parse_pages(const struct axis *axis, const cJSON *value, struct cell *cell,
+                             struct err *err)
+{
+    const char *names[] = {shm_pages_name(SHM_PAGES_NORMAL), shm_pages_name(SHM_PAGES_THP),
+                           shm_pages_name(SHM_PAGES_HUGETLB)};
+    size_t index = 0;
+    enum status status = parse_choice(axis, value, names, 3, &index, err);
+    if (status == ST_OK)
+        cell->pages = (enum shm_pages)index;
+    return status;
 }

@@ -263,6 +263,12 @@ enum status axis_parse_slots(const struct axis *axis, const cJSON *value, struct
     return parse_whole(axis, value, 1, AXIS_SLOTS_MAX, &cell->slots, err);
 }
 
+enum status axis_parse_depth(const struct axis *axis, const cJSON *value, struct cell *cell,
+                             struct err *err)
+{
+    return parse_whole(axis, value, 1, CELL_DEPTH_MAX, &cell->depth, err);
+}
+
 enum status axis_parse_launches(const struct axis *axis, const cJSON *value, struct cell *cell,
                                 struct err *err)
 {

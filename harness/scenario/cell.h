@@ -12,6 +12,7 @@
 #include <cjson/cJSON.h>
 
 #include "harness/base/frame.h"
+#include "harness/gpu/gpu.h"
 #include "harness/wait/wait.h"
 #include "kernels/kernel.h"
 #include "transports/access/access.h"
@@ -21,6 +22,7 @@ enum fill {
     FILL_COPY,     /* the frame is whole in a source buffer, as a camera driver leaves it */
     FILL_IN_PLACE, /* the source writes into the slot; ready = filled */
     FILL_HEADER,   /* nothing but the header moves: payload_bytes is 0 */
+    FILL_GPU,      /* a kernel of the producer writes it into the slot; ready = filled */
 };
 
 enum pacing {
@@ -63,9 +65,16 @@ enum frame_state {
     FRAME_STATE_EVICTED, /* flushed out of every cache just before it is ready */
 };
 
+/* How two processes share a GPU. */
+enum gpu_sharing {
+    GPU_SHARING_TIME_SLICED, /* their contexts take turns, as without MPS */
+    GPU_SHARING_MPS,         /* both are clients of an MPS daemon, and run at once */
+};
+
 #define CELL_ID_BYTES 320
 /* Rotating source frames per producer. */
 #define CELL_SOURCE_FRAMES 4
+#define CELL_DEPTH_MAX 64
 
 struct cell {
     char id[CELL_ID_BYTES]; /* no spaces, no commas */
@@ -99,6 +108,13 @@ struct cell {
     uint32_t timer_slack_ns; /* of both roles; 0: as found (50 us unless somebody changed it) */
     bool idle_latency_held;  /* /dev/cpu_dma_latency is held at 0 while the cell runs */
     enum load load;
+    /* What follows is about cells that use a GPU (cell_uses_gpu), and for others at its default. */
+    enum gpu_sync sync;      /* how a role waits for its own GPU work */
+    enum order order;        /* who orders the GPU work of the two roles */
+    uint32_t depth;          /* frames the consumer keeps in flight, 1 to CELL_DEPTH_MAX */
+    bool register_per_frame; /* memory is registered for each frame instead of once */
+    enum gpu_sharing gpu_sharing;
+    enum shm_pages pages; /* of the transport's host memory; not the GPU's alone */
     /* Added by the block's "cpu_baseline", not by its axes: what the tool and the schedule cost
      * when nothing is handed over. Compared with nothing; see scenarios/README.md. */
     bool is_baseline;
@@ -121,6 +137,25 @@ static inline size_t cell_payload_bytes(const struct cell *cell)
     return cell->fill == FILL_HEADER ? 0 : geometry_payload_bytes(cell->geometry);
 }
 
+/* The kernel runs on the GPU. */
+static inline bool cell_kernel_on_gpu(const struct cell *cell)
+{
+    return cell->access->needs_gpu;
+}
+/* Which roles open the GPU. */
+static inline bool cell_producer_uses_gpu(const struct cell *cell)
+{
+    return cell->fill == FILL_GPU || (cell->transport->flags & TRANSPORT_DEVICE_MEMORY) != 0;
+}
+static inline bool cell_consumer_uses_gpu(const struct cell *cell)
+{
+    return cell->access->needs_gpu || (cell->transport->flags & TRANSPORT_DEVICE_MEMORY) != 0;
+}
+static inline bool cell_uses_gpu(const struct cell *cell)
+{
+    return cell_producer_uses_gpu(cell) || cell_consumer_uses_gpu(cell);
+}
+
 /* Frames fall due on a schedule, so that `response`, `pacing` and deadlines exist. */
 static inline bool cell_has_schedule(const struct cell *cell)
 {
@@ -133,6 +168,8 @@ static inline const struct wait_strategy *cell_producer_wait(const struct cell *
                                                              uint32_t *parameter_us)
 {
     *parameter_us = cell->producer_wait ? cell->producer_wait_us : cell->wait_us;
+    if (!cell->producer_wait && cell->wait->on_gpu)
+        return wait_find("spin"); /* the producer has no GPU work to wait with */
     return cell->producer_wait ? cell->producer_wait : cell->wait;
 }
 
@@ -144,6 +181,10 @@ const char *policy_name(enum policy policy);
 const char *frame_state_name(enum frame_state state);
 const char *phase_name(enum phase phase);
 const char *load_name(enum load load);
+const char *gpu_sync_name(enum gpu_sync sync);
+const char *order_name(enum order order);
+const char *gpu_sharing_name(enum gpu_sharing sharing);
+const char *shm_pages_name(enum shm_pages pages);
 const char *cell_pacing_format(const struct cell *cell, char *text, size_t size);
 const char *cell_wait_format(const struct cell *cell, char *text, size_t size);
 const char *cell_placement_format(const struct cell *cell, char *text, size_t size);

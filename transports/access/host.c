@@ -29,7 +29,7 @@ const struct access access_host = {
     .needs_gpu = false,
     .probe = host_probe,
     .open = host_open,
+    .flags = ACCESS_IN_PLACE,
     .enqueue = NULL,
-    .poll_done = NULL,
     .close = host_close,
 };

@@ -1,0 +1,116 @@
+/* launch.h: the GPU forms of the kernels, callable from C.
+ *
+ * launch.cu implements it (built by nvcc), launch_none.c where there is no toolkit, and the tests'
+ * fake on the CPU (tests/support/fake_launch.c). The CPU files of this folder are what every result
+ * is tested against, on random frames of awkward sizes.
+ *
+ * Every kernel is one launch over the whole frame. Its last block writes a `struct launch_report`,
+ * which is how value, integrity and the GPU's own stamps reach the host without a call.
+ */
+#ifndef HANDOFF_KERNELS_LAUNCH_H
+#define HANDOFF_KERNELS_LAUNCH_H
+
+#include <stdint.h>
+
+#include "harness/base/err.h"
+#include "harness/base/frame.h"
+#include "harness/gpu/gpu.h"
+
+enum launch_kind {
+    LAUNCH_NOTHING,    /* kernel `none`: begins and ends */
+    LAUNCH_CHECKSUM,   /* reads every byte; value = the checksum of base/frame.h */
+    LAUNCH_INVERT,     /* complements every byte in place */
+    LAUNCH_PREPROCESS, /* preprocess.h, into `output` */
+    LAUNCH_FILL,       /* writes source content number source_index of `seed` with the frame's tags:
+                        * the bytes of frame_source_fill and frame_tags_write */
+    LAUNCH_CHECK, /* looks at LAUNCH_CHECK_TAGS tags spread over the payload and nothing else */
+    LAUNCH_KINDS
+};
+#define LAUNCH_CHECK_TAGS 8
+
+/* In pinned host memory, written by the kernel's last block in this order. `done` is stored last,
+ * with release order for the whole system: once the host loads done_value from it with acquire
+ * order, the rest is whole. */
+struct launch_report {
+    uint64_t value;    /* the checksum with LAUNCH_CHECKSUM; otherwise 0 */
+    uint64_t begin_ns; /* %globaltimer when the first block began */
+    uint64_t end_ns;   /* and when the last one had done its work */
+    uint32_t
+        torn_tags; /* tags found wrong. INVERT looks at all of them before it inverts, CHECK and
+                         * PREPROCESS at LAUNCH_CHECK_TAGS; 0 otherwise (a checksum tells by its
+                         * value) */
+    uint32_t done;
+};
+_Static_assert(sizeof(struct launch_report) == 32, "half a cache line");
+
+/* The work on one frame. All addresses are the device's. */
+struct launch_work {
+    enum launch_kind kind;
+    uint8_t *payload; /* may lie in device memory or in host memory that the GPU reaches */
+    size_t payload_bytes;
+    struct geometry geometry;
+    int32_t frame_id;             /* what the tags must be, or (FILL) become */
+    uint64_t seed;                /* FILL */
+    uint32_t source_index;        /* FILL */
+    float *output;                /* PREPROCESS: PREPROCESS_PLANES_MAX planes of device memory */
+    struct launch_report *report; /* NULL: nothing is reported */
+    uint32_t done_value;
+    /* A word in device memory: when it is not 0 on begin, nothing is done but the report's `done`.
+     * NULL: always work. How frames enqueued behind a stream wait are called off. */
+    const uint32_t *abandon;
+};
+
+/* One stream's scratch memory (partial sums, the count of finished blocks): one launcher belongs to
+ * one stream, whose work is in order. */
+struct launcher;
+/* May block; ST_UNAVAILABLE where no kernel of this binary fits the device. The caller closes. */
+enum status launcher_open(struct gpu *gpu, struct launcher **launcher, struct err *err);
+void launcher_close(struct launcher *launcher);
+
+/* Enqueues the work. Never allocates, never blocks (but for a full launch queue). ST_INVALID for
+ * what no kernel can be: a payload_bytes of 0 with a kind that reads it. */
+enum status launcher_enqueue(struct launcher *launcher, struct gpu_stream *stream,
+                             const struct launch_work *work, struct err *err);
+
+/* ---- A resident kernel (wait gpu_kernel) ------------------------------------------------------- */
+
+/* One launch that stays for `frames` frames: it looks at the doorbell's word until it has passed
+ * first_word + n * DOORBELL_STEP for frame n (compared modulo wrap-around), works on slot n %
+ * slots, and reports to reports[n % slots] with done = n + 1. It ends after the last frame, at the
+ * deadline, when *stop is not 0, or when the word's DOORBELL_CLOSED bit is set and no frame is left;
+ * its state is then in *ended, written last. It occupies the stream until then. */
+enum launch_resident_end {
+    LAUNCH_RUNNING = 0,
+    LAUNCH_FINISHED,     /* all frames */
+    LAUNCH_DEADLINE,     /* %globaltimer passed deadline_gpu_ns while it waited */
+    LAUNCH_STOPPED,      /* *stop */
+    LAUNCH_PEER_HUNG_UP, /* DOORBELL_CLOSED */
+};
+struct launch_resident {
+    struct launch_work
+        work; /* of slot 0 and frame id 0: report, done_value, abandon are not used */
+    uint8_t *const
+        *payloads; /* of each slot: `slots` device addresses, in pinned or device memory */
+    uint32_t slots;
+    uint32_t frames;
+    const uint32_t *bell; /* the doorbell's word, host memory */
+    uint32_t first_word;
+    struct launch_report *reports; /* `slots` of them, pinned */
+    const uint32_t *stop;          /* pinned */
+    uint32_t *ended;               /* pinned: enum launch_resident_end */
+    uint64_t deadline_gpu_ns;      /* on %globaltimer */
+};
+enum status launcher_enqueue_resident(struct launcher *launcher, struct gpu_stream *stream,
+                                      const struct launch_resident *resident, struct err *err);
+
+/* ---- The GPU's clock ---------------------------------------------------------------------------- */
+
+/* Enqueues a kernel of one thread for run/gpu_clock.c: for i from 1 to `count` it waits until *ask
+ * is i, stores %globaltimer to *now_ns and then i to *answer (release, system). All pinned. It gives
+ * up by itself when *ask does not move for a second. The same exchange is the floor "flag there and
+ * back". */
+enum status launcher_enqueue_clock(struct launcher *launcher, struct gpu_stream *stream,
+                                   const uint32_t *ask, uint32_t *answer, uint64_t *now_ns,
+                                   uint32_t count, struct err *err);
+
+#endif
