@@ -71,6 +71,10 @@ struct access {
      * nothing of the kind. Frames finish in the order in which they were enqueued. */
     enum status (*finish)(struct access_state *state, const struct frame *out, struct err *err);
 
+    /* The GPU's address of any host byte of config.memory, for doorbells (waits gpu_stream and
+     * gpu_kernel). NULL where the access does not register it: then the role does so itself. */
+    void *(*address)(const struct access_state *state, const void *host);
+
     /* Nanoseconds that open took for registering: reported apart from any frame. NULL: none. */
     uint64_t (*registration_ns)(const struct access_state *state);
 
