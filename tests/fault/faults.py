@@ -26,6 +26,7 @@ class Edge:
     def __init__(self, transport, wait, policy):
         self.transport, self.wait, self.policy = transport, wait, policy
         self.payload = {}
+        self.exact = policy == "block"  # the frame at which a role dies is the frame told
         self.name = "%s+%s%s" % (transport, wait, "" if policy == "block" else "/" + policy)
 
     def base(self):
@@ -77,14 +78,17 @@ def spread(edges_found, points, repeats):
             for repeat in range(repeats)]
 
 
-def payload_of(path, edge):
-    """A fill and kernel that the transport takes: null carries no payload."""
-    for payload in ({}, {"fill": "header", "kernel": "none"}):
+PAYLOADS = ({}, {"fill": "header", "kernel": "none"})
+
+
+def payload_of(path, edge, payloads=PAYLOADS):
+    """The first fill and kernel that the transport takes: null carries no payload."""
+    for payload in payloads:
         with tempfile.TemporaryDirectory() as folder:
             scenario = os.path.join(folder, "probe.json")
             edge.payload = payload
             program.write_json(scenario, {"blocks": [{"name": "probe", "base": dict(
-                edge.base(), frame="64x48x3", pacing="rate:1000", slots=4)}]})
+                {"frame": "64x48x3", "pacing": "rate:1000", "slots": 4}, **edge.base())}]})
             said = subprocess.run([path, "run", scenario, "--dry-run"], stdout=subprocess.PIPE,
                                   stderr=subprocess.STDOUT)
         if b"1 of 1 cells can run here" in said.stdout:
