@@ -36,16 +36,17 @@ class Edge:
 
 
 def usable_waits(path):
-    """The waits that this machine has, as `handoff list` spells them."""
+    """The waits on a CPU that this machine has, as `handoff list` spells them."""
     listed = subprocess.run([path, "list", "waits"], stdout=subprocess.PIPE, check=True)
     rows = [line.split() for line in listed.stdout.decode().splitlines()[1:] if line[:1] != " "]
     for name in [words[0] for words in rows if words[1] != "yes"]:
         say("not tried: wait %s cannot run here" % name)
-    return {words[0] for words in rows if words[1] == "yes"}
+    return {words[0] for words in rows if words[1] == "yes" and not words[0].startswith("gpu_")}
 
 
 def edges(path):
-    """Every transport that can run here with every wait and policy it has, by `handoff list`."""
+    """Every transport in host memory that can run here with every wait on a CPU and policy it has, by
+    `handoff list`."""
     listed = subprocess.run([path, "list", "transports"], stdout=subprocess.PIPE, check=True)
     found = []
     usable = usable_waits(path)
@@ -53,7 +54,9 @@ def edges(path):
         name, _, waits = line.strip().partition(": ")
         if line[:1] not in ("", " "):
             transport, available, policies = re.split(r"\s{2,}", line)[:3]
-            if available != "yes":
+            if transport.startswith("cuda_"):
+                available = "no"  # gpu_roles_killed.py
+            elif available != "yes":
                 say("not tried: %s cannot run here" % transport)
         elif name == "waits" and available == "yes":
             found += [Edge(transport, wait.replace("<us>", "100"), policy)
