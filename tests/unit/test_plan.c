@@ -364,7 +364,7 @@ static void setup_survives_the_wire(void **state)
                      .producer_wait = random_below(2) ? wait_find("poll") : NULL,
                      .producer_wait_us = (uint32_t)random_below(1000000),
                      .kernel = kernel_registry[random_below(kernel_registry_count)],
-                     .fill = (enum fill)random_below(3),
+                     .fill = (enum fill)random_below(FILL_GPU + 1),
                      .geometry = {1 + (int32_t)random_below(8192), 1 + (int32_t)random_below(8192),
                                   1 + (int32_t)random_below(4)},
                      .pacing = (enum pacing)random_below(4),
@@ -375,6 +375,12 @@ static void setup_survives_the_wire(void **state)
                      .phase = (enum phase)random_below(2),
                      .fifo_priority = (uint32_t)random_below(100),
                      .timer_slack_ns = (uint32_t)random_below(1000000001),
+                     .sync = (enum gpu_sync)random_below(GPU_SYNC_FLAG + 1),
+                     .order = (enum order)random_below(2),
+                     .depth = 1 + (uint32_t)random_below(CELL_DEPTH_MAX),
+                     .register_per_frame = random_below(2),
+                     .gpu_sharing = (enum gpu_sharing)random_below(2),
+                     .pages = (enum shm_pages)random_below(SHM_PAGES_HUGETLB + 1),
                      .load = (enum load)random_below(3)},
             .frames = 1 + (uint32_t)random_below(1000000),
             .warmup = (uint32_t)random_below(1000),
@@ -405,6 +411,12 @@ static void setup_survives_the_wire(void **state)
         assert_int_equal(back.cell.fifo_priority, setup.cell.fifo_priority);
         assert_int_equal(back.cell.timer_slack_ns, setup.cell.timer_slack_ns);
         assert_int_equal(back.cell.load, setup.cell.load);
+        assert_int_equal(back.cell.sync, setup.cell.sync);
+        assert_int_equal(back.cell.order, setup.cell.order);
+        assert_int_equal(back.cell.depth, setup.cell.depth);
+        assert_int_equal(back.cell.register_per_frame, setup.cell.register_per_frame);
+        assert_int_equal(back.cell.gpu_sharing, setup.cell.gpu_sharing);
+        assert_int_equal(back.cell.pages, setup.cell.pages);
         assert_int_equal(back.cell.fill, setup.cell.fill);
         assert_int_equal(back.cell.pacing, setup.cell.pacing);
         assert_true(back.cell.rate_hz == setup.cell.rate_hz);
@@ -441,6 +453,7 @@ static void a_clock_that_is_unknown_is_refused(void **state)
                                               .kernel = kernel_registry[0],
                                               .geometry = {64, 48, 3},
                                               .slots = 4,
+                                              .depth = 1,
                                               .policy = POLICY_BLOCK},
                                      .frames = 1,
                                      .cpu = -1};

@@ -187,6 +187,12 @@ static void test_defaults(void **state)
     assert_int_equal(cell->timer_slack_ns, 0);
     assert_false(cell->idle_latency_held);
     assert_int_equal(cell->load, LOAD_NONE);
+    assert_int_equal(cell->sync, GPU_SYNC_SPIN);
+    assert_int_equal(cell->order, ORDER_HOST);
+    assert_int_equal(cell->depth, 1);
+    assert_false(cell->register_per_frame);
+    assert_int_equal(cell->gpu_sharing, GPU_SHARING_TIME_SLICED);
+    assert_int_equal(cell->pages, SHM_PAGES_NORMAL);
     assert_false(cell->is_baseline);
     assert_null(scenario->blocks[0].claim);
     assert_int_equal(cell->launches, 10);
@@ -247,7 +253,7 @@ static void test_ids_and_values(void **state)
             assert_string_equal(json->valuestring, "64x48x1");
         cJSON_Delete(json);
     }
-    assert_int_equal(numbers, 4); /* slots, launches, frames, warmup */
+    assert_int_equal(numbers, 5); /* slots, depth, launches, frames, warmup */
     scenario_free(scenario);
 }
 

@@ -49,6 +49,7 @@ static struct cell cell_of_test(void)
         .pacing = PACING_RATE,
         .rate_hz = 1000,
         .slots = 4,
+        .depth = 1,
         .policy = POLICY_BLOCK,
         .launches = 1,
     };
