@@ -9,7 +9,7 @@
 #include "harness/scenario/axes.h"
 #include "harness/scenario/privileges.h"
 
-#define NAME_COLUMNS 14
+#define NAME_COLUMNS 18
 #define DEFAULT_COLUMNS 11
 #define AVAILABLE_COLUMNS 9
 /* The priority that is tried: the lowest, which every limit above 0 allows. */

@@ -18,10 +18,7 @@ void applicable_refuse(struct cell *cell, enum status status, const char *reason
     snprintf(cell->hint, sizeof cell->hint, "%s", hint ? hint : "");
 }
 
-static void refuse(struct cell *cell, const char *hint, const char *format, ...)
-    __attribute__((format(printf, 3, 4)));
-
-static void refuse(struct cell *cell, const char *hint, const char *format, ...)
+void applicable_deny(struct cell *cell, const char *hint, const char *format, ...)
 {
     char reason[sizeof cell->reason];
     va_list args;
@@ -79,8 +76,8 @@ static bool wait_refuses(struct cell *cell, const char *axis, const struct wait_
     if (!wait || cell_wait_fits(wait, transport))
         return false;
     list_fitting_waits(transport, hint, sizeof hint);
-    refuse(cell, hint, "transport %s is waited for on %s, and %s %s cannot do that",
-           transport->name, sources_name(transport->sources), axis, wait->name);
+    applicable_deny(cell, hint, "transport %s is waited for on %s, and %s %s cannot do that",
+                    transport->name, sources_name(transport->sources), axis, wait->name);
     return true;
 }
 
@@ -91,17 +88,19 @@ static bool transport_refuses(struct cell *cell)
         wait_refuses(cell, "producer_wait", cell->producer_wait))
         return true;
     if (!(transport->policies & cell->policy)) {
-        refuse(cell, "`handoff list transports` shows which policies each has",
-               "transport %s has no policy %s", transport->name, policy_name(cell->policy));
+        applicable_deny(cell, "`handoff list transports` shows which policies each has",
+                        "transport %s has no policy %s", transport->name,
+                        policy_name(cell->policy));
     } else if (cell->slots < transport->slots_min || cell->slots > transport->slots_max) {
-        refuse(cell, "choose another number of slots",
-               "transport %s has from %" PRIu32 " to %" PRIu32 " slots, not %" PRIu32,
-               transport->name, transport->slots_min, transport->slots_max, cell->slots);
+        applicable_deny(cell, "choose another number of slots",
+                        "transport %s has from %" PRIu32 " to %" PRIu32 " slots, not %" PRIu32,
+                        transport->name, transport->slots_min, transport->slots_max, cell->slots);
     } else if ((transport->flags & TRANSPORT_NO_PAYLOAD) &&
                (cell->fill != FILL_HEADER || strcmp(cell->kernel->name, "none") != 0)) {
-        refuse(cell, "give it fill header and kernel none",
-               "transport %s carries no payload, so fill %s with kernel %s has nothing to work on",
-               transport->name, fill_name(cell->fill), cell->kernel->name);
+        applicable_deny(
+            cell, "give it fill header and kernel none",
+            "transport %s carries no payload, so fill %s with kernel %s has nothing to work on",
+            transport->name, fill_name(cell->fill), cell->kernel->name);
     } else {
         return false;
     }
@@ -112,24 +111,28 @@ static bool values_refuse(struct cell *cell)
 {
     unsigned needs = KERNEL_READS_PAYLOAD | KERNEL_WRITES_PAYLOAD;
     if (cell->fill == FILL_HEADER && (cell->kernel->flags & needs)) {
-        refuse(cell, "use kernel none, or a fill that makes a payload",
-               "kernel %s works on the payload, and fill header has none", cell->kernel->name);
+        applicable_deny(cell, "use kernel none, or a fill that makes a payload",
+                        "kernel %s works on the payload, and fill header has none",
+                        cell->kernel->name);
     } else if (cell->policy == POLICY_LATEST && cell->slots < LATEST_SLOTS_MIN) {
-        refuse(cell, "use 3 slots or more",
-               "policy latest needs 3 slots: one held, one with the newest frame, one to write the "
-               "next into");
+        applicable_deny(
+            cell, "use 3 slots or more",
+            "policy latest needs 3 slots: one held, one with the newest frame, one to write the "
+            "next into");
     } else if (cell->policy == POLICY_LATEST && cell->pacing == PACING_PINGPONG) {
-        refuse(cell, "use pacing rate or max, or policy block",
-               "policy latest replaces frames not yet taken, and pingpong has only one in flight");
+        applicable_deny(
+            cell, "use pacing rate or max, or policy block",
+            "policy latest replaces frames not yet taken, and pingpong has only one in flight");
     } else if (cell->frame_state != FRAME_STATE_AS_LEFT && cell->fill != FILL_COPY) {
-        refuse(cell, "use fill copy, or frame_state as_left",
-               "frame_state %s is about the source frame, and fill %s has none",
-               frame_state_name(cell->frame_state), fill_name(cell->fill));
+        applicable_deny(cell, "use fill copy, or frame_state as_left",
+                        "frame_state %s is about the source frame, and fill %s has none",
+                        frame_state_name(cell->frame_state), fill_name(cell->fill));
     } else if (cell->frame_state != FRAME_STATE_AS_LEFT && !cell_has_schedule(cell)) {
-        refuse(cell, "use pacing rate, or frame_state as_left",
-               "frame_state %s takes time before each frame, and without a rate that would be part "
-               "of the pace",
-               frame_state_name(cell->frame_state));
+        applicable_deny(
+            cell, "use pacing rate, or frame_state as_left",
+            "frame_state %s takes time before each frame, and without a rate that would be part "
+            "of the pace",
+            frame_state_name(cell->frame_state));
     } else {
         return false;
     }
@@ -139,26 +142,29 @@ static bool values_refuse(struct cell *cell)
 static bool pacing_refuses(struct cell *cell)
 {
     if (cell->phase == PHASE_RANDOM && cell->pacing != PACING_RATE) {
-        refuse(cell, "use pacing rate, or phase fixed",
-               "phase random moves a frame within the period of a fixed rate, and pacing %s has "
-               "none",
-               pacing_name(cell->pacing));
+        applicable_deny(
+            cell, "use pacing rate, or phase fixed",
+            "phase random moves a frame within the period of a fixed rate, and pacing %s has "
+            "none",
+            pacing_name(cell->pacing));
     } else if (cell->pacing == PACING_SEARCH && (cell->transport->flags & TRANSPORT_NO_PAYLOAD)) {
-        refuse(cell, "search with a transport that carries frames, or use pacing rate",
-               "pacing search looks for the rate that a transport keeps up with, and transport %s "
-               "hands nothing over",
-               cell->transport->name);
+        applicable_deny(
+            cell, "search with a transport that carries frames, or use pacing rate",
+            "pacing search looks for the rate that a transport keeps up with, and transport %s "
+            "hands nothing over",
+            cell->transport->name);
     } else if (cell->pacing == PACING_SEARCH && cell->frame_state != FRAME_STATE_AS_LEFT) {
-        refuse(cell, "use frame_state as_left, or pacing rate",
-               "frame_state %s takes time before each frame, and pacing search would find the rate "
-               "of that",
-               frame_state_name(cell->frame_state));
+        applicable_deny(
+            cell, "use frame_state as_left, or pacing rate",
+            "frame_state %s takes time before each frame, and pacing search would find the rate "
+            "of that",
+            frame_state_name(cell->frame_state));
     } else if (cell->pacing == PACING_SEARCH && cell->frames != 0 &&
                cell->frames < SEARCH_FRAMES_MIN) {
-        refuse(cell, "use frames auto, or 400 and more",
-               "pacing search judges each rate by the p99 of response, for which %" PRIu32
-               " frames are too few",
-               cell->frames);
+        applicable_deny(cell, "use frames auto, or 400 and more",
+                        "pacing search judges each rate by the p99 of response, for which %" PRIu32
+                        " frames are too few",
+                        cell->frames);
     } else {
         return false;
     }
@@ -192,18 +198,20 @@ static bool scheduling_refuses(struct cell *cell)
     if (cell->fifo_priority == 0)
         return false;
     if (shares_cpu(cell) && keeper) {
-        refuse(cell,
-               "use two CPUs, scheduling other, or a wait that gives the CPU away: yield, poll, "
-               "futex, block",
-               "two roles of one fifo priority on one CPU: the one that waits with %s never lets "
-               "the other run",
-               keeper);
+        applicable_deny(
+            cell,
+            "use two CPUs, scheduling other, or a wait that gives the CPU away: yield, poll, "
+            "futex, block",
+            "two roles of one fifo priority on one CPU: the one that waits with %s never lets "
+            "the other run",
+            keeper);
         return true;
     }
     if (cell->timer_slack_ns > 0) {
-        refuse(cell, "use timer_slack_ns as_found, or scheduling other",
-               "the kernel gives real-time tasks no timer slack, so timer_slack_ns changes nothing "
-               "under scheduling fifo");
+        applicable_deny(
+            cell, "use timer_slack_ns as_found, or scheduling other",
+            "the kernel gives real-time tasks no timer slack, so timer_slack_ns changes nothing "
+            "under scheduling fifo");
         return true;
     }
     return false;
@@ -214,6 +222,7 @@ void applicable_judge(struct cell *cell)
     cell->runnable = ST_OK;
     cell->reason[0] = '\0';
     cell->hint[0] = '\0';
-    if (!transport_refuses(cell) && !values_refuse(cell) && !pacing_refuses(cell))
-        scheduling_refuses(cell);
+    if (!transport_refuses(cell) && !values_refuse(cell) && !pacing_refuses(cell) &&
+        !scheduling_refuses(cell))
+        applicable_gpu_refuses(cell);
 }

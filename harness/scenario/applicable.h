@@ -12,6 +12,13 @@ void applicable_judge(struct cell *cell);
  * priority and one CPU for both roles, such a cell would stand still. */
 const char *applicable_cpu_keeper(const struct cell *cell);
 
+/* The rules of the GPU's axes (applicable_gpu.c), after all others: true when one refuses. */
+bool applicable_gpu_refuses(struct cell *cell);
+
+/* Not applicable, with a reason in printf's way. */
+void applicable_deny(struct cell *cell, const char *hint, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+
 /* The same verdict, from a caller who knows more. */
 void applicable_refuse(struct cell *cell, enum status status, const char *reason, const char *hint);
 

@@ -1,13 +1,14 @@
 /* probe.c: which cells of a scenario this machine can run: scenario_probe of scenario.h.
  *
- * Each transport, wait, access, kernel and privilege that a cell uses is asked once, however many
- * cells use it; so is each kernel about each frame size.
+ * Each transport, wait, access, kernel, privilege and capability of the GPU that a cell uses is asked
+ * once, however many cells use it; so is each kernel about each frame size.
  */
 #include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "harness/gpu/capability.h"
 #include "harness/scenario/applicable.h"
 #include "harness/scenario/axes.h"
 #include "harness/scenario/baseline.h"
@@ -76,6 +77,8 @@ static bool ask_probe(struct answers *answers, struct cell *cell, const void *as
                       const char *axis, const char *name, probe_function probe)
 {
     struct geometry any = {0, 0, 0};
+    if (cell->runnable != ST_OK)
+        return true; /* some probes start processes: not for a cell that is refused already */
     struct answer *answer = answers_find(answers, asked, any);
     if (!answer) {
         answer = answers_add(answers, asked, any);
@@ -85,6 +88,45 @@ static bool ask_probe(struct answers *answers, struct cell *cell, const void *as
     }
     mark(cell, answer, axis, name);
     return true;
+}
+
+/* What the GPU of this machine can do: found out in processes of its own (gpu/capability.h). */
+static bool ask_capability(struct answers *answers, struct cell *cell,
+                           enum gpu_capability capability, const char *axis, const char *name)
+{
+    struct geometry any = {0, 0, 0};
+    const void *asked = &gpu_capability_rows[capability];
+    if (cell->runnable != ST_OK)
+        return true;
+    struct answer *answer = answers_find(answers, asked, any);
+    if (!answer) {
+        answer = answers_add(answers, asked, any);
+        if (!answer)
+            return false;
+        answer->status = gpu_capability_check(capability, &answer->err);
+    }
+    mark(cell, answer, axis, name);
+    return true;
+}
+
+/* First whether there is a device at all: without one nothing else need be tried. */
+static bool ask_gpu(struct answers *answers, struct cell *cell)
+{
+    const bool on_gpu = cell_kernel_on_gpu(cell);
+    const bool in_host_memory = !(cell->transport->flags & TRANSPORT_DEVICE_MEMORY);
+    if (!cell_uses_gpu(cell))
+        return true;
+    if (!ask_capability(answers, cell, GPU_CAN_device, on_gpu ? "access" : "fill",
+                        on_gpu ? cell->access->name : fill_name(cell->fill)))
+        return false;
+    if (cell->fill == FILL_GPU && in_host_memory &&
+        !ask_capability(answers, cell, GPU_CAN_register_shm, "fill", "gpu"))
+        return false;
+    if (cell->order == ORDER_EVENT &&
+        !ask_capability(answers, cell, GPU_CAN_ipc_event, "order", "event"))
+        return false;
+    return cell->gpu_sharing != GPU_SHARING_MPS ||
+           ask_capability(answers, cell, GPU_CAN_mps, "gpu_sharing", "mps");
 }
 
 /* On a machine with one CPU every placement shares it; applicable.c cannot know that. */
@@ -171,6 +213,7 @@ static void ask_frame_state(struct cell *cell)
 static bool probe_cell(struct answers *answers, struct cell *cell)
 {
     bool asked =
+        ask_gpu(answers, cell) &&
         ask_probe(answers, cell, cell->transport, "transport", cell->transport->name,
                   cell->transport->probe) &&
         ask_probe(answers, cell, cell->wait, "wait", cell->wait->name, cell->wait->probe) &&
