@@ -57,8 +57,9 @@ struct access {
                         struct err *err);
 
     /* Zero-copy: sets out->device_payload for `in` (the rest is `in`'s). Pointer arithmetic, and
-     * with register_per_frame the registration. NULL where there is an enqueue step, and for
-     * `host`, whose frames need nothing. */
+     * with register_per_frame the registration (until `finish`). ST_INVALID for a frame that lies
+     * outside of config.memory. NULL where there is an enqueue step, and for `host`, whose frames
+     * need nothing. */
     enum status (*locate)(struct access_state *state, const struct frame *in, struct frame *out,
                           struct err *err);
     /* NULL for zero-copy. Otherwise starts making `in` readable for the kernel that is enqueued on
@@ -72,7 +73,8 @@ struct access {
     enum status (*finish)(struct access_state *state, const struct frame *out, struct err *err);
 
     /* The GPU's address of any host byte of config.memory, for doorbells (waits gpu_stream and
-     * gpu_kernel). NULL where the access does not register it: then the role does so itself. */
+     * gpu_kernel). NULL where the access does not register it: then the role does so itself. With
+     * register_per_frame it answers NULL, since nothing is registered for good. */
     void *(*address)(const struct access_state *state, const void *host);
 
     /* Nanoseconds that open took for registering: reported apart from any frame. NULL: none. */
