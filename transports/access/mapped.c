@@ -77,7 +77,7 @@ static uint64_t mapped_registration_ns(const struct access_state *state)
 
 const struct access access_mapped = {
     .name = "mapped",
-    .summary = "the GPU reads registered shared memory in place (cudaHostRegister), zero-copy",
+    .summary = "the GPU reads registered shared memory in place, zero-copy",
     .needs_gpu = true,
     .flags = ACCESS_REGISTERS | ACCESS_AHEAD | ACCESS_IN_PLACE,
     .probe = mapped_probe,
