@@ -35,19 +35,22 @@ struct launch_report {
     uint64_t value;    /* the checksum with LAUNCH_CHECKSUM; otherwise 0 */
     uint64_t begin_ns; /* %globaltimer when the first block began */
     uint64_t end_ns;   /* and when the last one had done its work */
-    uint32_t
-        torn_tags; /* tags found wrong. INVERT looks at all of them before it inverts, CHECK and
-                         * PREPROCESS at LAUNCH_CHECK_TAGS; 0 otherwise (a checksum tells by its
-                         * value) */
+    /* Tags found wrong. INVERT looks at all of them before it inverts; CHECK and PREPROCESS at those
+     * that frame_tags_check_sample takes for LAUNCH_CHECK_TAGS samples; 0 otherwise (a checksum
+     * tells by its value). */
+    uint32_t torn_tags;
     uint32_t done;
 };
+#if !defined(__cplusplus) /* launch_*.cu read this as C++ */
 _Static_assert(sizeof(struct launch_report) == 32, "half a cache line");
+#endif
 
 /* The work on one frame. All addresses are the device's. */
 struct launch_work {
     enum launch_kind kind;
-    uint8_t *payload; /* may lie in device memory or in host memory that the GPU reaches */
-    size_t payload_bytes;
+    /* In device memory or in host memory that the GPU reaches; 16-byte aligned. */
+    uint8_t *payload;
+    size_t payload_bytes; /* up to FRAME_PAYLOAD_MAX */
     struct geometry geometry;
     int32_t frame_id;             /* what the tags must be, or (FILL) become */
     uint64_t seed;                /* FILL */
@@ -55,8 +58,9 @@ struct launch_work {
     float *output;                /* PREPROCESS: PREPROCESS_PLANES_MAX planes of device memory */
     struct launch_report *report; /* NULL: nothing is reported */
     uint32_t done_value;
-    /* A word in device memory: when it is not 0 on begin, nothing is done but the report's `done`.
-     * NULL: always work. How frames enqueued behind a stream wait are called off. */
+    /* A word in device memory: when it is not 0 on begin, nothing is done but the report's `done`,
+     * and the report's other fields stay as they were. NULL: always work. How frames enqueued behind
+     * a stream wait are called off. */
     const uint32_t *abandon;
 };
 
@@ -68,17 +72,22 @@ enum status launcher_open(struct gpu *gpu, struct launcher **launcher, struct er
 void launcher_close(struct launcher *launcher);
 
 /* Enqueues the work. Never allocates, never blocks (but for a full launch queue). ST_INVALID for
- * what no kernel can be: a payload_bytes of 0 with a kind that reads it. */
+ * what no kernel can be: a kind that is none; with any but NOTHING a payload that is NULL, not
+ * aligned, empty or beyond FRAME_PAYLOAD_MAX; PREPROCESS of what is not an image of 1, 3 or 4
+ * channels or without an output. */
 enum status launcher_enqueue(struct launcher *launcher, struct gpu_stream *stream,
                              const struct launch_work *work, struct err *err);
 
 /* ---- A resident kernel (wait gpu_kernel) ------------------------------------------------------- */
 
 /* One launch that stays for `frames` frames: it looks at the doorbell's word until it has passed
- * first_word + n * DOORBELL_STEP for frame n (compared modulo wrap-around), works on slot n %
- * slots, and reports to reports[n % slots] with done = n + 1. It ends after the last frame, at the
- * deadline, when *stop is not 0, or when the word's DOORBELL_CLOSED bit is set and no frame is left;
- * its state is then in *ended, written last. It occupies the stream until then. */
+ * first_word + n * DOORBELL_STEP for frame n, works on slot n % slots as frame id n, and reports to
+ * reports[n % slots] with done = n + 1. Passed: (int32_t)((word & ~DOORBELL_CLOSED) - that) > 0, so
+ * that first_word is the word before frame 0 and each frame adds a step. It ends after the last
+ * frame, at the deadline, when *stop is not 0, or when the word's DOORBELL_CLOSED bit is set and no
+ * frame is left; its state is then in *ended, written last. It occupies the stream until then. A
+ * frame that is there goes before the deadline and the closed bit, *stop before a frame. The host
+ * sets stop and ended to 0 before. Frame n is not begun before frame n - 1 is reported. */
 enum launch_resident_end {
     LAUNCH_RUNNING = 0,
     LAUNCH_FINISHED,     /* all frames */
@@ -87,11 +96,11 @@ enum launch_resident_end {
     LAUNCH_PEER_HUNG_UP, /* DOORBELL_CLOSED */
 };
 struct launch_resident {
-    struct launch_work
-        work; /* of slot 0 and frame id 0: report, done_value, abandon are not used */
-    uint8_t *const
-        *payloads; /* of each slot: `slots` device addresses, in pinned or device memory */
-    uint32_t slots;
+    /* Of frame id 0; payload, report, done_value, abandon are not used. Not FILL. */
+    struct launch_work work;
+    /* Of each slot: `slots` device addresses, in pinned or device memory. NULL with NOTHING. */
+    uint8_t *const *payloads;
+    uint32_t slots; /* 1 to 1024 */
     uint32_t frames;
     const uint32_t *bell; /* the doorbell's word, host memory */
     uint32_t first_word;
@@ -100,6 +109,8 @@ struct launch_resident {
     uint32_t *ended;               /* pinned: enum launch_resident_end */
     uint64_t deadline_gpu_ns;      /* on %globaltimer */
 };
+/* Never allocates, never blocks. ST_INVALID as launcher_enqueue, and for a payloads, bell, reports,
+ * stop or ended of NULL. */
 enum status launcher_enqueue_resident(struct launcher *launcher, struct gpu_stream *stream,
                                       const struct launch_resident *resident, struct err *err);
 

@@ -2,26 +2,17 @@
  *
  * Called by both roles around every frame (header, tags) and before the clock starts (source fill,
  * expected checksums), and by the tests as the plain reference. See frame.h for the definitions;
- * what is defined here bit by bit (tag, source content) has no state, so that CUDA and numpy can
- * compute any word of it on their own.
+ * what is defined bit by bit (tag, source content; frame_mix.h) has no state, so that CUDA and numpy
+ * can compute any word of it on their own.
  */
 #include "harness/base/frame.h"
 
 #include <endian.h>
 #include <string.h>
 
-/* Multiples of this odd number visit all 64-bit values: SplitMix64's step. */
-#define GOLDEN_STEP UINT64_C(0x9e3779b97f4a7c15)
-#define TAG_BYTES sizeof(uint64_t)
-#define BLOCK_WORDS (FRAME_TAG_STRIDE / sizeof(uint64_t))
+#include "harness/base/frame_mix.h"
 
-/* SplitMix64's finalizer: a bijection of 64-bit values whose only way to 0 is 0. */
-static inline uint64_t mix64(uint64_t value)
-{
-    value = (value ^ (value >> 30)) * UINT64_C(0xbf58476d1ce4e5b9);
-    value = (value ^ (value >> 27)) * UINT64_C(0x94d049bb133111eb);
-    return value ^ (value >> 31);
-}
+#define BLOCK_WORDS (FRAME_TAG_STRIDE / sizeof(uint64_t))
 
 static inline void store_le32(uint8_t *bytes, int32_t value)
 {
@@ -83,22 +74,15 @@ void frame_header_set_timestamp(uint8_t *bytes, int64_t timestamp_ns)
 
 /* ---- Tags ------------------------------------------------------------------------------------ */
 
-/* Blocks that have room for a tag. */
-static inline size_t tag_count(size_t payload_bytes)
-{
-    return payload_bytes < TAG_BYTES ? 0 : (payload_bytes - TAG_BYTES) / FRAME_TAG_STRIDE + 1;
-}
-
 uint64_t frame_tag(int32_t frame_id)
 {
-    /* Bit 32 keeps the input away from 0, hence the tag too. */
-    return mix64((uint32_t)frame_id | UINT64_C(1) << 32);
+    return frame_mix_tag(frame_id);
 }
 
 void frame_tags_write(uint8_t *payload, size_t payload_bytes, int32_t frame_id)
 {
     uint64_t tag = frame_tag(frame_id);
-    size_t count = tag_count(payload_bytes);
+    size_t count = frame_mix_tag_count(payload_bytes);
     for (size_t i = 0; i < count; i++)
         store_le64(payload + i * FRAME_TAG_STRIDE, tag);
 }
@@ -111,7 +95,7 @@ static inline bool tag_matches(const uint8_t *payload, size_t index, uint64_t ta
 bool frame_tags_check(const uint8_t *payload, size_t payload_bytes, int32_t frame_id, bool inverted)
 {
     uint64_t tag = inverted ? ~frame_tag(frame_id) : frame_tag(frame_id);
-    size_t count = tag_count(payload_bytes);
+    size_t count = frame_mix_tag_count(payload_bytes);
     for (size_t i = 0; i < count; i++)
         if (!tag_matches(payload, i, tag))
             return false;
@@ -121,7 +105,7 @@ bool frame_tags_check(const uint8_t *payload, size_t payload_bytes, int32_t fram
 bool frame_tags_check_sample(const uint8_t *payload, size_t payload_bytes, int32_t frame_id,
                              bool inverted, unsigned samples)
 {
-    size_t count = tag_count(payload_bytes);
+    size_t count = frame_mix_tag_count(payload_bytes);
     if (samples >= count)
         return frame_tags_check(payload, payload_bytes, frame_id, inverted);
     uint64_t tag = inverted ? ~frame_tag(frame_id) : frame_tag(frame_id);
@@ -129,16 +113,11 @@ bool frame_tags_check_sample(const uint8_t *payload, size_t payload_bytes, int32
         return false;
     if (samples >= 2 && !tag_matches(payload, count - 1, tag))
         return false;
-    /* The tags in between in equal strata, one chosen from each: never the same twice, and over
-     * many frames every tag has its turn. */
     size_t strata = samples > 2 ? samples - 2 : 0;
-    size_t between = count - 2;
     uint64_t random = frame_tag(frame_id);
     for (size_t i = 0; i < strata; i++) {
-        size_t begin = between * i / strata;
-        size_t end = between * (i + 1) / strata;
-        random = mix64(random + GOLDEN_STEP);
-        if (!tag_matches(payload, 1 + begin + (size_t)(random % (end - begin)), tag))
+        random = frame_mix_sample_next(random);
+        if (!tag_matches(payload, frame_mix_sample_tag(count, strata, i, random), tag))
             return false;
     }
     return true;
@@ -147,7 +126,7 @@ bool frame_tags_check_sample(const uint8_t *payload, size_t payload_bytes, int32
 struct frame_tag_weights frame_tag_weights_make(size_t payload_bytes)
 {
     /* Tag i is the words 1024 i and 1024 i + 1, whose weights are 2048 i + 1 and 2048 i + 3. */
-    uint64_t count = tag_count(payload_bytes);
+    uint64_t count = frame_mix_tag_count(payload_bytes);
     uint64_t words_step = 2 * (FRAME_TAG_STRIDE / sizeof(uint32_t));
     uint64_t low_weight = count ? words_step * (count * (count - 1) / 2) + count : 0;
     return (struct frame_tag_weights){
@@ -173,28 +152,21 @@ uint64_t frame_checksum_reference(const uint8_t *payload, size_t payload_bytes)
     return sum;
 }
 
-/* Word number i of the content: 64 bits, little-endian. No word depends on another, so a processor
- * works on several at once. */
-static inline uint64_t content_word(uint64_t key, uint64_t i)
-{
-    return mix64(key + (i + 1) * GOLDEN_STEP);
-}
-
 void frame_source_fill(uint8_t *payload, size_t payload_bytes, uint64_t seed, uint32_t index)
 {
-    uint64_t key = mix64(mix64(seed + GOLDEN_STEP) + index);
+    uint64_t key = frame_mix_content_key(seed, index);
     size_t words = payload_bytes / sizeof(uint64_t);
     size_t i = 0;
     while (i < words) {
         size_t block_end = i + BLOCK_WORDS < words ? i + BLOCK_WORDS : words;
         store_le64(payload + i * sizeof(uint64_t), 0);
         for (i++; i < block_end; i++)
-            store_le64(payload + i * sizeof(uint64_t), content_word(key, i));
+            store_le64(payload + i * sizeof(uint64_t), frame_mix_content_word(key, i));
     }
     size_t left = payload_bytes % sizeof(uint64_t);
     if (left > 0) {
         uint8_t last[sizeof(uint64_t)];
-        store_le64(last, content_word(key, words));
+        store_le64(last, frame_mix_content_word(key, words));
         memcpy(payload + words * sizeof(uint64_t), last, left);
     }
 }

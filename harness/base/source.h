@@ -9,6 +9,7 @@
 #include <stdatomic.h>
 #include <stdint.h>
 
+#include "harness/base/doorbell.h"
 #include "harness/base/err.h"
 
 /* Words that two sides touch stand at least this far apart: 64-byte lines are fetched in pairs on
@@ -48,9 +49,6 @@ _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__,
                "word is the low half of word_and_detail");
 _Static_assert(sizeof(_Atomic uint64_t) == 8 && ATOMIC_LLONG_LOCK_FREE == 2,
                "processes share 64-bit atomics");
-
-#define DOORBELL_CLOSED 1u
-#define DOORBELL_STEP 2u
 
 enum source_kind {
     SOURCE_WORD = 1 << 0,   /* wait until bell->word differs from the value taken before the try */
