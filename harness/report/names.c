@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "harness/report/model.h"
+#include "harness/report/names_gpu.h"
 
 /* An axis whose values say by themselves which axis they are of. */
 struct axis_name {
@@ -34,6 +35,12 @@ static const struct axis_name axis_names[] = {
     {"timer_slack_ns", "timer slack", "as_found", true},
     {"idle_latency", "idle states", "as_found", true},
     {"load", "load", "none", true},
+    {"sync", "GPU sync", "spin", true},
+    {"order", "order", "host", true},
+    {"depth", "depth", "1", true},
+    {"register_per_frame", "registration", "off", true},
+    {"gpu_sharing", "GPU sharing", "time_sliced", true},
+    {"pages", "pages", "normal", true},
 };
 
 static const struct axis_name *axis_name_find(const char *axis)
@@ -252,6 +259,8 @@ const char *report_axis_pretty(const struct report_cell *cell, const char *axis,
     for (size_t i = 0; raw[0] && i < sizeof rules / sizeof rules[0]; i++)
         if (strcmp(rules[i].axis, axis) == 0 && rules[i].pretty(raw, value))
             return value;
+    if (raw[0] && names_gpu_pretty(axis, raw, value))
+        return value;
     snprintf(value, REPORT_AXIS_BYTES, "%s", raw);
     return value;
 }

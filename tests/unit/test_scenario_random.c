@@ -24,7 +24,7 @@ static const struct random_axis random_axes[] = {
     {"transport", {"\"shm\"", "\"unix\"", "\"null\""}, 3},
     {"wait", {"\"spin\"", "\"pause\"", "\"poll:100\"", "\"futex\"", "\"block\"", "\"poll:7\""}, 6},
     {"kernel", {"\"none\"", "\"checksum\"", "\"invert\"", "\"preprocess\""}, 4},
-    {"fill", {"\"copy\"", "\"in_place\"", "\"header\""}, 3},
+    {"fill", {"\"copy\"", "\"in_place\"", "\"header\"", "\"gpu\""}, 4},
     {"frame", {"\"64x64x3\"", "{\"channels\":1,\"width\":7,\"height\":9}", "\"1920x1080x3\""}, 3},
     {"pacing",
      {"\"rate:30\"", "\"pingpong\"", "\"max\"", "{\"rate\":0.5}", "{\"poisson\":30}",
@@ -39,6 +39,12 @@ static const struct random_axis random_axes[] = {
     {"timer_slack_ns", {"\"as_found\"", "50000"}, 2},
     {"idle_latency", {"\"as_found\"", "\"held\""}, 2},
     {"load", {"\"none\"", "\"cpu\"", "\"membw\""}, 3},
+    {"sync", {"\"spin\"", "\"yield\"", "\"block\"", "\"event\"", "\"flag\""}, 5},
+    {"order", {"\"host\"", "\"event\""}, 2},
+    {"depth", {"1", "64"}, 2},
+    {"register_per_frame", {"\"off\"", "\"on\""}, 2},
+    {"gpu_sharing", {"\"time_sliced\"", "\"mps\""}, 2},
+    {"pages", {"\"normal\"", "\"thp\"", "\"hugetlb\""}, 3},
 };
 #define RANDOM_AXES (sizeof random_axes / sizeof random_axes[0])
 
