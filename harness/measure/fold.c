@@ -56,6 +56,10 @@ struct fold_work {
     uint32_t sent_count;
     const struct trace_record *arrived; /* in order of arrival */
     uint32_t arrived_count;
+    /* Beside them, the GPU's stamps, or NULL; and what each may be off, by enum trace_side. */
+    const struct trace_gpu_record *sent_gpu;
+    const struct trace_gpu_record *arrived_gpu;
+    uint32_t gpu_error_ns[2];
     uint32_t *arrival;     /* by frame id: 1 + index of its first arrival, 0 for none */
     uint32_t highest;      /* 1 + the highest id that arrived, 0 for none */
     uint64_t first_due_ns; /* of counted frames; with a schedule */
@@ -120,7 +124,12 @@ static bool fold_applies(const struct fold_config *config, enum interval interva
 {
     switch (interval) {
     case INTERVAL_handoff:
-        return !config->commit_moves_bytes;
+        return !config->commit_moves_bytes && !config->order_event;
+    case INTERVAL_fill:
+    case INTERVAL_transfer:
+        return !config->order_event;
+    case INTERVAL_enqueue_to_done:
+        return config->kernel_on_gpu;
     case INTERVAL_reserve:
         return !config->fills_in_place;
     case INTERVAL_access:
@@ -135,30 +144,64 @@ static bool fold_applies(const struct fold_config *config, enum interval interva
     }
 }
 
+/* What the two roles noted of one frame, by enum trace_side; NULL where there is nothing. */
+struct fold_frame {
+    const struct trace_record *records[2];
+    const struct trace_gpu_record *gpu[2];
+};
+
+static struct fold_frame fold_frame_of(const struct fold_work *work, uint32_t id)
+{
+    const uint32_t arrival = work->arrival[id];
+    struct fold_frame frame = {
+        .records = {&work->sent[id], arrival ? &work->arrived[arrival - 1] : NULL},
+        .gpu = {work->sent_gpu ? &work->sent_gpu[id] : NULL,
+                arrival && work->arrived_gpu ? &work->arrived_gpu[arrival - 1] : NULL},
+    };
+    return frame;
+}
+
+/* A stamp, or 0 where there is none. */
+static uint64_t fold_stamp_ns(const struct fold_frame *frame, enum trace_side side, unsigned stamp)
+{
+    if (stamp >= TRACE_STAMPS)
+        return frame->gpu[side] ? frame->gpu[side]->stamps_ns[stamp - TRACE_STAMPS] : 0;
+    return frame->records[side] ? frame->records[side]->stamps_ns[stamp] : 0;
+}
+
+/* By how much a stamp may be off beyond the clock's own error, being the GPU's. */
+static uint64_t fold_stamp_error_ns(const struct fold_work *work, enum trace_side side,
+                                    unsigned stamp)
+{
+    const bool of_fill = work->config->order_event && side == TRACE_SIDE_producer &&
+                         (stamp == STAMP_READY || stamp == STAMP_FILLED);
+    return stamp >= TRACE_STAMPS || of_fill ? work->gpu_error_ns[side] : 0;
+}
+
 /* One interval of one frame. *exists is false when a stamp is absent. */
 static enum status fold_interval(const struct fold_work *work, enum interval interval,
-                                 const struct trace_record *const sides[2], bool *exists,
-                                 int64_t *value_ns, bool *clamped, struct err *err)
+                                 const struct fold_frame *frame, bool *exists, int64_t *value_ns,
+                                 bool *clamped, struct err *err)
 {
-    const struct interval_definition *definition = &interval_definitions[interval];
-    const struct trace_record *from = sides[definition->from_side];
-    const struct trace_record *to = sides[definition->to_side];
+    const struct interval_span span = interval_span(interval, work->config->kernel_on_gpu);
+    const uint64_t from_ns = fold_stamp_ns(frame, span.from_side, span.from_stamp);
+    const uint64_t to_ns = fold_stamp_ns(frame, span.to_side, span.to_stamp);
     *exists = false;
     *clamped = false;
-    if (!from || !to)
-        return ST_OK;
-    uint64_t from_ns = from->stamps_ns[definition->from_stamp];
-    uint64_t to_ns = to->stamps_ns[definition->to_stamp];
     if (from_ns == 0 || to_ns == 0)
         return ST_OK;
-    bool is_negative = to_ns < from_ns;
-    uint64_t size_ns = is_negative ? from_ns - to_ns : to_ns - from_ns;
-    if (size_ns > (uint64_t)(is_negative ? work->config->tolerance_ns : HDR_HIGHEST_NS))
+    const bool is_negative = to_ns < from_ns;
+    const uint64_t size_ns = is_negative ? from_ns - to_ns : to_ns - from_ns;
+    const uint64_t tolerance_ns = (uint64_t)work->config->tolerance_ns +
+                                  fold_stamp_error_ns(work, span.from_side, span.from_stamp) +
+                                  fold_stamp_error_ns(work, span.to_side, span.to_stamp);
+    if (size_ns > (is_negative ? tolerance_ns : (uint64_t)HDR_HIGHEST_NS))
         return err_set(err, ST_CORRUPT, fold_bug_hint,
                        "frame %d: %s is %s%" PRIu64 " ns: from %s at %" PRIu64 " to %s at %" PRIu64,
-                       from->frame_id, definition->name, is_negative ? "-" : "", size_ns,
-                       trace_stamp_name(definition->from_side, definition->from_stamp), from_ns,
-                       trace_stamp_name(definition->to_side, definition->to_stamp), to_ns);
+                       frame->records[TRACE_SIDE_producer]->frame_id, interval_name(interval),
+                       is_negative ? "-" : "", size_ns,
+                       trace_stamp_name(span.from_side, span.from_stamp), from_ns,
+                       trace_stamp_name(span.to_side, span.to_stamp), to_ns);
     *exists = true;
     *clamped = is_negative;
     *value_ns = is_negative ? 0 : (int64_t)size_ns;
@@ -195,7 +238,7 @@ static enum status fold_frame_intervals(struct fold_work *work, uint32_t id,
 {
     struct fold *fold = work->fold;
     const struct trace_record *sent = &work->sent[id];
-    const struct trace_record *const sides[2] = {sent, arrived};
+    const struct fold_frame frame = fold_frame_of(work, id);
     bool counted = id >= work->config->warmup;
     for (int i = 0; i < INTERVAL_COUNT; i++) {
         enum interval interval = (enum interval)i;
@@ -209,7 +252,7 @@ static enum status fold_frame_intervals(struct fold_work *work, uint32_t id,
              !fold_was_waiting(work->config, sent, arrived)))
             continue;
         enum status status =
-            fold_interval(work, interval, sides, &exists, &value_ns, &clamped, err);
+            fold_interval(work, interval, &frame, &exists, &value_ns, &clamped, err);
         if (status != ST_OK)
             return status;
         if (!exists)
@@ -323,6 +366,26 @@ static void fold_finish(struct fold_work *work)
                    stats_steady(fold->latencies_ns + warmup, work->sent_count - warmup);
 }
 
+/* Finds the GPU's stamps, where a role has written some. */
+static enum status fold_open_gpu(struct fold_work *work, const struct trace *producer,
+                                 const struct trace *consumer, struct err *err)
+{
+    const struct trace *const traces[2] = {producer, consumer};
+    for (int side = 0; side < 2; side++) {
+        if (!traces[side]->has_gpu)
+            continue;
+        work->gpu_error_ns[side] = traces[side]->gpu_error_ns;
+        if (work->gpu_error_ns[side] > TRACE_GPU_ERROR_MAX_NS)
+            return err_set(err, ST_CORRUPT, fold_bug_hint,
+                           "the %s's GPU stamps may be off by %u ns, more than %u",
+                           side == TRACE_SIDE_producer ? "producer" : "consumer",
+                           work->gpu_error_ns[side], TRACE_GPU_ERROR_MAX_NS);
+    }
+    work->sent_gpu = producer->has_gpu ? trace_gpu_record_of(producer, 0) : NULL;
+    work->arrived_gpu = consumer->has_gpu ? trace_gpu_record_of(consumer, 0) : NULL;
+    return ST_OK;
+}
+
 /* Checks both mappings and sets the record arrays up. */
 static enum status fold_open(struct fold_work *work, const struct trace *producer,
                              size_t producer_bytes, const struct trace *consumer,
@@ -341,7 +404,7 @@ static enum status fold_open(struct fold_work *work, const struct trace *produce
     work->arrived_count = atomic_load_explicit(&consumer->count, memory_order_acquire);
     /* Every frame has room once: what found none was a repeat. */
     work->fold->integrity.repeated = consumer->overflowed;
-    return ST_OK;
+    return fold_open_gpu(work, producer, consumer, err);
 }
 
 enum status fold_traces(const struct fold_config *config, const struct trace *producer,

@@ -28,10 +28,17 @@ struct fold_config {
     bool commit_moves_bytes; /* TRANSPORT_MOVES_BYTES: `handoff` and backlog do not exist */
     bool fills_in_place;     /* ready = filled: `reserve` (ready to reserved) does not exist */
     bool zero_copy;          /* accessed = acquired: `access` does not exist */
-    uint64_t deadline_ns;    /* with a schedule: a response above it is a miss; usually the period,
+    bool kernel_on_gpu;      /* `kernel`, `access` and `age` are taken from the GPU's stamps, and
+                              * `enqueue_to_done` exists */
+    bool
+        order_event; /* ready and filled are the GPU's: `handoff`, `transfer`, `fill` and backlog do
+                       * not exist */
+    uint64_t deadline_ns; /* with a schedule: a response above it is a miss; usually the period,
                               * of a Poisson schedule the mean one, of a search its bound */
-    int64_t tolerance_ns; /* the clock's error: intervals down to -tolerance_ns count as 0 and are
-                           * noted in `clamped`; anything below fails the launch */
+    /* The clock's error: intervals down to -tolerance_ns count as 0 and are noted in `clamped`;
+     * anything below fails the launch. Where the GPU's stamps are one end of it, what these may be
+     * off (gpu_error_ns of their trace) comes on top. */
+    int64_t tolerance_ns;
 };
 
 /* Integrity is counted over every frame, warm-up included: a torn frame is torn. */

@@ -11,14 +11,34 @@ const struct interval_definition interval_definitions[] = {
 #undef INTERVAL
 };
 
-static const char *const trace_stamp_names[2][TRACE_STAMPS] = {
-    [TRACE_SIDE_producer] = {"due", "woke", "ready", "reserved", "filled", "committed", "notified"},
-    [TRACE_SIDE_consumer] = {"waiting", "seen", "acquired", "accessed", "done", "released"},
+static const char *const trace_stamp_names[2][TRACE_STAMPS + TRACE_GPU_STAMPS] = {
+    [TRACE_SIDE_producer] = {"due", "woke", "ready", "reserved", "filled", "committed", "notified",
+                             [INTERVAL_GPU_STAMP(STAMP_GPU_FILLED)] = "gpu_filled"},
+    [TRACE_SIDE_consumer] = {"waiting", "seen", "acquired", "accessed", "done", "released",
+                             [INTERVAL_GPU_STAMP(STAMP_GPU_BEGIN)] = "gpu_begin",
+                             [INTERVAL_GPU_STAMP(STAMP_GPU_END)] = "gpu_end"},
 };
+
+struct interval_span interval_span(enum interval interval, bool kernel_on_gpu)
+{
+    const struct interval_definition *definition = &interval_definitions[interval];
+    struct interval_span span = {definition->from_side, definition->from_stamp, definition->to_side,
+                                 definition->to_stamp};
+    if (!kernel_on_gpu)
+        return span;
+    if (interval == INTERVAL_kernel) {
+        span.from_stamp = INTERVAL_GPU_STAMP(STAMP_GPU_BEGIN);
+        span.to_stamp = INTERVAL_GPU_STAMP(STAMP_GPU_END);
+    } else if (interval == INTERVAL_access || interval == INTERVAL_age) {
+        span.to_stamp = INTERVAL_GPU_STAMP(STAMP_GPU_BEGIN);
+    }
+    return span;
+}
 
 const char *trace_stamp_name(enum trace_side side, unsigned stamp)
 {
-    const char *name = stamp < TRACE_STAMPS ? trace_stamp_names[side][stamp] : NULL;
+    const char *name =
+        stamp < TRACE_STAMPS + TRACE_GPU_STAMPS ? trace_stamp_names[side][stamp] : NULL;
     return name ? name : "?";
 }
 

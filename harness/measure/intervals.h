@@ -6,6 +6,8 @@
 #ifndef HANDOFF_MEASURE_INTERVALS_H
 #define HANDOFF_MEASURE_INTERVALS_H
 
+#include <stdbool.h>
+
 #include "harness/measure/trace.h"
 
 /* INTERVAL_latency, INTERVAL_handoff, … in the order of intervals.def. */
@@ -25,7 +27,7 @@ enum trace_side {
 struct interval_definition {
     const char *name; /* "latency": the key in results */
     enum trace_side from_side;
-    unsigned from_stamp; /* index into trace_record.stamps_ns */
+    unsigned from_stamp; /* index into trace_record.stamps_ns, or INTERVAL_GPU_STAMP */
     enum trace_side to_side;
     unsigned to_stamp;
     const char *definition; /* one sentence, as printed to people */
@@ -34,7 +36,20 @@ struct interval_definition {
 /* INTERVAL_COUNT entries. */
 extern const struct interval_definition interval_definitions[];
 
-/* "ready", "done", …; "?" for a stamp that the side does not have. */
+/* A stamp of a trace_gpu_record, where one of a trace_record may stand as well. */
+#define INTERVAL_GPU_STAMP(stamp) (TRACE_STAMPS + (unsigned)(stamp))
+
+/* From where to where an interval goes: its definition's, or, where the kernel runs on the GPU, the
+ * GPU's own stamps. */
+struct interval_span {
+    enum trace_side from_side;
+    unsigned from_stamp;
+    enum trace_side to_side;
+    unsigned to_stamp;
+};
+struct interval_span interval_span(enum interval interval, bool kernel_on_gpu);
+
+/* "ready", "done", "gpu_begin", …; "?" for a stamp that the side does not have. */
 const char *trace_stamp_name(enum trace_side side, unsigned stamp);
 
 /* The key of an interval; it must be one. */

@@ -21,7 +21,8 @@ enum status trace_check(const struct trace *trace, size_t bytes, struct err *err
         return err_set(err, ST_CORRUPT, hint, "trace: begins with 0x%08x, not with its mark",
                        trace->magic);
     uint32_t capacity = trace->capacity;
-    if ((bytes - sizeof *trace) / sizeof(struct trace_record) < capacity)
+    const size_t each = sizeof(struct trace_record) + sizeof(struct trace_gpu_record);
+    if ((bytes - sizeof *trace) / each < capacity)
         return err_set(err, ST_CORRUPT, hint, "trace: %zu bytes have no room for %u records", bytes,
                        capacity);
     uint32_t count = atomic_load_explicit(&trace->count, memory_order_acquire);

@@ -41,6 +41,8 @@ enum gpu_stamp {
     STAMP_GPU_END,    /* consumer: its last block ended */
 };
 #define TRACE_GPU_STAMPS 3
+/* GPU stamps that may be off by more than this are no stamps. */
+#define TRACE_GPU_ERROR_MAX_NS 1000000u
 struct trace_gpu_record {
     uint64_t stamps_ns[TRACE_GPU_STAMPS]; /* by enum gpu_stamp; 0 = not taken */
     uint64_t spare;
@@ -84,6 +86,12 @@ static inline size_t trace_bytes(uint32_t capacity)
 static inline struct trace_gpu_record *trace_gpu_record(struct trace *trace, uint32_t index)
 {
     return (struct trace_gpu_record *)(void *)(trace->records + trace->capacity) + index;
+}
+static inline const struct trace_gpu_record *trace_gpu_record_of(const struct trace *trace,
+                                                                 uint32_t index)
+{
+    return (const struct trace_gpu_record *)(const void *)(trace->records + trace->capacity) +
+           index;
 }
 
 /* Writes the header of a fresh (zeroed) mapping of trace_bytes(capacity) bytes. */

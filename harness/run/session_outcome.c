@@ -153,8 +153,10 @@ static enum status session_fold_traces(const struct session *session, bool parti
         .latest = cell->policy == POLICY_LATEST,
         .rate = cell_has_schedule(cell),
         .commit_moves_bytes = (cell->transport->flags & TRANSPORT_MOVES_BYTES) != 0,
-        .fills_in_place = cell->fill == FILL_IN_PLACE,
-        .zero_copy = cell->access->enqueue == NULL,
+        .fills_in_place = cell->fill == FILL_IN_PLACE || cell->fill == FILL_GPU,
+        .zero_copy = cell->access->enqueue == NULL && !cell->register_per_frame,
+        .kernel_on_gpu = cell_kernel_on_gpu(cell),
+        .order_event = cell->order == ORDER_EVENT,
         .deadline_ns = outcome->deadline_ns,
         .tolerance_ns = request->tolerance_ns,
     };

@@ -328,6 +328,7 @@ static struct launch_outcome run_launch(uint32_t slots, struct fold *fold)
         .rate_hz = 1000,
         .slots = slots,
         .policy = POLICY_BLOCK,
+        .depth = 1,
         .launches = 1,
     };
     struct guard no_guard = {.running = false};

@@ -58,6 +58,27 @@ static void test_lies_in_the_header_are_refused(void **state)
     guarded_free(&memory);
 }
 
+/* The GPU's part lies behind all records, inside the mapping and on no record. */
+static void test_gpu_records_have_their_own_room(void **state)
+{
+    for (int round = 0; round < 20; round++) {
+        uint32_t capacity = 1 + (uint32_t)random_below(100);
+        struct guarded memory = guarded_make(trace_bytes(capacity));
+        struct trace *trace = (struct trace *)memory.bytes;
+        trace_init(trace, capacity);
+        random_bytes((uint8_t *)trace->records, capacity * sizeof trace->records[0]);
+        for (uint32_t i = 0; i < capacity; i++)
+            for (int j = 0; j < TRACE_GPU_STAMPS; j++)
+                trace_gpu_record(trace, i)->stamps_ns[j] = random_u64();
+        assert_ptr_equal(trace_gpu_record(trace, 0), &trace->records[capacity]);
+        assert_ptr_equal(trace_gpu_record_of(trace, 0), trace_gpu_record(trace, 0));
+        assert_ptr_equal(trace_gpu_record(trace, capacity), memory.bytes + trace_bytes(capacity));
+        struct err err = {0};
+        assert_int_equal(trace_check(trace, trace_bytes(capacity), &err), ST_OK);
+        guarded_free(&memory);
+    }
+}
+
 static void test_intervals_have_names_and_stamps(void **state)
 {
     for (unsigned i = 0; i < INTERVAL_COUNT; i++) {
@@ -77,6 +98,12 @@ static void test_intervals_have_names_and_stamps(void **state)
     assert_string_equal(trace_stamp_name(TRACE_SIDE_producer, STAMP_NOTIFIED), "notified");
     assert_string_equal(trace_stamp_name(TRACE_SIDE_consumer, STAMP_RELEASED), "released");
     assert_string_equal(trace_stamp_name(TRACE_SIDE_consumer, TRACE_STAMPS - 1), "?");
+    assert_string_equal(trace_stamp_name(TRACE_SIDE_consumer, INTERVAL_GPU_STAMP(STAMP_GPU_BEGIN)),
+                        "gpu_begin");
+    assert_string_equal(trace_stamp_name(TRACE_SIDE_producer, INTERVAL_GPU_STAMP(STAMP_GPU_BEGIN)),
+                        "?");
+    assert_string_equal(trace_stamp_name(TRACE_SIDE_producer, INTERVAL_GPU_STAMP(STAMP_GPU_FILLED)),
+                        "gpu_filled");
     assert_string_equal(trace_stamp_name(TRACE_SIDE_producer, 1000), "?");
 }
 
@@ -86,6 +113,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_a_fresh_trace_is_accepted),
         cmocka_unit_test(test_lies_in_the_header_are_refused),
+        cmocka_unit_test(test_gpu_records_have_their_own_room),
         cmocka_unit_test(test_intervals_have_names_and_stamps),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
