@@ -25,6 +25,14 @@ enum status transport_config_check(const struct transport *transport,
     if (config->slots < transport->slots_min || config->slots > transport->slots_max)
         return err_set(err, ST_INVALID, NULL, "transport %s has %u to %u slots, not %u",
                        transport->name, transport->slots_min, transport->slots_max, config->slots);
+    if (config->pages != SHM_PAGES_NORMAL && !(transport->flags & TRANSPORT_HOST_MEMORY))
+        return err_set(err, ST_NOT_APPLICABLE, "leave axis pages at \"normal\"",
+                       "transport %s has no frames in host memory whose pages could be chosen",
+                       transport->name);
+    if (config->order != ORDER_HOST && !(transport->flags & TRANSPORT_DEVICE_MEMORY))
+        return err_set(err, ST_NOT_APPLICABLE, "leave axis order at \"host\"",
+                       "transport %s has no frames in device memory for a stream to wait for",
+                       transport->name);
     if (config->policy == POLICY_LATEST && config->slots < config->max_held + 2)
         return err_set(err, ST_INVALID, "give the cell more slots",
                        "policy latest needs two slots more than the %u held at once, not %u",

@@ -22,7 +22,6 @@ void ring_producer_init(struct ring_producer *ring, struct ring_control *control
         .released = config->first_sequence,
         .slots = config->slots,
         .limit = transport_config_limit(config),
-        .slot = (uint32_t)(config->first_sequence % config->slots),
     };
 }
 
@@ -36,7 +35,6 @@ void ring_consumer_init(struct ring_consumer *ring, struct ring_control *control
         .released = config->first_sequence,
         .slots = config->slots,
         .max_held = config->max_held,
-        .slot = (uint32_t)(config->first_sequence % config->slots),
     };
 }
 

@@ -45,7 +45,8 @@ struct ring_producer {
     uint64_t released;  /* frames the consumer had given back when tail was last read */
     uint32_t slots;
     uint32_t limit; /* frames that may be committed and not released; 0 after hang_up */
-    uint32_t slot;  /* committed modulo slots, kept by counting: no division per frame */
+    uint32_t slot;  /* frames committed through this edge modulo slots, whatever first_sequence is;
+                     * kept by counting: no division per frame */
     bool reserved;
     bool hung_up;
 };
@@ -58,7 +59,7 @@ struct ring_consumer {
     uint64_t released;
     uint32_t slots;
     uint32_t max_held;
-    uint32_t slot; /* acquired modulo slots */
+    uint32_t slot; /* frames acquired from this edge modulo slots */
     bool hung_up;
 };
 

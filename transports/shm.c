@@ -109,7 +109,8 @@ static enum status shm_transport_create(const struct transport_config *config,
     struct endpoint *made = shm_endpoint_new(config, true);
     if (!made)
         return err_set(err, ST_NO_MEMORY, NULL, "transport shm: no memory for an endpoint");
-    status = shm_create("handoff-shm", shm_segment_bytes(config), &made->map, err);
+    status =
+        shm_create_pages("handoff-shm", shm_segment_bytes(config), config->pages, &made->map, err);
     if (status != ST_OK)
         goto undo_endpoint;
     int fd = fcntl(made->map.fd, F_DUPFD_CLOEXEC, 0);
@@ -183,7 +184,7 @@ static enum status shm_transport_attach(const struct transport_config *config,
     }
     int fd = address->fds[0];
     address->fds[0] = -1;
-    status = shm_attach(fd, shm_segment_bytes(config), &made->map, err);
+    status = shm_attach_pages(fd, shm_segment_bytes(config), config->pages, &made->map, err);
     if (status == ST_OK)
         status = shm_layout_check(&made->map, config, err);
     if (status != ST_OK)
@@ -269,6 +270,16 @@ static void shm_wait_source(struct endpoint *endpoint, enum direction direction,
     };
 }
 
+static void shm_memory(struct endpoint *endpoint, struct transport_memory *memory)
+{
+    *memory = (struct transport_memory){endpoint->map.bytes, endpoint->map.size_bytes};
+}
+
+static void shm_slot(struct endpoint *endpoint, uint32_t slot, struct frame *frame)
+{
+    shm_frame_lend(endpoint, slot, 0, frame);
+}
+
 static void shm_counters(const struct endpoint *endpoint, struct transport_counters *counters)
 {
     bool skips = endpoint->producing && endpoint->policy == POLICY_LATEST;
@@ -304,7 +315,7 @@ static void shm_destroy(struct endpoint *endpoint)
 const struct transport transport_shm = {
     .name = "shm",
     .summary = "ring of slots in shared memory, zero-copy",
-    .flags = 0,
+    .flags = TRANSPORT_HOST_MEMORY,
     .sources = SOURCE_WORD,
     .policies = POLICY_BLOCK | POLICY_LATEST,
     .slots_min = 1,
@@ -317,6 +328,8 @@ const struct transport transport_shm = {
     .acquire = shm_acquire,
     .release = shm_release,
     .wait_source = shm_wait_source,
+    .memory = shm_memory,
+    .slot = shm_slot,
     .counters = shm_counters,
     .hang_up = shm_hang_up,
     .destroy = shm_destroy,

@@ -109,6 +109,20 @@ static void skeleton_wait_source(struct endpoint *endpoint, enum direction direc
     *source = (struct wait_source){.kind = SOURCE_FD, .fd = endpoint->fd};
 }
 
+/* Only where frames lie in host memory that a GPU may be given (TRANSPORT_HOST_MEMORY): everything
+ * this side lends, in whole pages. Leave the verb out otherwise. */
+static void skeleton_memory(struct endpoint *endpoint, struct transport_memory *memory)
+{
+    *memory = (struct transport_memory){0};
+}
+
+/* Only where frame number n (from 0) always lies in slot n % slots, so that work can be enqueued
+ * before the frame is there. Leave the verb out otherwise. */
+static void skeleton_slot(struct endpoint *endpoint, uint32_t slot, struct frame *frame)
+{
+    *frame = (struct frame){.slot = slot};
+}
+
 static void skeleton_counters(const struct endpoint *endpoint, struct transport_counters *counters)
 {
     *counters = (struct transport_counters){0};
@@ -143,6 +157,8 @@ const struct transport transport_skeleton = {
     .acquire = skeleton_acquire,
     .release = skeleton_release,
     .wait_source = skeleton_wait_source,
+    .memory = skeleton_memory,
+    .slot = skeleton_slot,
     .counters = skeleton_counters,
     .hang_up = skeleton_hang_up,
     .destroy = skeleton_destroy,

@@ -166,15 +166,16 @@ struct transport {
     void (*wait_source)(struct endpoint *endpoint, enum direction direction,
                         struct wait_source *source);
 
-    /* The host memory to register for the GPU, once. NULL where TRANSPORT_HOST_MEMORY is not set and
-     * the doorbells are not words either; a device-memory transport's is its control memory. Never
+    /* The host memory to register for the GPU, once: whole pages, which hold every header and
+     * payload that this side lends, and its doorbells where they are words. A device-memory
+     * transport's is its control memory. NULL for a transport whose frames the GPU never sees. Never
      * fails. */
     void (*memory)(struct endpoint *endpoint, struct transport_memory *memory);
 
     /* Either side, policy block: the frame as it will lie in slot `slot`, whatever is in it now, for
      * work that is enqueued before the frame is there (waits gpu_stream and gpu_kernel). Frame
-     * number n of the edge, counted from 0, lies in slot n % slots. sequence and progress_bytes are
-     * 0. NULL where slots have no fixed place. Never fails. */
+     * number n of the edge, counted from 0 whatever first_sequence is, lies in slot n % slots.
+     * sequence and progress_bytes are 0. NULL where slots have no fixed place. Never fails. */
     void (*slot)(struct endpoint *endpoint, uint32_t slot, struct frame *frame);
 
     /* What this side has counted so far. */

@@ -18,10 +18,10 @@
 #include <poll.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "harness/base/shm.h"
 #include "transports/config.h"
 
 #define UNIX_MAGIC 0x78696e7566666e68u /* "hnffunix" */
@@ -45,8 +45,8 @@ struct endpoint {
     bool hung_up;
     bool peer_gone;
     size_t payload_bytes;
-    size_t wire_bytes; /* of one frame */
-    uint8_t *slots;    /* mapped: one staging slot, or max_held receive slots */
+    size_t wire_bytes;      /* of one frame */
+    struct shm_map buffers; /* private: one staging slot, or a receive slot for each frame held */
     size_t slot_bytes;
     uint32_t slot_count;
     size_t moved_bytes;    /* wire bytes of the current frame sent or received so far */
@@ -108,17 +108,12 @@ static enum status unix_endpoint_new(const struct transport_config *config, bool
     made->max_held = config->max_held;
     made->slot_bytes = transport_slot_bytes(config->payload_bytes);
     made->slot_count = producing ? 1 : config->max_held;
-    /* Populated at once, so that no page fault happens while the clock runs. */
-    void *slots = mmap(NULL, made->slot_count * made->slot_bytes, PROT_READ | PROT_WRITE,
-                       MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
-    if (slots == MAP_FAILED) {
-        enum status status = err_set_errno(err, errno, "choose a smaller frame, or hold fewer",
-                                           "transport unix: no memory for %u slots of %zu bytes",
-                                           made->slot_count, made->slot_bytes);
+    enum status status = shm_create_private("handoff-unix", made->slot_count * made->slot_bytes,
+                                            config->pages, &made->buffers, err);
+    if (status != ST_OK) {
         free(made);
         return status;
     }
-    made->slots = slots;
     *endpoint = made;
     return ST_OK;
 }
@@ -260,9 +255,10 @@ static enum status unix_reserve(struct endpoint *endpoint, struct frame *frame, 
         endpoint->reserved = true;
         endpoint->moved_bytes = 0;
     }
+    uint8_t *slot = endpoint->buffers.bytes;
     *frame = (struct frame){
-        .header = endpoint->slots,
-        .payload = endpoint->payload_bytes ? endpoint->slots + FRAME_PAYLOAD_OFFSET : NULL,
+        .header = slot,
+        .payload = endpoint->payload_bytes ? slot + FRAME_PAYLOAD_OFFSET : NULL,
         .payload_bytes = endpoint->payload_bytes,
         .sequence = endpoint->begun,
         .progress_bytes = endpoint->moved_bytes,
@@ -348,7 +344,7 @@ static enum status unix_acquire(struct endpoint *endpoint, struct frame *frame, 
         return unix_peer_gone(endpoint, err);
     if (endpoint->owed_frames > 0)
         unix_credits_send(endpoint);
-    uint8_t *header = endpoint->slots + endpoint->slot * endpoint->slot_bytes;
+    uint8_t *header = (uint8_t *)endpoint->buffers.bytes + endpoint->slot * endpoint->slot_bytes;
     uint8_t *payload = endpoint->payload_bytes ? header + FRAME_PAYLOAD_OFFSET : NULL;
     struct iovec parts[2];
     struct msghdr message =
@@ -402,6 +398,13 @@ static void unix_wait_source(struct endpoint *endpoint, enum direction direction
     };
 }
 
+/* All buffers of this side; the doorbell is a descriptor. Frames have no slots that both sides know,
+ * so there is no `slot`. */
+static void unix_memory(struct endpoint *endpoint, struct transport_memory *memory)
+{
+    *memory = (struct transport_memory){endpoint->buffers.bytes, endpoint->buffers.size_bytes};
+}
+
 static void unix_counters(const struct endpoint *endpoint, struct transport_counters *counters)
 {
     *counters = (struct transport_counters){.copied_bytes = endpoint->copied_bytes};
@@ -425,14 +428,14 @@ static void unix_destroy(struct endpoint *endpoint)
     unix_hang_up(endpoint);
     if (endpoint->fd >= 0)
         close(endpoint->fd);
-    munmap(endpoint->slots, endpoint->slot_count * endpoint->slot_bytes);
+    shm_unmap(&endpoint->buffers);
     free(endpoint);
 }
 
 const struct transport transport_unix = {
     .name = "unix",
     .summary = "UNIX stream socket, sent from the source buffer",
-    .flags = TRANSPORT_SENDS_SOURCE | TRANSPORT_MOVES_BYTES,
+    .flags = TRANSPORT_SENDS_SOURCE | TRANSPORT_MOVES_BYTES | TRANSPORT_HOST_MEMORY,
     .sources = SOURCE_FD,
     .policies = POLICY_BLOCK,
     .slots_min = 1,
@@ -445,6 +448,7 @@ const struct transport transport_unix = {
     .acquire = unix_acquire,
     .release = unix_release,
     .wait_source = unix_wait_source,
+    .memory = unix_memory,
     .counters = unix_counters,
     .hang_up = unix_hang_up,
     .destroy = unix_destroy,

@@ -1,14 +1,19 @@
-/* shm.c: sealed memfds, shared by descriptor. See shm.h for the contract. */
+/* shm.c: sealed memfds, shared by descriptor. See shm.h for the contract; pages.c maps them. */
 #include "harness/base/shm.h"
 
 #include <errno.h>
 #include <fcntl.h>
-#include <stdatomic.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
+
+#include "harness/base/pages.h"
+
+#ifndef MFD_HUGETLB
+#define MFD_HUGETLB 0x0004u
+#endif
 
 static const char shm_space_hint[] =
     "free memory, use smaller frames or fewer slots, or raise the container's memory limit";
@@ -28,36 +33,33 @@ static size_t shm_available_bytes(void)
     return (size_t)kilobytes * 1024;
 }
 
-/* Makes every page present and writable in this process's own page table, so that no fault happens
- * while the clock runs. Adding zero atomically changes nothing, even while the peer writes. */
-static void shm_touch(void *bytes, size_t size_bytes)
+/* Asking for too much wakes the out-of-memory killer: a memfd has no size limit of its own. */
+static enum status shm_room_check(const char *label, size_t size_bytes, enum shm_pages pages,
+                                  bool shared, struct err *err)
 {
-    size_t page_bytes = (size_t)sysconf(_SC_PAGESIZE);
-    for (size_t at = 0; at < size_bytes; at += page_bytes)
-        atomic_fetch_add_explicit((_Atomic uint8_t *)bytes + at, 0, memory_order_relaxed);
-}
-
-static enum status shm_map_fd(int fd, size_t size_bytes, struct shm_map *map, struct err *err)
-{
-    void *bytes = mmap(NULL, size_bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_POPULATE, fd, 0);
-    if (bytes == MAP_FAILED)
-        return err_set_errno(err, errno, shm_space_hint, "cannot map %zu bytes of shared memory",
-                             size_bytes);
-    shm_touch(bytes, size_bytes);
-    *map = (struct shm_map){.bytes = bytes, .size_bytes = size_bytes, .fd = fd};
-    return ST_OK;
-}
-
-enum status shm_create(const char *label, size_t size_bytes, struct shm_map *map, struct err *err)
-{
-    enum status status;
-    /* A memfd has no size limit of its own: asking for too much wakes the out-of-memory killer. */
-    size_t available_bytes = shm_available_bytes();
+    size_t available_bytes = pages == SHM_PAGES_HUGETLB ? 0 : shm_available_bytes();
     if (available_bytes > 0 && size_bytes > available_bytes)
         return err_set(err, ST_NO_MEMORY, shm_space_hint,
                        "segment %s needs %zu bytes, but only %zu are available", label, size_bytes,
                        available_bytes);
-    int fd = memfd_create(label, MFD_CLOEXEC | MFD_ALLOW_SEALING);
+    enum status status = pages_allowed(pages, shared, size_bytes, err);
+    if (status != ST_OK)
+        err_context(err, "segment %s", label);
+    return status;
+}
+
+enum status shm_create_pages(const char *label, size_t size_bytes, enum shm_pages pages,
+                             struct shm_map *map, struct err *err)
+{
+    if (size_bytes > SIZE_MAX / 2)
+        return err_set(err, ST_NO_MEMORY, shm_space_hint, "segment %s of %zu bytes", label,
+                       size_bytes);
+    size_bytes = pages_round_up(pages, size_bytes);
+    enum status status = shm_room_check(label, size_bytes, pages, true, err);
+    if (status != ST_OK)
+        return status;
+    unsigned huge = pages == SHM_PAGES_HUGETLB ? MFD_HUGETLB : 0;
+    int fd = memfd_create(label, MFD_CLOEXEC | MFD_ALLOW_SEALING | huge);
     if (fd < 0)
         return err_set_errno(err, errno, NULL, "cannot create a memory segment (%s)", label);
     if (ftruncate(fd, (off_t)size_bytes) != 0) {
@@ -65,8 +67,9 @@ enum status shm_create(const char *label, size_t size_bytes, struct shm_map *map
                                label, size_bytes);
         goto undo_fd;
     }
-    /* ftruncate beyond free space succeeds and the touch is a SIGBUS; this fails up front. */
-    int failure = posix_fallocate(fd, 0, (off_t)size_bytes);
+    /* ftruncate beyond free space succeeds and the touch is a SIGBUS; this fails up front. But it
+     * takes normal pages where huge ones come by the mapping's advice. */
+    int failure = pages == SHM_PAGES_THP ? 0 : posix_fallocate(fd, 0, (off_t)size_bytes);
     if (failure != 0) {
         status = err_set_errno(err, failure, shm_space_hint,
                                "no room for the %zu bytes of segment %s", size_bytes, label);
@@ -76,16 +79,41 @@ enum status shm_create(const char *label, size_t size_bytes, struct shm_map *map
         status = err_set_errno(err, errno, NULL, "cannot seal segment %s", label);
         goto undo_fd;
     }
-    status = shm_map_fd(fd, size_bytes, map, err);
+    void *bytes;
+    status = pages_map(pages, fd, size_bytes, &bytes, err);
     if (status != ST_OK)
         goto undo_fd;
+    *map = (struct shm_map){.bytes = bytes, .size_bytes = size_bytes, .fd = fd};
     return ST_OK;
 undo_fd:
     close(fd);
     return status;
 }
 
-enum status shm_attach(int fd, size_t min_bytes, struct shm_map *map, struct err *err)
+enum status shm_create(const char *label, size_t size_bytes, struct shm_map *map, struct err *err)
+{
+    return shm_create_pages(label, size_bytes, SHM_PAGES_NORMAL, map, err);
+}
+
+enum status shm_create_private(const char *label, size_t size_bytes, enum shm_pages pages,
+                               struct shm_map *map, struct err *err)
+{
+    if (size_bytes > SIZE_MAX / 2)
+        return err_set(err, ST_NO_MEMORY, shm_space_hint, "memory %s of %zu bytes", label,
+                       size_bytes);
+    size_bytes = pages_round_up(pages, size_bytes);
+    enum status status = shm_room_check(label, size_bytes, pages, false, err);
+    if (status != ST_OK)
+        return status;
+    void *bytes;
+    status = pages_map(pages, -1, size_bytes, &bytes, err);
+    if (status == ST_OK)
+        *map = (struct shm_map){.bytes = bytes, .size_bytes = size_bytes, .fd = -1};
+    return status;
+}
+
+enum status shm_attach_pages(int fd, size_t min_bytes, enum shm_pages pages, struct shm_map *map,
+                             struct err *err)
 {
     enum status status;
     struct stat stat;
@@ -106,13 +134,52 @@ enum status shm_attach(int fd, size_t min_bytes, struct shm_map *map, struct err
                          (intmax_t)stat.st_size, min_bytes);
         goto undo_fd;
     }
-    status = shm_map_fd(fd, (size_t)stat.st_size, map, err);
+    size_t size_bytes = (size_t)stat.st_size;
+    bool huge = pages == SHM_PAGES_HUGETLB;
+    if (pages_are_hugetlb(fd) != huge || pages_round_up(pages, size_bytes) != size_bytes) {
+        status = err_set(err, ST_CORRUPT, "give both sides the same configuration",
+                         "a shared segment of %zu bytes is not made of the pages it should be",
+                         size_bytes);
+        goto undo_fd;
+    }
+    void *bytes;
+    status = pages_map(pages, fd, size_bytes, &bytes, err);
     if (status != ST_OK)
         goto undo_fd;
+    *map = (struct shm_map){.bytes = bytes, .size_bytes = size_bytes, .fd = fd};
     return ST_OK;
 undo_fd:
     close(fd);
     return status;
+}
+
+enum status shm_attach(int fd, size_t min_bytes, struct shm_map *map, struct err *err)
+{
+    return shm_attach_pages(fd, min_bytes, SHM_PAGES_NORMAL, map, err);
+}
+
+/* One page of the kind, made and given back. */
+static enum status shm_pages_try(enum shm_pages pages, bool shared, struct err *err)
+{
+    struct shm_map map = SHM_MAP_NONE;
+    enum status status = shared ? shm_create_pages("handoff-probe", 1, pages, &map, err)
+                                : shm_create_private("handoff-probe", 1, pages, &map, err);
+    shm_unmap(&map);
+    if (status == ST_OK)
+        return ST_OK;
+    if (err)
+        err->status = ST_UNAVAILABLE;
+    return ST_UNAVAILABLE;
+}
+
+enum status shm_pages_probe(enum shm_pages pages, struct err *err)
+{
+    return shm_pages_try(pages, true, err);
+}
+
+enum status shm_pages_probe_private(enum shm_pages pages, struct err *err)
+{
+    return shm_pages_try(pages, false, err);
 }
 
 void shm_unmap(struct shm_map *map)

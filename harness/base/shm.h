@@ -1,4 +1,6 @@
-/* shm.h: memory shared between processes, by descriptor; no name in /dev/shm outlives anything.
+/* shm.h: memory shared between processes, by descriptor; no name in /dev/shm outlives anything. And
+ * what pages it is made of (axis `pages`), for transports and the scenario rules that ask whether it
+ * can be.
  */
 #ifndef HANDOFF_BASE_SHM_H
 #define HANDOFF_BASE_SHM_H
@@ -20,15 +22,34 @@ struct shm_map {
     int fd; /* owned; -1 when none */
 };
 
-/* A memfd of size_bytes, backed by real memory at once (fails up front with ENOSPC or ENOMEM
- * instead of a SIGBUS later), sealed against shrinking and growing, mapped shared and touched page
- * by page. `label` appears in /proc. The caller unmaps. */
+/* Can segments be made of these pages here, now? Tried with one page: shared ones (a memfd), or, with
+ * `private`, memory of one process alone, for which the kernel has a switch of its own. ST_OK, or
+ * ST_UNAVAILABLE with the reason and the remedy. Leaves nothing behind. */
+enum status shm_pages_probe(enum shm_pages pages, struct err *err);
+enum status shm_pages_probe_private(enum shm_pages pages, struct err *err);
+
+/* A memfd of at least size_bytes (map->size_bytes says how many: whole pages), backed by real memory
+ * at once (fails up front with ENOSPC or ENOMEM instead of a SIGBUS later), sealed against shrinking
+ * and growing, mapped shared and touched page by page. `label` appears in /proc. The caller unmaps. */
 enum status shm_create(const char *label, size_t size_bytes, struct shm_map *map, struct err *err);
+
+/* The same of the pages wanted. What did not become huge is ST_UNAVAILABLE, never normal pages. */
+enum status shm_create_pages(const char *label, size_t size_bytes, enum shm_pages pages,
+                             struct shm_map *map, struct err *err);
+
+/* Memory of this process alone, zeroed and touched; map->fd is -1. */
+enum status shm_create_private(const char *label, size_t size_bytes, enum shm_pages pages,
+                               struct shm_map *map, struct err *err);
 
 /* Maps a descriptor from another process. Takes over fd, also on failure. The segment must be at
  * least min_bytes long (all of it is mapped) and sealed against shrinking: ST_CORRUPT otherwise.
  * Touches every page for reading and, without changing it, for writing. */
 enum status shm_attach(int fd, size_t min_bytes, struct shm_map *map, struct err *err);
+
+/* The same for a segment of shm_create_pages: this process's own mapping is huge too, or it is
+ * ST_UNAVAILABLE. ST_CORRUPT for a descriptor whose segment is of other pages. */
+enum status shm_attach_pages(int fd, size_t min_bytes, enum shm_pages pages, struct shm_map *map,
+                             struct err *err);
 
 /* Unmaps and closes; safe on {0}-with-fd -1 and on one already unmapped. */
 void shm_unmap(struct shm_map *map);

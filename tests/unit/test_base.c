@@ -214,6 +214,88 @@ static void shm_without_room_fails_up_front(void **state)
     assert_int_equal(base_open_fds(), fds);
 }
 
+/* Bytes of the mapping at `bytes` that smaps calls huge, by a reading of its own. */
+static size_t base_huge_bytes(const void *bytes)
+{
+    char line[256], wanted[32];
+    size_t huge = 0;
+    bool inside = false;
+    FILE *file = fopen("/proc/self/smaps", "r");
+    snprintf(wanted, sizeof wanted, "%llx-", (unsigned long long)(uintptr_t)bytes);
+    while (file && fgets(line, sizeof line, file)) {
+        unsigned long long begin, end, kilobytes;
+        char key[64];
+        if (sscanf(line, "%llx-%llx ", &begin, &end) == 2)
+            inside = strncmp(line, wanted, strlen(wanted)) == 0;
+        else if (inside && sscanf(line, "%63[^:]: %llu kB", key, &kilobytes) == 2 &&
+                 (strcmp(key, "ShmemPmdMapped") == 0 || strcmp(key, "AnonHugePages") == 0 ||
+                  strcmp(key, "Shared_Hugetlb") == 0 || strcmp(key, "Private_Hugetlb") == 0))
+            huge += (size_t)kilobytes * 1024;
+    }
+    fclose(file);
+    return huge;
+}
+
+/* Huge pages or a refusal that says what to do: never normal ones, on either side. */
+static void shm_pages_are_what_was_asked_for(void **state)
+{
+    static const enum shm_pages kinds[] = {SHM_PAGES_NORMAL, SHM_PAGES_THP, SHM_PAGES_HUGETLB};
+    unsigned fds = base_open_fds();
+    for (size_t i = 0; i < sizeof kinds / sizeof kinds[0]; i++) {
+        struct err err = {0};
+        struct shm_map here = SHM_MAP_NONE, there = SHM_MAP_NONE;
+        bool huge = kinds[i] != SHM_PAGES_NORMAL;
+        enum status probed = shm_pages_probe(kinds[i], &err);
+        if (probed != ST_OK) {
+            assert_true(huge);
+            assert_int_equal(probed, ST_UNAVAILABLE);
+            assert_true(err.what[0] && err.hint[0]);
+            assert_int_equal(shm_create_pages("test", 3 << 20, kinds[i], &here, &err),
+                             ST_UNAVAILABLE);
+            print_message("not here: %s (%s)\n", err.what, err.hint);
+        } else if (shm_create_pages("test", 3 << 20, kinds[i], &here, &err) == ST_OK) {
+            assert_int_equal(base_huge_bytes(here.bytes), huge ? here.size_bytes : 0);
+            assert_true(here.size_bytes >= 3 << 20);
+            assert_int_not_equal(ftruncate(here.fd, 4096), 0);
+            assert_int_equal(shm_attach_pages(dup(here.fd), 3 << 20, kinds[i], &there, &err),
+                             ST_OK);
+            assert_int_equal(base_huge_bytes(there.bytes), huge ? there.size_bytes : 0);
+            ((uint8_t *)here.bytes)[(3 << 20) - 1] = 0x5a;
+            assert_int_equal(((uint8_t *)there.bytes)[(3 << 20) - 1], 0x5a);
+            shm_unmap(&there);
+            shm_unmap(&here);
+        } else { /* one page was there, two were not */
+            assert_true(huge && err.hint[0]);
+        }
+        if (shm_pages_probe_private(kinds[i], &err) == ST_OK &&
+            shm_create_private("test", 3 << 20, kinds[i], &here, &err) == ST_OK) {
+            /* The kernel may join a mapping that is huge with its neighbour. */
+            assert_true(huge ? base_huge_bytes(here.bytes) >= here.size_bytes
+                             : base_huge_bytes(here.bytes) == 0);
+            shm_unmap(&here);
+        }
+    }
+    assert_int_equal(base_open_fds(), fds);
+}
+
+/* Pages of another kind than the one that both sides agreed on. */
+static void shm_attach_refuses_other_pages(void **state)
+{
+    struct err err = {0};
+    struct shm_map normal, map = SHM_MAP_NONE;
+    unsigned fds = base_open_fds();
+    assert_int_equal(shm_create("test", 4 << 20, &normal, &err), ST_OK);
+    assert_int_equal(shm_attach_pages(dup(normal.fd), 4096, SHM_PAGES_HUGETLB, &map, &err),
+                     ST_CORRUPT);
+    /* Normal pages that lie in memory already do not become huge by being asked; where the system
+     * makes all shared memory huge, they are. */
+    enum status status = shm_attach_pages(dup(normal.fd), 4096, SHM_PAGES_THP, &map, &err);
+    assert_true(status == ST_UNAVAILABLE || base_huge_bytes(map.bytes) == map.size_bytes);
+    shm_unmap(&map);
+    shm_unmap(&normal);
+    assert_int_equal(base_open_fds(), fds);
+}
+
 /* ---- channel ---- */
 
 static void channel_carries_messages_and_descriptors(void **state)
@@ -298,6 +380,8 @@ int main(void)
         cmocka_unit_test(shm_is_shared_and_sealed),
         cmocka_unit_test(shm_attach_trusts_nothing),
         cmocka_unit_test(shm_without_room_fails_up_front),
+        cmocka_unit_test(shm_pages_are_what_was_asked_for),
+        cmocka_unit_test(shm_attach_refuses_other_pages),
         cmocka_unit_test(channel_carries_messages_and_descriptors),
         cmocka_unit_test(channel_keeps_its_deadline_and_sees_the_end),
         cmocka_unit_test(channel_refuses_garbage_without_leaking),
