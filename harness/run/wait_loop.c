@@ -43,6 +43,8 @@ static enum status wait_choice_open(const struct wait_choice *choice, struct wai
                                     struct err *err)
 {
     const struct wait_config config = {.parameter_us = choice->parameter_us, .fd = choice->fd};
+    if (choice->strategy->on_gpu)
+        return ST_OK;
     return choice->strategy->open(&config, state, err);
 }
 
@@ -64,7 +66,7 @@ enum status wait_loop_open(struct wait_loop *loop, const struct transport *trans
     }
     loop->notifier = pair->directions[announces].strategy;
     loop->notify_source = wait_loop_source(transport, endpoint, announces);
-    loop->notifies = loop->notify_source.kind == SOURCE_WORD;
+    loop->notifies = loop->notify_source.kind == SOURCE_WORD && !loop->notifier->on_gpu;
     return ST_OK;
 }
 

@@ -47,14 +47,15 @@ struct wait_loop {
     struct wait_state state;
     uint64_t deadline_ns; /* on the cell's clock; waits end with ST_TIMEOUT after it */
     /* What this role's progress is announced on, by the strategy that the other role waits with;
-     * only words need announcing. */
+     * only words need announcing, and not to a GPU, which looks at the word itself. */
     bool notifies;
     const struct wait_strategy *notifier;
     struct wait_state notify_state;
     struct wait_source notify_source;
 };
 
-/* Opens the strategies for one role: `waits` is the direction it idles on, DIRECTION_WRITE for a
+/* Opens the strategies for one role (those of the GPU have nothing to open: a role that waits with
+ * one must not call wait_loop_acquire): `waits` is the direction it idles on, DIRECTION_WRITE for a
  * producer, DIRECTION_READ for a consumer; it notifies on the other. The pair must outlive the
  * loop. */
 enum status wait_loop_open(struct wait_loop *loop, const struct transport *transport,

@@ -45,7 +45,8 @@ struct wait_strategy {
     unsigned sources; /* the enum source_kind values it can wait on */
     bool sleeps;      /* it gives the CPU away while it waits */
     /* The GPU waits, not a CPU: the consumer's GPU loop (run/consumer_gpu*.c) does it, for
-     * DIRECTION_READ only; probe is asked, create, open, idle and notify are NULL. */
+     * DIRECTION_READ only; probe is asked, close does nothing, create, open, idle and notify are
+     * NULL. */
     bool on_gpu;
 
     /* ST_OK, or ST_UNAVAILABLE with the reason and what would help. */

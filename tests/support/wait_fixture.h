@@ -27,6 +27,8 @@ static inline bool wait_usable(const struct wait_strategy *wait, unsigned kind)
     struct err err = {0};
     if (!(wait->sources & kind))
         return false;
+    if (wait->on_gpu)
+        return false; /* nothing to idle with: tests/integration/check_gpu.py runs them */
     if (wait->probe(&err) == ST_OK)
         return true;
     for (size_t i = 0; i < sizeof told / sizeof told[0] && told[i] != wait; i++)

@@ -16,21 +16,23 @@
 
 extern const struct transport transport_shm;
 
-/* Both ends of an edge with one strategy for both directions. */
+/* Both ends of an edge. */
 struct ends {
     struct wait_pair pair;
     struct endpoint *endpoints[2]; /* producer, consumer */
     struct wait_loop loops[2];
 };
 
-static void ends_open(struct ends *ends, const struct wait_strategy *wait)
+static void ends_open_pair(struct ends *ends, const struct wait_strategy *producer,
+                           const struct wait_strategy *consumer)
 {
     const struct transport_config config = {
         .payload_bytes = PAYLOAD_BYTES, .slots = SLOTS, .max_held = 1, .policy = POLICY_BLOCK};
-    const uint32_t us = wait->parameter == WAIT_PARAMETER_US ? WAIT_TEST_US : 0;
+    const uint32_t us[] = {producer->parameter == WAIT_PARAMETER_US ? WAIT_TEST_US : 0,
+                           consumer->parameter == WAIT_PARAMETER_US ? WAIT_TEST_US : 0};
     struct transport_address address = {0};
     struct err err = {0};
-    *ends = (struct ends){.pair.directions = {{wait, us, -1}, {wait, us, -1}}};
+    *ends = (struct ends){.pair.directions = {{producer, us[0], -1}, {consumer, us[1], -1}}};
     assert_int_equal(transport_shm.create(&config, &ends->endpoints[0], &address, &err), ST_OK);
     assert_int_equal(transport_shm.attach(&config, &address, &ends->endpoints[1], &err), ST_OK);
     assert_int_equal(wait_pair_create(&ends->pair, &transport_shm, ends->endpoints[0], &err),
@@ -43,6 +45,12 @@ static void ends_open(struct ends *ends, const struct wait_strategy *wait)
         ends->loops[i].deadline_ns = clock_now_ns() + NEVER_NS;
     }
     transport_address_close(&address);
+}
+
+/* One strategy for both directions. */
+static void ends_open(struct ends *ends, const struct wait_strategy *wait)
+{
+    ends_open_pair(ends, wait, wait);
 }
 
 static void ends_close(struct ends *ends)
@@ -97,6 +105,29 @@ static void hanging_up_wakes(void **unused)
     }
 }
 
+/* Waits of the GPU have nothing to open, to idle with or to notify: the loops leave them alone, and
+ * the other direction works as ever. */
+static void waits_of_the_gpu_are_left_alone(void **unused)
+{
+    static const char *const names[] = {"gpu_stream", "gpu_kernel"};
+    for (size_t i = 0; i < 2; i++) {
+        struct ends ends;
+        struct frame frame = {0};
+        struct err err = {0};
+        ends_open_pair(&ends, wait_find("futex"), wait_find(names[i]));
+        assert_false(ends.loops[0].notifies);
+        assert_true(ends.loops[1].notifies);
+        assert_int_equal(wait_loop_reserve(&ends.loops[0], &frame, &err), ST_OK);
+        assert_int_equal(wait_loop_commit(&ends.loops[0], &frame, &err), ST_OK);
+        wait_loop_notify(&ends.loops[0]);
+        struct frame got = {0};
+        assert_int_equal(transport_shm.acquire(ends.endpoints[1], &got, &err), ST_OK);
+        assert_int_equal(wait_loop_release(&ends.loops[1], &got, &err), ST_OK);
+        wait_loop_notify(&ends.loops[1]);
+        ends_close(&ends);
+    }
+}
+
 static void a_loop_that_was_never_opened(void **unused)
 {
     struct wait_loop loop = {0};
@@ -108,6 +139,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(hanging_up_wakes),
+        cmocka_unit_test(waits_of_the_gpu_are_left_alone),
         cmocka_unit_test(a_loop_that_was_never_opened),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
