@@ -1,0 +1,387 @@
+/* fake_gpu_stream.c: the fake GPU's streams: queues of work, each with a thread that does it.
+ *
+ * Enqueueing takes a place in a ring and returns; the thread does the work later, after a random
+ * delay where one was asked for, so that whoever forgets to wait is found out.
+ */
+#include <errno.h>
+#include <sched.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "tests/support/fake_gpu.h"
+
+#define WORKS_MAX 1024 /* as many as CUDA's own queues hold, about */
+#define SETTLE_NS UINT64_C(1000000000)
+
+struct work {
+    fake_run run;
+    bool breaks; /* by injection */
+    _Alignas(16) unsigned char arguments[FAKE_WORK_BYTES];
+};
+
+struct gpu_stream {
+    struct gpu *gpu;
+    struct gpu_stream *next;
+    pthread_t thread;
+    pthread_mutex_t lock;
+    pthread_cond_t changed;
+    atomic_bool closed;    /* by the program; its thread goes when its work is done */
+    atomic_bool gone;      /* the thread has nothing more to do */
+    atomic_bool quit;      /* the process wants to end: give up */
+    atomic_ulong enqueued; /* pieces of work so far */
+    atomic_ulong done;
+    uint64_t random;
+    struct work works[WORKS_MAX];
+};
+
+/* ---- Doing the work ---------------------------------------------------------------------------- */
+
+bool fake_called_off(const struct gpu_stream *stream)
+{
+    return atomic_load(&stream->quit) || atomic_load(&stream->gpu->broken);
+}
+
+void fake_relax(unsigned *turns)
+{
+    const struct timespec pause = {.tv_nsec = 20000};
+    if (++*turns < 200)
+        sched_yield();
+    else
+        nanosleep(&pause, NULL);
+}
+
+static void be_late(struct gpu_stream *stream)
+{
+    uint32_t max_us = fake_delay_us();
+    if (max_us == 0)
+        return;
+    stream->random = stream->random * UINT64_C(6364136223846793005) + 1442695040888963407u;
+    uint64_t ns = (stream->random >> 33) % ((uint64_t)max_us * 1000 + 1);
+    const struct timespec pause = {.tv_sec = (time_t)(ns / 1000000000u),
+                                   .tv_nsec = (long)(ns % 1000000000u)};
+    nanosleep(&pause, NULL);
+}
+
+static void work_do(struct gpu_stream *stream, struct work *work)
+{
+    be_late(stream);
+    if (work->breaks)
+        fake_break("injected failure of work enqueued before");
+    work->run(stream, work->arguments, !fake_called_off(stream));
+}
+
+static void *stream_main(void *argument)
+{
+    struct gpu_stream *stream = argument;
+    /* A role may have pinned itself; a GPU has processors of its own. */
+    cpu_set_t all;
+    memset(&all, 0xff, sizeof all);
+    pthread_setaffinity_np(pthread_self(), sizeof all, &all);
+    for (;;) {
+        pthread_mutex_lock(&stream->lock);
+        unsigned long done = atomic_load(&stream->done);
+        while (done == atomic_load(&stream->enqueued) && !atomic_load(&stream->closed))
+            pthread_cond_wait(&stream->changed, &stream->lock);
+        bool over = done == atomic_load(&stream->enqueued);
+        pthread_mutex_unlock(&stream->lock);
+        if (over)
+            break;
+        work_do(stream, &stream->works[done % WORKS_MAX]);
+        pthread_mutex_lock(&stream->lock);
+        atomic_store(&stream->done, done + 1);
+        pthread_cond_broadcast(&stream->changed);
+        pthread_mutex_unlock(&stream->lock);
+    }
+    atomic_store(&stream->gone, true);
+    return NULL;
+}
+
+void fake_enqueue(struct gpu_stream *stream, fake_run run, const void *arguments, size_t size_bytes)
+{
+    if (size_bytes > FAKE_WORK_BYTES)
+        fake_abort("work with %zu bytes of arguments", size_bytes);
+    bool breaks = fake_fails_later();
+    pthread_mutex_lock(&stream->lock);
+    while (atomic_load(&stream->enqueued) - atomic_load(&stream->done) == WORKS_MAX)
+        pthread_cond_wait(&stream->changed, &stream->lock);
+    struct work *work = &stream->works[atomic_load(&stream->enqueued) % WORKS_MAX];
+    work->run = run;
+    work->breaks = breaks;
+    if (size_bytes > 0)
+        memcpy(work->arguments, arguments, size_bytes);
+    atomic_fetch_add(&stream->enqueued, 1);
+    pthread_cond_broadcast(&stream->changed);
+    pthread_mutex_unlock(&stream->lock);
+}
+
+/* ---- All streams -------------------------------------------------------------------------------- */
+
+/* Frees the closed streams whose threads have gone. Called with the GPU's lock held. */
+static void streams_sweep(struct gpu *gpu)
+{
+    for (struct gpu_stream **at = &gpu->streams; *at;) {
+        struct gpu_stream *stream = *at;
+        if (!atomic_load(&stream->closed) || !atomic_load(&stream->gone)) {
+            at = &stream->next;
+            continue;
+        }
+        *at = stream->next;
+        pthread_join(stream->thread, NULL);
+        pthread_cond_destroy(&stream->changed);
+        pthread_mutex_destroy(&stream->lock);
+        free(stream);
+    }
+}
+
+static bool streams_idle(struct gpu *gpu)
+{
+    bool idle = true;
+    pthread_mutex_lock(&gpu->lock);
+    for (const struct gpu_stream *stream = gpu->streams; stream; stream = stream->next)
+        idle &= atomic_load(&stream->done) == atomic_load(&stream->enqueued);
+    pthread_mutex_unlock(&gpu->lock);
+    return idle;
+}
+
+bool fake_settle(const char *function)
+{
+    struct timespec begun, now;
+    unsigned turns = 0;
+    clock_gettime(CLOCK_MONOTONIC, &begun);
+    while (!streams_idle(&fake_gpu)) {
+        fake_relax(&turns);
+        clock_gettime(CLOCK_MONOTONIC, &now);
+        uint64_t waited = (uint64_t)(now.tv_sec - begun.tv_sec) * 1000000000u +
+                          (uint64_t)now.tv_nsec - (uint64_t)begun.tv_nsec;
+        if (waited < SETTLE_NS)
+            continue;
+        fake_tell_left("%s: would hang: a stream has work that does not end", function);
+        pthread_mutex_lock(&fake_gpu.lock);
+        for (struct gpu_stream *stream = fake_gpu.streams; stream; stream = stream->next)
+            atomic_store(&stream->quit, true);
+        pthread_mutex_unlock(&fake_gpu.lock);
+        return false;
+    }
+    return true;
+}
+
+unsigned fake_streams_open(void)
+{
+    unsigned open = 0;
+    pthread_mutex_lock(&fake_gpu.lock);
+    for (const struct gpu_stream *stream = fake_gpu.streams; stream; stream = stream->next)
+        open += !atomic_load(&stream->closed);
+    pthread_mutex_unlock(&fake_gpu.lock);
+    return open;
+}
+
+unsigned fake_streams_end(void)
+{
+    unsigned open = fake_streams_open(), turns = 0;
+    for (;;) {
+        pthread_mutex_lock(&fake_gpu.lock);
+        streams_sweep(&fake_gpu);
+        unsigned closed = 0;
+        for (const struct gpu_stream *stream = fake_gpu.streams; stream; stream = stream->next)
+            closed += atomic_load(&stream->closed);
+        pthread_mutex_unlock(&fake_gpu.lock);
+        if (closed == 0)
+            return open;
+        fake_relax(&turns);
+    }
+}
+
+/* ---- gpu.h -------------------------------------------------------------------------------------- */
+
+enum status gpu_stream_open(struct gpu *gpu, struct gpu_stream **stream, struct err *err)
+{
+    FAKE_ENTER(gpu, err);
+    struct gpu_stream *made = calloc(1, sizeof *made);
+    if (!made)
+        return err_set(err, ST_NO_MEMORY, NULL, "gpu_stream_open: no memory");
+    made->gpu = gpu;
+    made->random = fake_token();
+    pthread_mutex_init(&made->lock, NULL);
+    pthread_cond_init(&made->changed, NULL);
+    int error = pthread_create(&made->thread, NULL, stream_main, made);
+    if (error != 0) {
+        free(made);
+        return err_set_errno(err, error, NULL, "gpu_stream_open: a thread");
+    }
+    pthread_mutex_lock(&gpu->lock);
+    streams_sweep(gpu);
+    made->next = gpu->streams;
+    gpu->streams = made;
+    pthread_mutex_unlock(&gpu->lock);
+    *stream = made;
+    return ST_OK;
+}
+
+struct gpu *fake_stream_check(const struct gpu_stream *stream, const char *function)
+{
+    bool known = false;
+    pthread_mutex_lock(&fake_gpu.lock);
+    for (const struct gpu_stream *at = fake_gpu.streams; at; at = at->next)
+        known |= at == stream && !atomic_load(&at->closed);
+    pthread_mutex_unlock(&fake_gpu.lock);
+    if (!known)
+        fake_abort("%s: no such stream (closed twice?)", function);
+    return &fake_gpu;
+}
+#define STREAM_ENTER(stream, err) FAKE_ENTER(fake_stream_check(stream, __func__), err)
+
+void gpu_stream_close(struct gpu_stream *stream)
+{
+    if (!stream)
+        return;
+    fake_note(fake_stream_check(stream, __func__), __func__);
+    pthread_mutex_lock(&stream->lock);
+    atomic_store(&stream->closed, true);
+    pthread_cond_broadcast(&stream->changed);
+    pthread_mutex_unlock(&stream->lock);
+}
+
+void *gpu_stream_native(const struct gpu_stream *stream)
+{
+    fake_note(fake_stream_check(stream, __func__), __func__);
+    return (void *)(uintptr_t)stream;
+}
+
+struct copy {
+    void *to;
+    const void *from;
+    size_t size_bytes;
+};
+
+static void copy_run(struct gpu_stream *stream, void *arguments, bool go)
+{
+    const struct copy *copy = arguments;
+    const char *why;
+    if (!go)
+        return;
+    void *to = fake_translate(copy->to, copy->size_bytes, FAKE_USE_COPY, &why);
+    const void *from =
+        to ? fake_translate(copy->from, copy->size_bytes, FAKE_USE_COPY, &why) : NULL;
+    if (from)
+        memcpy(to, from, copy->size_bytes);
+    else
+        fake_break("a copy of %zu bytes from %p to %p: %s", copy->size_bytes, copy->from, copy->to,
+                   why);
+}
+
+enum status gpu_stream_copy(struct gpu_stream *stream, void *to, const void *from,
+                            size_t size_bytes, struct err *err)
+{
+    STREAM_ENTER(stream, err);
+    const struct copy copy = {to, from, size_bytes};
+    fake_enqueue(stream, copy_run, &copy, sizeof copy);
+    return ST_OK;
+}
+
+static void managed_to_host_run(struct gpu_stream *stream, void *arguments, bool go)
+{
+    if (go)
+        fake_managed_turn(*(void **)arguments, true);
+}
+
+static enum status managed_check(void *memory, struct err *err)
+{
+    if (fake_managed_begins(memory))
+        return ST_OK;
+    return err_set(err, ST_SYSTEM, "hand over whole allocations of gpu_managed_alloc",
+                   "cudaStreamAttachMemAsync(%p): invalid argument", memory);
+}
+
+enum status gpu_stream_managed_to_gpu(struct gpu_stream *stream, void *memory, struct err *err)
+{
+    STREAM_ENTER(stream, err);
+    enum status status = managed_check(memory, err);
+    if (status == ST_OK)
+        fake_managed_turn(memory, false);
+    return status;
+}
+
+enum status gpu_stream_managed_to_host(struct gpu_stream *stream, void *memory, struct err *err)
+{
+    STREAM_ENTER(stream, err);
+    enum status status = managed_check(memory, err);
+    if (status == ST_OK)
+        fake_enqueue(stream, managed_to_host_run, &memory, sizeof memory);
+    return status;
+}
+
+struct value {
+    uint32_t *word;
+    uint32_t value;
+};
+
+static void wait_value_run(struct gpu_stream *stream, void *arguments, bool go)
+{
+    const struct value *value = arguments;
+    unsigned turns = 0;
+    while ((int32_t)(__atomic_load_n(value->word, __ATOMIC_ACQUIRE) - value->value) < 0 &&
+           !fake_called_off(stream))
+        fake_relax(&turns);
+}
+
+static void write_value_run(struct gpu_stream *stream, void *arguments, bool go)
+{
+    const struct value *value = arguments;
+    if (go)
+        __atomic_store_n(value->word, value->value, __ATOMIC_RELEASE);
+}
+
+/* The driver looks at the address when the call is made. */
+static enum status value_enqueue(struct gpu_stream *stream, fake_run run, void *word,
+                                 uint32_t number, const char *function, struct err *err)
+{
+    const char *why = "not a multiple of 4";
+    uint32_t *real = (uintptr_t)word % sizeof(uint32_t) != 0
+                         ? NULL
+                         : fake_translate(word, sizeof(uint32_t), FAKE_USE_WORD, &why);
+    if (!real)
+        return err_set(err, ST_SYSTEM, "give the device's address of registered memory",
+                       "%s(%p): invalid argument: %s", function, word, why);
+    if (fake_setting("stream_memory_operations", 1) != 1)
+        return err_set(err, ST_UNAVAILABLE, "use a wait on the CPU", "%s: not supported", function);
+    const struct value value = {real, number};
+    fake_enqueue(stream, run, &value, sizeof value);
+    return ST_OK;
+}
+
+enum status gpu_stream_wait_value(struct gpu_stream *stream, void *word, uint32_t value,
+                                  struct err *err)
+{
+    STREAM_ENTER(stream, err);
+    return value_enqueue(stream, wait_value_run, word, value, __func__, err);
+}
+
+enum status gpu_stream_write_value(struct gpu_stream *stream, void *word, uint32_t value,
+                                   struct err *err)
+{
+    STREAM_ENTER(stream, err);
+    return value_enqueue(stream, write_value_run, word, value, __func__, err);
+}
+
+enum status gpu_stream_poll(struct gpu_stream *stream, struct err *err)
+{
+    STREAM_ENTER(stream, err);
+    if (atomic_load(&stream->done) == atomic_load(&stream->enqueued))
+        return ST_OK;
+    sched_yield(); /* this "GPU" needs the program's processors */
+    return ST_AGAIN;
+}
+
+enum status gpu_stream_synchronize(struct gpu_stream *stream, struct err *err)
+{
+    STREAM_ENTER(stream, err);
+    unsigned turns = 0;
+    while (atomic_load(&stream->done) != atomic_load(&stream->enqueued))
+        fake_relax(&turns);
+    if (atomic_load(&fake_gpu.broken))
+        return err_set(err, ST_SYSTEM, "only a new process helps", "gpu_stream_synchronize: %s",
+                       fake_gpu.why);
+    return ST_OK;
+}

@@ -1,0 +1,346 @@
+/* fake_launch.c: kernels/launch.h on the fake GPU: each kernel by its plain CPU reference.
+ *
+ * Addresses are the device's and are looked up when the kernel runs: a host pointer, or memory that
+ * went away in between, breaks the context as on a GPU.
+ */
+#include "kernels/launch.h"
+
+#include <endian.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "harness/base/source.h"
+#include "kernels/preprocess.h"
+#include "tests/support/fake_gpu.h"
+
+#define CLOCK_PATIENCE_NS UINT64_C(1000000000)
+#define OUTPUT_PLANE_FLOATS ((size_t)PREPROCESS_SIZE * PREPROCESS_SIZE)
+
+struct launcher {
+    struct gpu *gpu;
+    bool open;
+    const struct kernel *reference; /* of `preprocess` */
+    /* The stream's thread alone: the reference and what it was opened for. */
+    struct kernel_state *preprocess;
+    struct geometry geometry;
+};
+
+static struct gpu *launcher_gpu(const struct launcher *launcher, const char *function)
+{
+    if (!launcher || !launcher->open)
+        fake_abort("%s: no such launcher (closed twice?)", function);
+    return launcher->gpu;
+}
+
+enum status launcher_open(struct gpu *gpu, struct launcher **launcher, struct err *err)
+{
+    FAKE_ENTER(gpu, err);
+    struct launcher *made = calloc(1, sizeof *made);
+    if (!made)
+        return err_set(err, ST_NO_MEMORY, NULL, "launcher_open: no memory");
+    made->gpu = gpu;
+    made->open = true;
+    made->reference = kernel_find("preprocess");
+    atomic_fetch_add(&gpu->live[FAKE_LAUNCHER], 1);
+    *launcher = made;
+    return ST_OK;
+}
+
+void launcher_close(struct launcher *launcher)
+{
+    if (!launcher)
+        return;
+    fake_note(launcher_gpu(launcher, __func__), __func__);
+    fake_settle(__func__); /* it frees device memory */
+    launcher->open = false;
+    atomic_fetch_sub(&launcher->gpu->live[FAKE_LAUNCHER], 1);
+    launcher->reference->close(launcher->preprocess);
+    free(launcher);
+}
+
+/* ---- The kernels --------------------------------------------------------------------------------- */
+
+static bool tag_is_wrong(const uint8_t *payload, size_t block, int32_t frame_id)
+{
+    uint64_t tag = htole64(frame_tag(frame_id));
+    return memcmp(payload + block * FRAME_TAG_STRIDE, &tag, sizeof tag) != 0;
+}
+
+/* Of all tags, or of `samples` from the first to the last. */
+static uint32_t tags_torn(const struct launch_work *work, const uint8_t *payload, size_t samples)
+{
+    size_t tags = (work->payload_bytes + FRAME_TAG_STRIDE - sizeof(uint64_t)) / FRAME_TAG_STRIDE;
+    size_t looks = samples < tags ? samples : tags;
+    uint32_t torn = 0;
+    for (size_t i = 0; i < looks; i++)
+        torn +=
+            tag_is_wrong(payload, looks == tags ? i : i * (tags - 1) / (looks - 1), work->frame_id);
+    return torn;
+}
+
+static void preprocess_run(struct launcher *launcher, const struct launch_work *work,
+                           uint8_t *payload)
+{
+    const struct kernel_config config = {work->geometry, work->payload_bytes};
+    struct err err = {0};
+    if (launcher->preprocess &&
+        memcmp(&launcher->geometry, &work->geometry, sizeof work->geometry) != 0) {
+        launcher->reference->close(launcher->preprocess);
+        launcher->preprocess = NULL;
+    }
+    if (!launcher->preprocess &&
+        launcher->reference->open(&config, &launcher->preprocess, &err) != ST_OK)
+        fake_abort("launcher_enqueue: %s", err.what);
+    launcher->geometry = work->geometry;
+    const struct frame frame = {.payload = payload, .payload_bytes = work->payload_bytes};
+    struct kernel_result result;
+    launcher->reference->enqueue(launcher->preprocess, &frame, NULL);
+    launcher->reference->poll_done(launcher->preprocess, &result);
+    unsigned planes;
+    const float *output = preprocess_output(launcher->preprocess, &planes);
+    float *to = fake_reach("preprocess's output", work->output,
+                           PREPROCESS_PLANES_MAX * OUTPUT_PLANE_FLOATS * sizeof *to);
+    if (to)
+        memcpy(to, output, planes * OUTPUT_PLANE_FLOATS * sizeof *to);
+}
+
+/* What the kernel does to the payload, and finds; `payload` is where it really is. */
+static void work_on(struct launcher *launcher, const struct launch_work *work, uint8_t *payload,
+                    struct launch_report *found)
+{
+    switch (work->kind) {
+    case LAUNCH_CHECKSUM:
+        found->value = frame_checksum_reference(payload, work->payload_bytes);
+        break;
+    case LAUNCH_INVERT:
+        found->torn_tags = tags_torn(work, payload, SIZE_MAX);
+        for (size_t i = 0; i < work->payload_bytes; i++)
+            payload[i] = (uint8_t)~payload[i];
+        break;
+    case LAUNCH_PREPROCESS:
+        found->torn_tags = tags_torn(work, payload, LAUNCH_CHECK_TAGS);
+        preprocess_run(launcher, work, payload);
+        break;
+    case LAUNCH_FILL:
+        frame_source_fill(payload, work->payload_bytes, work->seed, work->source_index);
+        frame_tags_write(payload, work->payload_bytes, work->frame_id);
+        break;
+    case LAUNCH_CHECK:
+        found->torn_tags = tags_torn(work, payload, LAUNCH_CHECK_TAGS);
+        break;
+    case LAUNCH_NOTHING:
+    case LAUNCH_KINDS:
+        break;
+    }
+}
+
+/* One frame; false when the context broke. `report` may be NULL. */
+static bool frame_run(struct launcher *launcher, const struct launch_work *work,
+                      struct launch_report *report)
+{
+    struct launch_report found = {.begin_ns = fake_globaltimer_ns()};
+    uint8_t *payload = NULL;
+    if (work->kind != LAUNCH_NOTHING) {
+        payload = fake_reach("the payload", work->payload, work->payload_bytes);
+        if (!payload)
+            return false;
+    }
+    work_on(launcher, work, payload, &found);
+    found.end_ns = fake_globaltimer_ns();
+    if (report) {
+        report->value = found.value;
+        report->begin_ns = found.begin_ns;
+        report->end_ns = found.end_ns;
+        report->torn_tags = found.torn_tags;
+        __atomic_store_n(&report->done, work->done_value, __ATOMIC_RELEASE);
+    }
+    return !atomic_load(&fake_gpu.broken);
+}
+
+struct launch {
+    struct launcher *launcher;
+    struct launch_work work;
+};
+_Static_assert(sizeof(struct launch) <= FAKE_WORK_BYTES, "fits");
+
+static void launch_run(struct gpu_stream *stream, void *arguments, bool go)
+{
+    const struct launch *launch = arguments;
+    const struct launch_work *work = &launch->work;
+    struct launch_report *report = NULL;
+    if (!go)
+        return;
+    if (work->report && !(report = fake_reach("the report", work->report, sizeof *report)))
+        return;
+    if (work->abandon) {
+        const uint32_t *abandon = fake_reach("`abandon`", work->abandon, sizeof *abandon);
+        if (!abandon)
+            return;
+        if (__atomic_load_n(abandon, __ATOMIC_ACQUIRE) != 0) {
+            if (report)
+                __atomic_store_n(&report->done, work->done_value, __ATOMIC_RELEASE);
+            return;
+        }
+    }
+    frame_run(launch->launcher, work, report);
+}
+
+static enum status work_check(const struct launch_work *work, struct err *err)
+{
+    struct geometry geometry = work->geometry;
+    if ((unsigned)work->kind >= LAUNCH_KINDS)
+        return err_set(err, ST_INVALID, NULL, "launcher_enqueue: no kernel is %d", work->kind);
+    if (work->kind != LAUNCH_NOTHING && work->payload_bytes == 0)
+        return err_set(err, ST_INVALID, "use kernel `none`", "launcher_enqueue: no payload");
+    if (work->kind == LAUNCH_PREPROCESS &&
+        (work->payload_bytes != geometry_payload_bytes(geometry) || !work->output ||
+         (geometry.channels != 1 && geometry.channels != 3 && geometry.channels != 4)))
+        return err_set(err, ST_INVALID, NULL, "launcher_enqueue: preprocess: no such image");
+    return ST_OK;
+}
+
+enum status launcher_enqueue(struct launcher *launcher, struct gpu_stream *stream,
+                             const struct launch_work *work, struct err *err)
+{
+    FAKE_ENTER(launcher_gpu(launcher, __func__), err);
+    fake_stream_check(stream, __func__);
+    enum status status = work_check(work, err);
+    if (status != ST_OK)
+        return status;
+    const struct launch launch = {launcher, *work};
+    fake_enqueue(stream, launch_run, &launch, sizeof launch);
+    return ST_OK;
+}
+
+/* ---- The resident kernel ------------------------------------------------------------------------- */
+
+struct residence {
+    struct launcher *launcher;
+    struct launch_resident resident;
+};
+_Static_assert(sizeof(struct residence) <= FAKE_WORK_BYTES, "fits");
+
+/* The host addresses of what the kernel talks through. */
+struct resident_words {
+    const uint32_t *bell;
+    const uint32_t *stop;
+    uint32_t *ended;
+    uint8_t *const *payloads;
+    struct launch_report *reports;
+};
+
+static bool resident_words_reach(const struct launch_resident *resident,
+                                 struct resident_words *words)
+{
+    words->bell = fake_reach("the doorbell", resident->bell, sizeof *words->bell);
+    words->stop = fake_reach("`stop`", resident->stop, sizeof *words->stop);
+    words->ended = fake_reach("`ended`", resident->ended, sizeof *words->ended);
+    words->payloads = fake_reach("the payloads' addresses", resident->payloads,
+                                 resident->slots * sizeof *words->payloads);
+    words->reports =
+        fake_reach("the reports", resident->reports, resident->slots * sizeof *words->reports);
+    return !atomic_load(&fake_gpu.broken);
+}
+
+/* Waits for frame n: LAUNCH_RUNNING when it is there. */
+static enum launch_resident_end resident_wait(struct gpu_stream *stream,
+                                              const struct launch_resident *resident,
+                                              const struct resident_words *words, uint32_t n)
+{
+    unsigned turns = 0;
+    for (;;) {
+        if (__atomic_load_n(words->stop, __ATOMIC_ACQUIRE) != 0 || fake_called_off(stream))
+            return LAUNCH_STOPPED;
+        uint32_t word = __atomic_load_n(words->bell, __ATOMIC_ACQUIRE);
+        uint32_t passed = (word & ~DOORBELL_CLOSED) - (resident->first_word + n * DOORBELL_STEP);
+        if ((int32_t)passed > 0)
+            return LAUNCH_RUNNING;
+        if (word & DOORBELL_CLOSED)
+            return LAUNCH_PEER_HUNG_UP;
+        if (fake_globaltimer_ns() > resident->deadline_gpu_ns)
+            return LAUNCH_DEADLINE;
+        fake_relax(&turns);
+    }
+}
+
+static void resident_run(struct gpu_stream *stream, void *arguments, bool go)
+{
+    const struct residence *residence = arguments;
+    const struct launch_resident *resident = &residence->resident;
+    struct resident_words words;
+    if (!go || !resident_words_reach(resident, &words))
+        return;
+    enum launch_resident_end end = LAUNCH_RUNNING;
+    for (uint32_t n = 0; n < resident->frames; n++) {
+        end = resident_wait(stream, resident, &words, n);
+        if (end != LAUNCH_RUNNING)
+            break;
+        struct launch_work work = resident->work;
+        work.payload = words.payloads[n % resident->slots];
+        work.frame_id = (int32_t)((uint32_t)work.frame_id + n);
+        work.done_value = n + 1;
+        if (!frame_run(residence->launcher, &work, &words.reports[n % resident->slots]))
+            return;
+    }
+    __atomic_store_n(words.ended, end == LAUNCH_RUNNING ? LAUNCH_FINISHED : end, __ATOMIC_RELEASE);
+}
+
+enum status launcher_enqueue_resident(struct launcher *launcher, struct gpu_stream *stream,
+                                      const struct launch_resident *resident, struct err *err)
+{
+    FAKE_ENTER(launcher_gpu(launcher, __func__), err);
+    fake_stream_check(stream, __func__);
+    enum status status = work_check(&resident->work, err);
+    if (status != ST_OK)
+        return status;
+    if (resident->slots == 0)
+        return err_set(err, ST_INVALID, NULL, "launcher_enqueue_resident: no slots");
+    const struct residence residence = {launcher, *resident};
+    fake_enqueue(stream, resident_run, &residence, sizeof residence);
+    return ST_OK;
+}
+
+/* ---- The clock ------------------------------------------------------------------------------------ */
+
+struct exchange {
+    const uint32_t *ask;
+    uint32_t *answer;
+    uint64_t *now_ns;
+    uint32_t count;
+};
+
+static void clock_run(struct gpu_stream *stream, void *arguments, bool go)
+{
+    const struct exchange *exchange = arguments;
+    if (!go)
+        return;
+    const uint32_t *ask = fake_reach("`ask`", exchange->ask, sizeof *ask);
+    uint32_t *answer = fake_reach("`answer`", exchange->answer, sizeof *answer);
+    uint64_t *now_ns = fake_reach("`now_ns`", exchange->now_ns, sizeof *now_ns);
+    if (!ask || !answer || !now_ns)
+        return;
+    for (uint32_t i = 1; i <= exchange->count; i++) {
+        uint64_t begun_ns = fake_globaltimer_ns();
+        unsigned turns = 0;
+        while (__atomic_load_n(ask, __ATOMIC_ACQUIRE) != i) {
+            if (fake_called_off(stream) || fake_globaltimer_ns() - begun_ns > CLOCK_PATIENCE_NS)
+                return;
+            fake_relax(&turns);
+        }
+        __atomic_store_n(now_ns, fake_globaltimer_ns(), __ATOMIC_RELAXED);
+        __atomic_store_n(answer, i, __ATOMIC_RELEASE);
+    }
+}
+
+enum status launcher_enqueue_clock(struct launcher *launcher, struct gpu_stream *stream,
+                                   const uint32_t *ask, uint32_t *answer, uint64_t *now_ns,
+                                   uint32_t count, struct err *err)
+{
+    FAKE_ENTER(launcher_gpu(launcher, __func__), err);
+    fake_stream_check(stream, __func__);
+    const struct exchange exchange = {ask, answer, now_ns, count};
+    fake_enqueue(stream, clock_run, &exchange, sizeof exchange);
+    return ST_OK;
+}
