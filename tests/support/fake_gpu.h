@@ -166,9 +166,9 @@ struct gpu *fake_stream_check(const struct gpu_stream *stream, const char *funct
 bool fake_called_off(const struct gpu_stream *stream);
 /* A turn of a loop that looks for something: gives the CPU away, sleeps after a while. */
 void fake_relax(unsigned *turns);
-/* Waits for all work of all streams, as freeing memory does; false, and tells, when some does not
- * end within a second. */
-bool fake_settle(const char *function);
+/* Waits for all work of all streams, as freeing memory does. Work that does not end within a second
+ * is told and called off. */
+void fake_settle(const char *function);
 /* Ends the streams that were closed; counts those that were not. */
 unsigned fake_streams_end(void);
 unsigned fake_streams_open(void);

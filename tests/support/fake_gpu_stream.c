@@ -145,26 +145,29 @@ static bool streams_idle(struct gpu *gpu)
     return idle;
 }
 
-bool fake_settle(const char *function)
+static uint64_t now_ns(void)
 {
-    struct timespec begun, now;
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
+}
+
+void fake_settle(const char *function)
+{
+    const uint64_t begun_ns = now_ns();
     unsigned turns = 0;
-    clock_gettime(CLOCK_MONOTONIC, &begun);
+    bool told = false;
     while (!streams_idle(&fake_gpu)) {
         fake_relax(&turns);
-        clock_gettime(CLOCK_MONOTONIC, &now);
-        uint64_t waited = (uint64_t)(now.tv_sec - begun.tv_sec) * 1000000000u +
-                          (uint64_t)now.tv_nsec - (uint64_t)begun.tv_nsec;
-        if (waited < SETTLE_NS)
+        if (told || now_ns() - begun_ns < SETTLE_NS)
             continue;
+        told = true;
         fake_tell_left("%s: would hang: a stream has work that does not end", function);
         pthread_mutex_lock(&fake_gpu.lock);
         for (struct gpu_stream *stream = fake_gpu.streams; stream; stream = stream->next)
             atomic_store(&stream->quit, true);
         pthread_mutex_unlock(&fake_gpu.lock);
-        return false;
     }
-    return true;
 }
 
 unsigned fake_streams_open(void)
