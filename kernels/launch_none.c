@@ -1,5 +1,6 @@
 /* launch_none.c: launch.h without the CUDA Toolkit: says what is missing, and does nothing else. */
 #include "kernels/launch.h"
+#include "kernels/launch_tuning.h"
 
 static enum status launch_unavailable(struct err *err)
 {
@@ -33,4 +34,8 @@ enum status launcher_enqueue_clock(struct launcher *launcher, struct gpu_stream 
                                    uint32_t count, struct err *err)
 {
     return launch_unavailable(err);
+}
+
+void launcher_tune(struct launcher *launcher, uint32_t blocks_each, uint32_t variant)
+{
 }

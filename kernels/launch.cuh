@@ -1,0 +1,77 @@
+/* launch.cuh: what the launch_*.cu share: the project's C headers, sizes, and the launcher. */
+#ifndef HANDOFF_KERNELS_LAUNCH_CUH
+#define HANDOFF_KERNELS_LAUNCH_CUH
+
+extern "C" {
+#include "harness/base/doorbell.h"
+#include "harness/base/frame_mix.h"
+#include "kernels/launch.h"
+#include "kernels/launch_tuning.h"
+#include "kernels/preprocess.h"
+}
+
+/* Threads of a block; those of NOTHING and CHECK have one warp. */
+#define LAUNCH_THREADS 256
+#define LAUNCH_THREADS_FEW 32
+#define PREPROCESS_PIXELS (PREPROCESS_SIZE * PREPROCESS_SIZE)
+
+/* Blocks on each multiprocessor for whole frames. All are on the device at once, so that no
+ * half-empty round comes last, and half of the threads' room stays for another process's kernel
+ * beside. 4 blocks of 256 threads with 8 loads of 16 bytes each under way are 128 KB on a
+ * multiprocessor, while 30 KB would cover the latency of an H200's memory. */
+#define LAUNCH_BLOCKS_EACH 4
+/* The same of a resident kernel, which takes its room for as long as it lives. */
+#define LAUNCH_RESIDENT_BLOCKS_EACH 2
+#define LAUNCH_BLOCKS_MAX 4096
+#define LAUNCH_SLOTS_MAX 1024
+
+/* One launcher's device memory. Words that all blocks add to have lines of their own; the first four
+ * are 0 between kernels. */
+struct scratch {
+    /* Finished blocks in the upper 16 bits; below, the sum of the shares' low 32 bits, or of their
+     * torn tags. */
+    alignas(128) uint64_t finished;
+    alignas(128) uint64_t finished_high; /* the same with the shares' high 32 bits */
+    alignas(128) uint64_t begin_ns;      /* from block 0 to the last one */
+    alignas(128) uint32_t abandoned;     /* some block saw the abandon word */
+    /* Resident: frames announced by block 0, or RESIDENT_END; frames reported. */
+    alignas(128) uint32_t announced;
+    alignas(128) uint32_t completed;
+    /* For the launches that load the kernels: not 0, and a frame. */
+    alignas(128) uint32_t abandon;
+    alignas(128) uint8_t payload[FRAME_TAG_STRIDE];
+};
+
+struct launcher {
+    struct gpu *gpu;
+    struct scratch *scratch; /* device memory */
+    uint32_t multiprocessors;
+    uint32_t blocks_each;
+    uint32_t variant;
+    bool cooperative;                       /* the device has cooperative launches */
+    uint32_t resident_blocks[LAUNCH_KINDS]; /* as many as fit at once, or fewer */
+};
+
+/* ST_UNAVAILABLE where the binary has no kernel for the device, otherwise ST_SYSTEM. */
+enum status launch_fail(struct err *err, cudaError_t error, const char *what);
+
+/* Blocks for a frame with `each` of them on a multiprocessor: no more than it has rows. */
+uint32_t launch_blocks(const struct launcher *launcher, enum launch_kind kind, size_t payload_bytes,
+                       uint32_t each);
+static inline uint32_t launch_threads(enum launch_kind kind)
+{
+    return kind == LAUNCH_NOTHING || kind == LAUNCH_CHECK ? LAUNCH_THREADS_FEW : LAUNCH_THREADS;
+}
+
+/* ST_INVALID as launch.h has it; with `slots` the payload is left out, since it comes later. */
+enum status launch_check(const struct launch_work *work, bool slots, struct err *err);
+
+struct job;
+void launch_job_make(const struct launch_work *work, struct job *job);
+
+/* Called by launcher_open: asks for the room and the loading of the resident kernels, and runs each
+ * kernel once on `stream`. */
+enum status launch_resident_load(struct launcher *launcher, cudaStream_t stream, struct err *err);
+enum status launch_clock_load(struct err *err);
+
+#endif

@@ -1,0 +1,69 @@
+/* words.cuh: single words between GPU threads and between GPU and CPU, with their order, and the
+ * GPU's clock.
+ *
+ * Used by the .cu files of this folder. CUDA's C++ atomics would do, but their header is a library
+ * of its own; these few instructions exist since compute capability 7.0 and CUDA 9.
+ */
+#ifndef HANDOFF_KERNELS_WORDS_CUH
+#define HANDOFF_KERNELS_WORDS_CUH
+
+#include <stdint.h>
+
+#if defined(__CUDA_ARCH__) && __CUDA_ARCH__ < 700
+#error "compute capability 7.0 (Volta) or newer is needed: see HANDOFF_CUDA_ARCHITECTURES"
+#endif
+
+/* Nanoseconds on the device's clock, the same on all multiprocessors; its ticks are of 32 ns on
+ * some devices and of 1 us on others. */
+static __device__ __forceinline__ uint64_t clock_gpu_ns()
+{
+    uint64_t now;
+    asm volatile("mov.u64 %0, %%globaltimer;" : "=l"(now)::"memory");
+    return now;
+}
+
+/* Relaxed loads see the newest value, but order nothing. */
+static __device__ __forceinline__ uint32_t load_relaxed_system(const uint32_t *word)
+{
+    uint32_t value;
+    asm volatile("ld.relaxed.sys.u32 %0, [%1];" : "=r"(value) : "l"(word) : "memory");
+    return value;
+}
+
+static __device__ __forceinline__ uint64_t load_relaxed_device(const uint64_t *word)
+{
+    uint64_t value;
+    asm volatile("ld.relaxed.gpu.u64 %0, [%1];" : "=l"(value) : "l"(word) : "memory");
+    return value;
+}
+
+static __device__ __forceinline__ uint32_t load_acquire_device(const uint32_t *word)
+{
+    uint32_t value;
+    asm volatile("ld.acquire.gpu.u32 %0, [%1];" : "=r"(value) : "l"(word) : "memory");
+    return value;
+}
+
+static __device__ __forceinline__ uint32_t load_acquire_system(const uint32_t *word)
+{
+    uint32_t value;
+    asm volatile("ld.acquire.sys.u32 %0, [%1];" : "=r"(value) : "l"(word) : "memory");
+    return value;
+}
+
+static __device__ __forceinline__ void store_relaxed_device(uint64_t *word, uint64_t value)
+{
+    asm volatile("st.relaxed.gpu.u64 [%0], %1;" ::"l"(word), "l"(value) : "memory");
+}
+
+static __device__ __forceinline__ void store_release_device(uint32_t *word, uint32_t value)
+{
+    asm volatile("st.release.gpu.u32 [%0], %1;" ::"l"(word), "r"(value) : "memory");
+}
+
+static __device__ __forceinline__ void store_release_system(uint32_t *word, uint32_t value)
+{
+    asm volatile("st.release.sys.u32 [%0], %1;" ::"l"(word), "r"(value) : "memory");
+}
+
+#endif

@@ -1,0 +1,328 @@
+/* work.cuh: the work of each kind on one block's share of a frame.
+ *
+ * Called by the ordinary kernels (launch.cu) and the resident ones (launch_resident.cu), which run
+ * the same bodies: each says which of how many blocks it is. launch.h says what the kinds compute;
+ * the CPU files of this folder and harness/base/frame.c are what they are tested against.
+ *
+ * A row is one tag's FRAME_TAG_STRIDE bytes, and a block has a thread for each 16 bytes of it, so
+ * that thread 0 and no other meets the tags. A block takes every `blocks`th row: all blocks get the
+ * same number of rows or one less, and the rows under way at any moment lie together, which address
+ * translation likes when they are pages of host memory.
+ */
+#ifndef HANDOFF_KERNELS_WORK_CUH
+#define HANDOFF_KERNELS_WORK_CUH
+
+#include "kernels/launch.cuh"
+#include "kernels/words.cuh"
+
+/* What the work needs to know, as a kernel's parameter. */
+struct job {
+    uint8_t *payload;
+    uint64_t payload_bytes;
+    uint64_t tag; /* what the tags must be, or (FILL) become */
+    uint64_t key; /* FILL: frame_mix_content_key */
+    struct geometry geometry;
+    float *output; /* PREPROCESS, and value * scale + offset of each plane */
+    float scale[PREPROCESS_PLANES_MAX];
+    float offset[PREPROCESS_PLANES_MAX];
+};
+
+/* What a share came to: the sum of this thread, the torn tags that this thread found. */
+struct share {
+    uint64_t sum;
+    uint32_t torn_tags;
+};
+
+#define VECTOR_BYTES 16u
+#define ROW_VECTORS (FRAME_TAG_STRIDE / VECTOR_BYTES)
+static_assert(ROW_VECTORS == LAUNCH_THREADS, "a thread for each vector of a row");
+static_assert(FRAME_PAYLOAD_MAX / 2 < UINT32_MAX, "checksum weights have 32 bits");
+
+/* ---- Vectors --------------------------------------------------------------------------------- */
+
+/* STREAM: the bytes are not wanted again, so they are the first to leave the caches. */
+template <bool STREAM> static __device__ __forceinline__ uint4 vector_load(const uint4 *vector)
+{
+    if (!STREAM)
+        return *vector;
+    uint4 got;
+    asm volatile("ld.global.cs.v4.u32 {%0, %1, %2, %3}, [%4];"
+                 : "=r"(got.x), "=r"(got.y), "=r"(got.z), "=r"(got.w)
+                 : "l"(vector));
+    return got;
+}
+
+template <bool STREAM>
+static __device__ __forceinline__ void vector_store(uint4 *vector, uint4 value)
+{
+    if (STREAM)
+        __stcs(vector, value);
+    else
+        *vector = value;
+}
+
+static __device__ __forceinline__ uint64_t word64(uint32_t low, uint32_t high)
+{
+    return (uint64_t)high << 32 | low;
+}
+
+/* The bytes behind the last whole vector: the block that has them, and where they begin. */
+static __device__ __forceinline__ bool leftover_mine(const struct job &job, uint32_t block,
+                                                     uint32_t blocks)
+{
+    return job.payload_bytes % VECTOR_BYTES != 0 && block == blocks - 1 && threadIdx.x == 0;
+}
+
+static __device__ __forceinline__ uint64_t leftover_begin(const struct job &job)
+{
+    return job.payload_bytes / VECTOR_BYTES * VECTOR_BYTES;
+}
+
+/* Is there a tag in the leftover bytes? */
+static __device__ __forceinline__ bool leftover_tagged(const struct job &job)
+{
+    return leftover_begin(job) % FRAME_TAG_STRIDE == 0 &&
+           job.payload_bytes % VECTOR_BYTES >= FRAME_TAG_BYTES;
+}
+
+/* ---- CHECKSUM -------------------------------------------------------------------------------- */
+
+/* Word i has the weight 2 i + 1, and vector v begins with word 4 v. */
+static __device__ __forceinline__ uint64_t vector_sum(uint4 got, uint32_t index)
+{
+    uint32_t weight = 8 * index + 1;
+    return (uint64_t)got.x * weight + (uint64_t)got.y * (weight + 2) +
+           (uint64_t)got.z * (weight + 4) + (uint64_t)got.w * (weight + 6);
+}
+
+static __device__ uint64_t leftover_sum(const struct job &job)
+{
+    uint64_t sum = 0;
+    for (uint64_t i = leftover_begin(job); i < job.payload_bytes; i++)
+        sum += ((uint64_t)job.payload[i] << 8 * (i % 4)) * (2 * (i / 4) + 1);
+    return sum;
+}
+
+template <int LOADS, bool STREAM>
+static __device__ __forceinline__ struct share checksum_share(const struct job &job, uint32_t block,
+                                                              uint32_t blocks)
+{
+    const uint4 *vectors = (const uint4 *)job.payload;
+    uint32_t count = (uint32_t)(job.payload_bytes / VECTOR_BYTES);
+    uint32_t step = blocks * ROW_VECTORS;
+    struct share share = {0, 0};
+    for (uint32_t i = block * ROW_VECTORS + threadIdx.x; i < count; i += LOADS * step) {
+        uint4 got[LOADS];
+#pragma unroll
+        for (int k = 0; k < LOADS; k++)
+            got[k] = i + k * step < count ? vector_load<STREAM>(vectors + i + k * step)
+                                          : make_uint4(0, 0, 0, 0);
+#pragma unroll
+        for (int k = 0; k < LOADS; k++)
+            share.sum += vector_sum(got[k], i + k * step);
+    }
+    if (leftover_mine(job, block, blocks))
+        share.sum += leftover_sum(job);
+    return share;
+}
+
+/* ---- INVERT ---------------------------------------------------------------------------------- */
+
+static __device__ uint32_t leftover_invert(const struct job &job)
+{
+    uint64_t begin = leftover_begin(job);
+    bool torn = leftover_tagged(job) && *(const uint64_t *)(job.payload + begin) != job.tag;
+    for (uint64_t i = begin; i < job.payload_bytes; i++)
+        job.payload[i] = (uint8_t)~job.payload[i];
+    return torn;
+}
+
+template <int LOADS, bool STREAM>
+static __device__ __forceinline__ struct share invert_share(const struct job &job, uint32_t block,
+                                                            uint32_t blocks)
+{
+    uint4 *vectors = (uint4 *)job.payload;
+    uint32_t count = (uint32_t)(job.payload_bytes / VECTOR_BYTES);
+    uint32_t step = blocks * ROW_VECTORS;
+    struct share share = {0, 0};
+    for (uint32_t i = block * ROW_VECTORS + threadIdx.x; i < count; i += LOADS * step) {
+        uint4 got[LOADS];
+#pragma unroll
+        for (int k = 0; k < LOADS; k++)
+            if (i + k * step < count)
+                got[k] = vector_load<STREAM>(vectors + i + k * step);
+#pragma unroll
+        for (int k = 0; k < LOADS; k++)
+            if (i + k * step < count) {
+                if (threadIdx.x == 0)
+                    share.torn_tags += word64(got[k].x, got[k].y) != job.tag;
+                vector_store<STREAM>(vectors + i + k * step,
+                                     make_uint4(~got[k].x, ~got[k].y, ~got[k].z, ~got[k].w));
+            }
+    }
+    if (leftover_mine(job, block, blocks))
+        share.torn_tags += leftover_invert(job);
+    return share;
+}
+
+/* ---- FILL ------------------------------------------------------------------------------------ */
+
+static __device__ void leftover_fill(const struct job &job)
+{
+    bool tagged = leftover_tagged(job);
+    uint64_t begin = leftover_begin(job);
+    for (uint64_t i = begin; i < job.payload_bytes; i++) {
+        uint64_t word = tagged && i < begin + FRAME_TAG_BYTES
+                            ? job.tag
+                            : frame_mix_content_word(job.key, i / sizeof(uint64_t));
+        job.payload[i] = (uint8_t)(word >> 8 * (i % sizeof(uint64_t)));
+    }
+}
+
+template <bool STREAM>
+static __device__ __forceinline__ struct share fill_share(const struct job &job, uint32_t block,
+                                                          uint32_t blocks)
+{
+    uint4 *vectors = (uint4 *)job.payload;
+    uint32_t count = (uint32_t)(job.payload_bytes / VECTOR_BYTES);
+    uint32_t step = blocks * ROW_VECTORS;
+    for (uint32_t i = block * ROW_VECTORS + threadIdx.x; i < count; i += step) {
+        uint64_t low =
+            threadIdx.x == 0 ? job.tag : frame_mix_content_word(job.key, 2 * (uint64_t)i);
+        uint64_t high = frame_mix_content_word(job.key, 2 * (uint64_t)i + 1);
+        vector_store<STREAM>(vectors + i, make_uint4((uint32_t)low, (uint32_t)(low >> 32),
+                                                     (uint32_t)high, (uint32_t)(high >> 32)));
+    }
+    if (leftover_mine(job, block, blocks))
+        leftover_fill(job);
+    return {0, 0};
+}
+
+/* ---- CHECK, and a look at the tags beside other work ------------------------------------------ */
+
+/* Each of the first LAUNCH_CHECK_TAGS threads looks at the tag that frame_tags_check_sample would
+ * look at; the chain of numbers behind it is walked anew by each. */
+static __device__ __forceinline__ struct share check_share(const struct job &job, uint32_t block)
+{
+    size_t count = frame_mix_tag_count(job.payload_bytes);
+    uint32_t sample = threadIdx.x;
+    if (block != 0 || sample >= LAUNCH_CHECK_TAGS || sample >= count)
+        return {0, 0};
+    size_t index = sample;
+    if (count > LAUNCH_CHECK_TAGS && sample == 1)
+        index = count - 1;
+    if (count > LAUNCH_CHECK_TAGS && sample > 1) {
+        uint64_t random = job.tag;
+        for (uint32_t i = 2; i <= sample; i++)
+            random = frame_mix_sample_next(random);
+        index = frame_mix_sample_tag(count, LAUNCH_CHECK_TAGS - 2, sample - 2, random);
+    }
+    const uint64_t *tag = (const uint64_t *)(job.payload + index * FRAME_TAG_STRIDE);
+    return {0, *tag != job.tag};
+}
+
+/* ---- PREPROCESS ------------------------------------------------------------------------------ */
+
+/* Where an output coordinate lies between two input pixels. (i + 0.5) * size / 224 - 0.5 has the
+ * denominator 448, so whole numbers give it exactly, and fast where doubles are slow. */
+struct position {
+    uint32_t first;
+    float fraction; /* the weight of the next pixel; 0 where there is none */
+};
+
+static __device__ __forceinline__ struct position position_make(uint32_t index, uint32_t input_size)
+{
+    const int64_t parts = 2 * PREPROCESS_SIZE;
+    int64_t at = (int64_t)(2 * index + 1) * input_size - PREPROCESS_SIZE;
+    int64_t last = (int64_t)(input_size - 1) * parts;
+    at = at < 0 ? 0 : at > last ? last : at;
+    uint32_t first = (uint32_t)((uint64_t)at / (uint32_t)parts);
+    return {first, (float)((uint32_t)at - first * (uint32_t)parts) / (float)parts};
+}
+
+/* Two pixels from byte `at` on, in one word. Whole 32-bit words are loaded as far as the payload
+ * goes, since each load of host memory is a journey. */
+static __device__ __forceinline__ uint64_t pair_load(const struct job &job, uint64_t at)
+{
+    uint32_t bytes = 2 * (uint32_t)job.geometry.channels;
+    uint64_t from = at & ~(uint64_t)3;
+    uint32_t skip = (uint32_t)(at & 3);
+    if (from + 12 > job.payload_bytes) {
+        uint64_t pair = 0;
+        for (uint32_t i = 0; i < bytes && at + i < job.payload_bytes; i++)
+            pair |= (uint64_t)job.payload[at + i] << 8 * i;
+        return pair;
+    }
+    const uint32_t *words = (const uint32_t *)(job.payload + from);
+    uint32_t first = words[0];
+    uint32_t second = skip + bytes > 4 ? words[1] : 0;
+    uint32_t third = skip + bytes > 8 ? words[2] : 0;
+    return word64(__funnelshift_r(first, second, 8 * skip),
+                  __funnelshift_r(second, third, 8 * skip));
+}
+
+static __device__ __forceinline__ float channel_value(uint64_t pair, uint32_t byte)
+{
+    return (float)(uint32_t)(pair >> 8 * byte & 0xff);
+}
+
+static __device__ __forceinline__ void pixel_preprocess(const struct job &job, uint32_t pixel)
+{
+    uint32_t channels = (uint32_t)job.geometry.channels;
+    struct position row = position_make(pixel / PREPROCESS_SIZE, (uint32_t)job.geometry.height);
+    struct position column = position_make(pixel % PREPROCESS_SIZE, (uint32_t)job.geometry.width);
+    uint64_t row_bytes = (uint64_t)job.geometry.width * channels;
+    uint64_t above = row.first * row_bytes + (uint64_t)column.first * channels;
+    uint64_t below = row.fraction > 0 ? above + row_bytes : above;
+    uint64_t top_pair = pair_load(job, above);
+    uint64_t bottom_pair = pair_load(job, below);
+    uint32_t planes = channels == 1 ? 1 : PREPROCESS_PLANES_MAX;
+#pragma unroll
+    for (uint32_t plane = 0; plane < PREPROCESS_PLANES_MAX; plane++) {
+        if (plane >= planes)
+            break;
+        float top_left = channel_value(top_pair, plane);
+        float bottom_left = channel_value(bottom_pair, plane);
+        float top_right = channel_value(top_pair, channels + plane);
+        float bottom_right = channel_value(bottom_pair, channels + plane);
+        float top = top_left + (top_right - top_left) * column.fraction;
+        float bottom = bottom_left + (bottom_right - bottom_left) * column.fraction;
+        float value = top + (bottom - top) * row.fraction;
+        job.output[plane * PREPROCESS_PIXELS + pixel] =
+            value * job.scale[plane] + job.offset[plane];
+    }
+}
+
+static __device__ __forceinline__ struct share preprocess_share(const struct job &job,
+                                                                uint32_t block, uint32_t blocks)
+{
+    struct share share = check_share(job, block);
+    for (uint32_t pixel = block * LAUNCH_THREADS + threadIdx.x; pixel < PREPROCESS_PIXELS;
+         pixel += blocks * LAUNCH_THREADS)
+        pixel_preprocess(job, pixel);
+    return share;
+}
+
+/* ---- All kinds ------------------------------------------------------------------------------- */
+
+template <int KIND, int LOADS, bool STREAM>
+static __device__ __forceinline__ struct share work_share(const struct job &job, uint32_t block,
+                                                          uint32_t blocks)
+{
+    switch (KIND) {
+    case LAUNCH_CHECKSUM:
+        return checksum_share<LOADS, STREAM>(job, block, blocks);
+    case LAUNCH_INVERT:
+        return invert_share<LOADS, STREAM>(job, block, blocks);
+    case LAUNCH_PREPROCESS:
+        return preprocess_share(job, block, blocks);
+    case LAUNCH_FILL:
+        return fill_share<STREAM>(job, block, blocks);
+    case LAUNCH_CHECK:
+        return check_share(job, block);
+    default:
+        return {0, 0};
+    }
+}
+
+#endif
