@@ -8,6 +8,7 @@
 
 #include "harness/base/channel.h"
 #include "harness/base/json.h"
+#include "harness/run/mps_daemon.h"
 
 #define GUARD_WATCHED_MAX 64
 
@@ -47,6 +48,7 @@ void guard_stop(struct guard *guard)
 {
     if (!guard->running)
         return;
+    guard->mps.running = false;
     process_hang_up(&guard->process);
     process_end(&guard->process, PROCESS_GRACE_NS);
     guard->running = false;
@@ -70,9 +72,28 @@ static void guard_drop_all(struct guard_watched *watched, bool kill_them)
     watched->count = 0;
 }
 
+/* Tells the runner where the daemon is, or why there is none. A runner that is gone is found by the
+ * next look at its socket. */
+static void guard_answer(int control_fd, const struct mps_daemon *daemon, enum status status,
+                         const struct err *failure)
+{
+    struct err ignored;
+    cJSON *json = cJSON_CreateObject();
+    bool ok = json_add_string(json, "type", "mps");
+    if (ok && status != ST_OK)
+        ok = json_add_string(json, "what", failure->what) &&
+             json_add_string(json, "hint", failure->hint);
+    else if (ok && daemon->pid > 0)
+        ok = json_add_string(json, "pipe_directory", daemon->pipe_directory);
+    if (ok)
+        (void)channel_send(control_fd, json, NULL, 0, &ignored);
+    cJSON_Delete(json);
+}
+
 enum status guard_main(int control_fd, struct err *err)
 {
     struct guard_watched watched = {.count = 0};
+    struct mps_daemon daemon = {.pid = 0};
     enum status status;
     for (;;) {
         struct channel_message message = {0};
@@ -87,8 +108,17 @@ enum status guard_main(int control_fd, struct err *err)
             watched.pidfds[watched.count++] = message.fds[0];
             message.fds[0] = -1;
         }
+        if (strcmp(type, "mps_start") == 0) {
+            struct err failure = {.what = ""};
+            enum status started = mps_daemon_start(&daemon, MPS_DAEMON_READY_NS, &failure);
+            guard_answer(control_fd, &daemon, started, &failure);
+        } else if (strcmp(type, "mps_stop") == 0) {
+            mps_daemon_stop(&daemon);
+            guard_answer(control_fd, &daemon, ST_OK, NULL);
+        }
         channel_message_clear(&message);
     }
     guard_drop_all(&watched, true);
+    mps_daemon_stop(&daemon);
     return status == ST_PEER_GONE ? ST_OK : status;
 }

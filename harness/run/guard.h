@@ -3,18 +3,21 @@
  * The roles ask the kernel to die with the runner (PR_SET_PDEATHSIG), but helpers that are not
  * ours, and programs that change credentials, do not; the guard kills whatever it was asked to
  * watch when the runner's end of its socket closes, however the runner ended. It stands in a
- * process group of its own, so that Ctrl-C does not reach it.
+ * process group of its own, so that Ctrl-C does not reach it. Helpers that are not ours are its
+ * children: the MPS daemon (mps.h).
  */
 #ifndef HANDOFF_RUN_GUARD_H
 #define HANDOFF_RUN_GUARD_H
 
 #include "harness/base/err.h"
+#include "harness/run/mps.h"
 #include "harness/run/process.h"
 
 /* Started by the runner before the first role; closed after the last. */
 struct guard {
     struct process process;
     bool running;
+    struct mps mps; /* see mps.h */
 };
 
 enum status guard_start(struct guard *guard, struct err *err);

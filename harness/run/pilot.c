@@ -141,9 +141,10 @@ enum status pilot_run(const struct pilot_context *context, struct plan *plan, st
     for (size_t i = 0; i < plan->cell_count; i++)
         wanted += pilot_wanted(&plan->cells[i]);
     enum status status = ST_OK;
-    for (size_t i = 0; i < plan->cell_count && status == ST_OK; i++) {
-        struct plan_cell *cell = &plan->cells[i];
-        if (!pilot_wanted(cell))
+    for (size_t i = 0; i < 2 * plan->cell_count && status == ST_OK; i++) {
+        struct plan_cell *cell = &plan->cells[i % plan->cell_count];
+        /* First those without MPS, so that its daemon starts once. */
+        if (!pilot_wanted(cell) || plan_cell_shares_by_mps(cell) != (i >= plan->cell_count))
             continue;
         progress_step(context->progress, "pilot", ++index, wanted, cell->cell.id, 0);
         status = pilot_cell(context, plan, cell, fold, err);

@@ -8,6 +8,8 @@
 /* Starting and ending two processes, and filling their source frames, as seen on a slow board. */
 #define PLAN_LAUNCH_OVERHEAD_NS 40000000u
 #define PLAN_LAUNCH_OVERHEAD_PER_BYTE_NS 6u
+/* A CUDA context in each of them, made at the same time, and taken down. */
+#define PLAN_GPU_OVERHEAD_NS 1200000000u
 
 /* A search has no pilot: its steps take as many frames as their rate needs. What the plan says is
  * the least. */
@@ -167,6 +169,30 @@ static void plan_insert_baseline(const struct plan *plan, struct plan_launch *la
     launches[at] = baseline;
 }
 
+/* The rounds of the cells that share the GPU through MPS, or of all others. Returns how many launches
+ * they have. */
+static size_t plan_order_group(const struct plan *plan, bool mps, uint32_t rounds,
+                               struct plan_launch *launches, uint64_t *state)
+{
+    size_t used = 0;
+    for (uint32_t round = 0; round < rounds; round++) {
+        size_t first = used;
+        for (size_t i = 0; i < plan->cell_count; i++)
+            if (round < plan->cells[i].result.launches_planned &&
+                !plan->cells[i].cell.is_baseline && plan_cell_shares_by_mps(&plan->cells[i]) == mps)
+                launches[used++] = (struct plan_launch){(uint32_t)i, round};
+        plan_shuffle(launches + first, used - first, state);
+        for (size_t i = 0; i < plan->cell_count && !mps; i++) {
+            if (round >= plan->cells[i].result.launches_planned || !plan->cells[i].cell.is_baseline)
+                continue;
+            plan_insert_baseline(plan, launches + first, used - first,
+                                 (struct plan_launch){(uint32_t)i, round}, state);
+            used++;
+        }
+    }
+    return used;
+}
+
 enum status plan_order(struct plan *plan, struct err *err)
 {
     size_t count = 0;
@@ -180,21 +206,8 @@ enum status plan_order(struct plan *plan, struct err *err)
     if (!launches)
         return err_set(err, ST_NO_MEMORY, NULL, "out of memory for %zu launches", count);
     uint64_t state = plan->seed;
-    size_t used = 0;
-    for (uint32_t round = 0; round < rounds; round++) {
-        size_t first = used;
-        for (size_t i = 0; i < plan->cell_count; i++)
-            if (round < plan->cells[i].result.launches_planned && !plan->cells[i].cell.is_baseline)
-                launches[used++] = (struct plan_launch){(uint32_t)i, round};
-        plan_shuffle(launches + first, used - first, &state);
-        for (size_t i = 0; i < plan->cell_count; i++) {
-            if (round >= plan->cells[i].result.launches_planned || !plan->cells[i].cell.is_baseline)
-                continue;
-            plan_insert_baseline(plan, launches + first, used - first,
-                                 (struct plan_launch){(uint32_t)i, round}, &state);
-            used++;
-        }
-    }
+    size_t used = plan_order_group(plan, false, rounds, launches, &state);
+    plan_order_group(plan, true, rounds, launches + used, &state);
     free(plan->launches);
     plan->launches = launches;
     plan->launch_count = count;
@@ -211,6 +224,8 @@ uint64_t plan_launch_expected_ns(const struct plan_cell *cell, const struct scen
     const struct block *block = &scenario->blocks[cell->cell.block_index];
     uint64_t overhead_ns = PLAN_LAUNCH_OVERHEAD_NS + (uint64_t)cell_payload_bytes(&cell->cell) *
                                                          PLAN_LAUNCH_OVERHEAD_PER_BYTE_NS;
+    if (cell_uses_gpu(&cell->cell))
+        overhead_ns += PLAN_GPU_OVERHEAD_NS;
     uint32_t warmup = cell->result.warmup == UINT32_MAX ? 0 : cell->result.warmup;
     if (cell->cell.pacing == PACING_SEARCH)
         return search_steps_max(&cell->cell) * overhead_ns +

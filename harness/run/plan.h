@@ -47,9 +47,17 @@ void plan_free(struct plan *plan);
  * the others' counts. */
 void plan_baseline_counts(struct plan *plan);
 
+/* The cell's roles share the GPU through the MPS daemon, which starts and stops once for all of them:
+ * in pilots as in launches they come behind the others. */
+static inline bool plan_cell_shares_by_mps(const struct plan_cell *cell)
+{
+    return cell->cell.gpu_sharing == GPU_SHARING_MPS;
+}
+
 /* Lists the launches in rounds: each round has every cell that still has launches once, in an order
  * drawn from the seed, so that launch k of two cells are neighbours. A baseline's launch stands
- * right before or after that of one of the cells it serves. Call when the cells are final. */
+ * right before or after that of one of the cells it serves. Cells that share the GPU through MPS
+ * have rounds of their own behind all others'. Call when the cells are final. */
 enum status plan_order(struct plan *plan, struct err *err);
 
 /* The name of the clock that the run in `dir` was begun on; "" where that is not known. */

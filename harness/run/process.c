@@ -38,8 +38,8 @@ static void process_arguments(char *emulator, const char *program, const char *r
 }
 
 /* In the child, between fork and exec: only async-signal-safe calls. */
-static void process_become(const char *const argv[], int control_fd, enum process_lifetime lifetime,
-                           pid_t parent)
+static void process_become(const char *const argv[], char *const environment[], int control_fd,
+                           enum process_lifetime lifetime, pid_t parent)
 {
     /* Ctrl-C, a closed terminal and `timeout` reach the runner's whole process group; the runner
      * alone decides what they mean. Ignored before they are unblocked, which exec keeps. */
@@ -60,7 +60,7 @@ static void process_become(const char *const argv[], int control_fd, enum proces
     if (control_fd == PROCESS_CONTROL_FD ? fcntl(control_fd, F_SETFD, 0) < 0
                                          : dup2(control_fd, PROCESS_CONTROL_FD) < 0)
         _exit(EXIT_FAILURE);
-    execv(argv[0], (char *const *)argv);
+    execve(argv[0], (char *const *)argv, environment);
     _exit(PROCESS_NOT_EXECUTED);
 }
 
@@ -69,8 +69,44 @@ void process_die_with_runner(void)
     (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
 }
 
+/* Whether "NAME" or "NAME=value" is of the same name as "NAME=…" of the environment. */
+static bool process_same_name(const char *change, const char *variable)
+{
+    size_t length = strcspn(change, "=");
+    return strncmp(change, variable, length) == 0 && variable[length] == '=';
+}
+
+char **process_environment(const char *const *changes)
+{
+    size_t count = 0, change_count = 0, used = 0;
+    while (environ && environ[count])
+        count++;
+    while (changes && changes[change_count])
+        change_count++;
+    char **list = calloc(count + change_count + 1, sizeof *list);
+    if (!list)
+        return NULL;
+    for (size_t i = 0; i < count; i++) {
+        bool changed = false;
+        for (size_t j = 0; j < change_count; j++)
+            changed |= process_same_name(changes[j], environ[i]);
+        if (!changed)
+            list[used++] = environ[i];
+    }
+    for (size_t j = 0; j < change_count; j++)
+        if (strchr(changes[j], '='))
+            list[used++] = (char *)(uintptr_t)changes[j];
+    return list;
+}
+
 enum status process_start(const char *role, enum process_lifetime lifetime, struct process *process,
                           struct err *err)
+{
+    return process_start_with(role, lifetime, NULL, process, err);
+}
+
+enum status process_start_with(const char *role, enum process_lifetime lifetime,
+                               const char *const *changes, struct process *process, struct err *err)
 {
     enum status status;
     char program[4096];
@@ -80,8 +116,11 @@ enum status process_start(const char *role, enum process_lifetime lifetime, stru
     program[length] = 0;
     const char *emulator_text = getenv("HANDOFF_EMULATOR");
     char *emulator = strdup(emulator_text ? emulator_text : "");
-    if (!emulator)
-        return err_set(err, ST_NO_MEMORY, NULL, "out of memory to start a role");
+    char **environment = process_environment(changes);
+    if (!emulator || !environment) {
+        status = err_set(err, ST_NO_MEMORY, NULL, "out of memory to start a role");
+        goto undo_emulator;
+    }
     const char *argv[PROCESS_EMULATOR_WORDS_MAX + 6];
     process_arguments(emulator, program, role, argv);
 
@@ -97,8 +136,9 @@ enum status process_start(const char *role, enum process_lifetime lifetime, stru
         goto undo_pair;
     }
     if (pid == 0)
-        process_become(argv, pair[1], lifetime, parent);
+        process_become(argv, environment, pair[1], lifetime, parent);
     close(pair[1]);
+    free(environment);
     free(emulator);
     *process = (struct process){.pid = pid, .pidfd = -1, .control_fd = pair[0]};
 #ifdef SYS_pidfd_open
@@ -109,6 +149,7 @@ undo_pair:
     close(pair[0]);
     close(pair[1]);
 undo_emulator:
+    free(environment);
     free(emulator);
     return status;
 }

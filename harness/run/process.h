@@ -32,6 +32,14 @@ struct process {
  * standard input, output and error. The caller ends it with process_end. */
 enum status process_start(const char *role, enum process_lifetime lifetime, struct process *process,
                           struct err *err);
+/* The same with an environment changed as process_environment says; NULL: as it is. */
+enum status process_start_with(const char *role, enum process_lifetime lifetime,
+                               const char *const *changes, struct process *process,
+                               struct err *err);
+
+/* This process's environment with changes, for execve: "NAME=value" sets and "NAME" takes away; the
+ * list ends with NULL. It borrows all texts; the caller frees the list. NULL when out of memory. */
+char **process_environment(const char *const *changes);
 
 /* Asks the kernel once more, in a role after its exec, to be killed when its runner dies: an exec of a
  * program with file capabilities (`setcap`) forgets the wish made before it. A runner that died in

@@ -37,7 +37,16 @@ static enum status session_send(struct session_role *role, cJSON *json, const in
 static enum status session_start_process(struct session *session, struct session_role *role,
                                          struct err *err)
 {
-    enum status status = process_start(role->name, PROCESS_DIES_WITH_US, &role->process, err);
+    const struct session_request *request = session->request;
+    char variable[MPS_PATH_BYTES + 32];
+    /* Which MPS daemon a role joins is in its environment: ours, or none, whatever the user runs. */
+    const char *const changes[] = {mps_environment(request->guard,
+                                                   request->cell->gpu_sharing == GPU_SHARING_MPS,
+                                                   variable, sizeof variable),
+                                   NULL};
+    enum status status =
+        process_start_with(role->name, PROCESS_DIES_WITH_US,
+                           cell_uses_gpu(request->cell) ? changes : NULL, &role->process, err);
     return status == ST_OK ? guard_watch(session->request->guard, &role->process, err) : status;
 }
 
@@ -140,6 +149,10 @@ static enum status session_start(struct session *session, struct launch_outcome 
         status = surroundings_hold_idle_latency(SURROUNDINGS_IDLE_LATENCY_PATH,
                                                 &session->idle_latency_fd, err);
     outcome->idle_latency_held = session->idle_latency_fd >= 0;
+    if (status == ST_OK && session->request->cell->gpu_sharing == GPU_SHARING_MPS)
+        status = mps_start(session->request->guard, err);
+    else
+        mps_stop(session->request->guard); /* it would stand between others and the GPU */
     if (status == ST_OK)
         status = session_start_loads(session, err);
     for (int i = 0; i < ROLES && status == ST_OK; i++)
@@ -254,6 +267,8 @@ enum status session_run(const struct session_request *request, struct fold *fold
     enum status status = session_measure(&session, &result, err);
     const bool orderly = status == ST_OK && result.status == ST_OK;
     session_end_roles(&session, orderly);
+    if (!orderly) /* a client that was killed may have broken the server for the next */
+        mps_stop(request->guard);
     if (session.idle_latency_fd >= 0)
         close(session.idle_latency_fd);
     if (status != ST_OK)
