@@ -150,6 +150,33 @@ static void launches_are_interleaved_in_seeded_rounds(void **state)
     scenario_free(scenario);
 }
 
+/* Their daemon starts once: behind all others, and among themselves in seeded rounds. */
+static void cells_that_share_by_mps_come_last(void **state)
+{
+    struct err err;
+    struct plan plan;
+    struct scenario *scenario = plan_scenario(plan_scenario_text);
+    assert_int_equal(plan_make(scenario, random_u64(), &plan, &err), ST_OK);
+    for (uint32_t i = 0; i < 6; i += 2)
+        plan.cells[i].cell.gpu_sharing = GPU_SHARING_MPS;
+    assert_int_equal(plan_order(&plan, &err), ST_OK);
+    assert_int_equal(plan.launch_count, 7 * 6);
+    unsigned orders[2][7] = {{0}};
+    for (uint32_t i = 0; i < 7 * 6; i++) {
+        const uint32_t last = i >= 7 * 3;
+        assert_int_equal(plan.launches[i].cell % 2, last ? 0 : 1);
+        assert_int_equal(plan.launches[i].launch, i % 21 / 3);
+        orders[last][i % 21 / 3] = orders[last][i % 21 / 3] * 8 + plan.launches[i].cell;
+    }
+    int differ[2] = {0};
+    for (int last = 0; last < 2; last++)
+        for (int round = 1; round < 7; round++)
+            differ[last] += orders[last][round] != orders[last][0];
+    assert_true(differ[0] > 0 && differ[1] > 0); /* 6^-6 by chance, each */
+    plan_free(&plan);
+    scenario_free(scenario);
+}
+
 /* A baseline runs in every round, next to a cell that needs it, and as long as the longest. */
 static void baselines_run_beside_their_cells(void **state)
 {
@@ -516,6 +543,7 @@ int main(void)
         cmocka_unit_test(auto_takes_two_cores_of_the_fastest_cluster),
         cmocka_unit_test(one_cpu_runs_and_the_rest_says_what_is_missing),
         cmocka_unit_test(launches_are_interleaved_in_seeded_rounds),
+        cmocka_unit_test(cells_that_share_by_mps_come_last),
         cmocka_unit_test(baselines_run_beside_their_cells),
         cmocka_unit_test(resume_takes_only_its_own_plan),
         cmocka_unit_test(resume_believes_no_strange_plan),
