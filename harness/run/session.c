@@ -19,6 +19,8 @@
 #define SESSION_SLACK_NS 10000000000u
 /* Without any expectation (a pilot). */
 #define SESSION_UNKNOWN_NS 60000000000u
+/* For all roles together to clean up after one of them failed. */
+#define SESSION_CLEAN_UP_NS 1000000000u
 /* Frames a broken transport may repeat before the consumer gives up. */
 #define SESSION_REPEATS 64
 
@@ -125,17 +127,37 @@ static enum status session_go(struct session *session, uint64_t *deadline_ns, st
     return ST_OK;
 }
 
-/* Ends all processes, in order when they finished and at once when they did not. */
+/* Everybody lives, and somebody said what failed. */
+static bool session_only_complaints(const struct session *session)
+{
+    for (int i = 0; i < session->role_count; i++)
+        if (session->roles[i].ended && !session->roles[i].complained)
+            return false;
+    return session->complained_ns != 0 && !session->interrupted;
+}
+
+/* Ends all processes: in order when they finished, at once when one of them died or hangs. Where
+ * one gave up and said so, they have a moment to clean up, told by the end of their socket: a client
+ * of MPS that is killed while it has the GPU can take the daemon and other clients with it. */
 static void session_end_roles(struct session *session, bool orderly)
 {
     struct err ignored;
+    uint64_t grace_ns = orderly ? PROCESS_GRACE_NS : 0;
     for (int i = 0; i < session->role_count && orderly; i++) {
         cJSON *json = cJSON_CreateObject();
         json_add_string(json, "type", "exit");
         (void)session_send(&session->roles[i], json, NULL, 0, &ignored);
     }
-    for (int i = 0; i < session->role_count; i++)
-        process_end(&session->roles[i].process, orderly ? PROCESS_GRACE_NS : 0);
+    if (!orderly && session_only_complaints(session)) {
+        grace_ns = SESSION_CLEAN_UP_NS;
+        for (int i = 0; i < session->role_count; i++)
+            process_hang_up(&session->roles[i].process);
+    }
+    const uint64_t begun_ns = clock_now_ns();
+    for (int i = 0; i < session->role_count; i++) {
+        uint64_t waited_ns = orderly ? 0 : clock_now_ns() - begun_ns;
+        process_end(&session->roles[i].process, grace_ns > waited_ns ? grace_ns - waited_ns : 0);
+    }
     (void)guard_forget(session->request->guard, &ignored);
 }
 
