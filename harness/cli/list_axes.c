@@ -5,6 +5,8 @@
 #include <string.h>
 
 #include "harness/base/json.h"
+#include "harness/base/shm.h"
+#include "harness/gpu/capability.h"
 #include "harness/report/wrap.h"
 #include "harness/scenario/axes.h"
 #include "harness/scenario/privileges.h"
@@ -67,6 +69,22 @@ static void lack_from_registry(struct lack *lack, size_t axis, const char **list
     }
 }
 
+static void lack_pages(struct lack *lack)
+{
+    struct err thp = {.what = ""}, hugetlb = {.what = ""};
+    bool has_thp = shm_pages_probe(SHM_PAGES_THP, &thp) == ST_OK;
+    bool has_hugetlb = shm_pages_probe(SHM_PAGES_HUGETLB, &hugetlb) == ST_OK;
+    if (!has_thp)
+        snprintf(lack->what, sizeof lack->what, "thp: %.120s", thp.what);
+    if (!has_hugetlb) {
+        size_t used = strlen(lack->what);
+        snprintf(lack->what + used, sizeof lack->what - used, "%shugetlb: %.120s", used ? "; " : "",
+                 hugetlb.what);
+    }
+    snprintf(lack->hint, sizeof lack->hint, "%.*s", (int)sizeof lack->hint - 1,
+             !has_thp ? thp.hint : hugetlb.hint);
+}
+
 /* *list: the list that says more about the values, or NULL. */
 static void lack_of(size_t axis, struct lack *lack, const char **list)
 {
@@ -79,6 +97,12 @@ static void lack_of(size_t axis, struct lack *lack, const char **list)
         lack_value(lack, "fifo", privileges_try_fifo(FIFO_PRIORITY_TRIED, &why), &why);
     if (axis == AXIS_INDEX_idle_latency)
         lack_value(lack, "held", privileges_try_idle_latency(&why), &why);
+    if (axis == AXIS_INDEX_order)
+        lack_value(lack, "event", gpu_capability_check(GPU_CAN_ipc_event, &why), &why);
+    if (axis == AXIS_INDEX_gpu_sharing)
+        lack_value(lack, "mps", gpu_capability_check(GPU_CAN_mps, &why), &why);
+    if (axis == AXIS_INDEX_pages)
+        lack_pages(lack);
 }
 
 /* A line below the axis', or several: "values: other, or fifo:P …". */

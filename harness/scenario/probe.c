@@ -34,6 +34,7 @@ struct answers {
 /* What `asked` points to for what is in no registry. */
 static const char asked_idle_latency[] = "idle_latency";
 static const char asked_scheduling[AXIS_FIFO_PRIORITY_MAX + 1];
+static const char asked_pages[2][SHM_PAGES_HUGETLB + 1]; /* shared, private */
 
 static struct answer *answers_find(struct answers *answers, const void *asked,
                                    struct geometry geometry)
@@ -167,6 +168,27 @@ static bool ask_scheduling(struct answers *answers, struct cell *cell)
     return true;
 }
 
+/* The kernel has switches of their own for pages that two processes share and for those of one,
+ * which a transport that moves bytes receives into. */
+static bool ask_pages(struct answers *answers, struct cell *cell)
+{
+    struct geometry any = {0, 0, 0};
+    const bool private = (cell->transport->flags & TRANSPORT_MOVES_BYTES) != 0;
+    const void *asked = &asked_pages[private][cell->pages];
+    if (cell->pages == SHM_PAGES_NORMAL || cell->runnable != ST_OK)
+        return true;
+    struct answer *answer = answers_find(answers, asked, any);
+    if (!answer) {
+        answer = answers_add(answers, asked, any);
+        if (!answer)
+            return false;
+        answer->status = private ? shm_pages_probe_private(cell->pages, &answer->err)
+                                 : shm_pages_probe(cell->pages, &answer->err);
+    }
+    mark(cell, answer, "pages", shm_pages_name(cell->pages));
+    return true;
+}
+
 static bool ask_privileges(struct answers *answers, struct cell *cell)
 {
     return ask_scheduling(answers, cell) &&
@@ -222,7 +244,7 @@ static bool probe_cell(struct answers *answers, struct cell *cell)
                    cell->producer_wait->probe)) &&
         ask_probe(answers, cell, cell->access, "access", cell->access->name, cell->access->probe) &&
         ask_probe(answers, cell, cell->kernel, "kernel", cell->kernel->name, cell->kernel->probe) &&
-        ask_privileges(answers, cell);
+        ask_pages(answers, cell) && ask_privileges(answers, cell);
     if (!asked)
         return false;
     ask_frame_state(cell);
