@@ -9,6 +9,7 @@
 
 #include "harness/base/json.h"
 #include "harness/scenario/baseline.h"
+#include "harness/scenario/block_axes.h"
 #include "harness/scenario/matrix.h"
 #include "harness/scenario/members.h"
 
@@ -24,14 +25,15 @@ enum block_member {
     BLOCK_LAUNCH_SECONDS,
     BLOCK_BASE,
     BLOCK_AXES,
+    BLOCK_CELLS,
     BLOCK_EXCLUDE,
     BLOCK_CPU_BASELINE,
     BLOCK_CLAIM,
     BLOCK_MEMBERS
 };
-static const char *const block_keys[BLOCK_MEMBERS] = {"name",           "description",  "compare",
-                                                      "launch_seconds", "base",         "axes",
-                                                      "exclude",        "cpu_baseline", "claim"};
+static const char *const block_keys[BLOCK_MEMBERS] = {
+    "name", "description", "compare", "launch_seconds", "base",
+    "axes", "cells",       "exclude", "cpu_baseline",   "claim"};
 
 enum file_member { FILE_NAME, FILE_DESCRIPTION, FILE_BASE, FILE_BLOCKS, FILE_MEMBERS };
 static const char *const file_keys[FILE_MEMBERS] = {"name", "description", "base", "blocks"};
@@ -91,63 +93,6 @@ static enum status read_claim(const cJSON *json, const struct place *above,
     return status;
 }
 
-/* The compared axis must be one of which the block has several values. */
-static enum status read_compare(const cJSON *json, const struct draft *draft, char **compare,
-                                struct err *err)
-{
-    struct place place = PLACE_KEY(draft->place, "compare");
-    const char *name = "";
-    if (json) {
-        if (!cJSON_IsString(json))
-            return place_fail(&place, err, "name an axis: \"wait\"",
-                              "must be the name of an axis, not %s", axis_kind_of(json));
-        name = json->valuestring;
-        const struct axis *axis = axis_find(name);
-        if (!axis) {
-            axis_unknown(name, err);
-            return place_context(&place, err);
-        }
-        const cJSON *given = draft->given[axis - axis_table];
-        if (!cJSON_IsArray(given) || !given->child->next)
-            return place_fail(&place, err, "give the axis several values in \"axes\"",
-                              "there is nothing to compare: the block has one value of %s", name);
-    }
-    *compare = strdup(name);
-    return *compare ? ST_OK : err_set(err, ST_NO_MEMORY, NULL, "out of memory");
-}
-
-/* Merges file base, block base and axes, the later ones over the earlier. */
-static enum status read_axes(const cJSON *const *members, const cJSON *const *file_base,
-                             struct draft *draft, struct err *err)
-{
-    const cJSON *base[AXIS_COUNT] = {NULL};
-    const cJSON *axes[AXIS_COUNT] = {NULL};
-    struct place base_place = PLACE_KEY(draft->place, "base");
-    struct place axes_place = PLACE_KEY(draft->place, "axes");
-    enum status status = ST_OK;
-    if (members[BLOCK_BASE])
-        status = members_axes(members[BLOCK_BASE], &base_place, false, base, err);
-    if (status == ST_OK && members[BLOCK_AXES])
-        status = members_axes(members[BLOCK_AXES], &axes_place, true, axes, err);
-    for (size_t i = 0; status == ST_OK && i < AXIS_COUNT; i++) {
-        const struct axis *axis = &axis_table[i];
-        struct place at = PLACE_KEY(&axes_place, axis->name);
-        if (base[i] && axes[i])
-            return place_fail(&at, err, "keep one of them",
-                              "the axis stands in the block's \"base\" too");
-        draft->given[i] = axes[i] ? axes[i] : base[i] ? base[i] : file_base[i];
-        if (!draft->given[i] && !axis->otherwise) {
-            char hint[160];
-            snprintf(hint, sizeof hint,
-                     "add it to \"base\" or \"axes\"; `handoff list %s` shows what there is",
-                     i == AXIS_INDEX_wait ? "waits" : "transports");
-            return place_fail(draft->place, err, hint, "no %s is given, and it has no default",
-                              axis->name);
-        }
-    }
-    return status;
-}
-
 /* What a block says of itself, beside its axes. */
 static enum status read_block_words(const cJSON *const *members, const struct place *place,
                                     uint32_t index, struct scenario *scenario, struct err *err)
@@ -180,18 +125,21 @@ static enum status read_block(const cJSON *json, const struct place *place, uint
 {
     const cJSON *members[BLOCK_MEMBERS];
     struct block *block = &scenario->blocks[index];
-    struct draft draft = {.place = place, .block_index = index};
     size_t first = list->count;
     enum status status = members_sort(json, place, block_keys, BLOCK_MEMBERS, members, err);
     if (status == ST_OK)
         status = read_block_words(members, place, index, scenario, err);
-    if (status == ST_OK)
-        status = read_axes(members, file_base, &draft, err);
-    if (status == ST_OK)
-        status = read_compare(members[BLOCK_COMPARE], &draft, &block->compare, err);
-    draft.exclude = members[BLOCK_EXCLUDE];
-    if (status == ST_OK)
-        status = matrix_expand(&draft, list, err);
+    if (status == ST_OK) {
+        const struct block_axes axes = {.place = place,
+                                        .block_index = index,
+                                        .file_base = file_base,
+                                        .base = members[BLOCK_BASE],
+                                        .axes = members[BLOCK_AXES],
+                                        .cells = members[BLOCK_CELLS],
+                                        .exclude = members[BLOCK_EXCLUDE],
+                                        .compare = members[BLOCK_COMPARE]};
+        status = block_axes_expand(&axes, list, &block->compare, err);
+    }
     if (status == ST_OK && block->cpu_baseline)
         status = baseline_add(list, first, block->name, place, err);
     return status;
