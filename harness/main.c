@@ -8,14 +8,16 @@
 
 #include "harness/cli/cli.h"
 #include "harness/run/build_info.h"
+#include "harness/run/capability.h"
 #include "harness/run/role.h"
 
 static const struct {
     const char *name;
     cli_command run;
 } commands[] = {
-    {"run", cmd_run},       {"list", cmd_list}, {"floor", cmd_floor}, {"report", cmd_report},
-    {"export", cmd_export}, {"help", cmd_help}, {"--help", cmd_help}, {"-h", cmd_help},
+    {"run", cmd_run},     {"list", cmd_list},     {"floor", cmd_floor},
+    {"probe", cmd_probe}, {"report", cmd_report}, {"export", cmd_export},
+    {"help", cmd_help},   {"--help", cmd_help},   {"-h", cmd_help},
 };
 
 static int main_exit_code(enum status status)
@@ -88,6 +90,7 @@ int main(int argc, char **argv)
     /* A role reports to its runner; what it prints would only disturb. */
     if (argc >= 2 && strcmp(argv[1], "--role") == 0)
         return main_exit_code(role_main(argc, argv, &err));
+    capability_install();
     enum status status = argc < 2 ? ST_INVALID : ST_NOT_APPLICABLE;
     for (size_t i = 0; i < sizeof commands / sizeof commands[0] && argc >= 2; i++)
         if (strcmp(argv[1], commands[i].name) == 0)

@@ -14,6 +14,7 @@ static const char help_text[] =
     "  run SCENARIO      run a scenario and write DIR/result.json\n"
     "  list [WHAT]       transports, waits, access, kernels or axes, and which can run here\n"
     "  floor             what this machine can do at best: what a hand-off is held against\n"
+    "  probe             what this machine's GPU can do between two processes, by doing it\n"
     "  report RESULT...  write index.html and report.md from results\n"
     "  export RESULT     histograms and quantiles for other tools (hgrm, csv)\n"
     "  help intervals    what each interval means\n"

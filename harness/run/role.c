@@ -10,6 +10,7 @@
 
 #include "harness/base/json.h"
 #include "harness/measure/clock.h"
+#include "harness/run/capability_trial.h"
 #include "harness/run/fault.h"
 #include "harness/run/guard.h"
 #include "harness/run/load.h"
@@ -170,6 +171,8 @@ enum status role_main(int argc, char **argv, struct err *err)
     if (strcmp(name, "guard") == 0)
         return guard_main(role.control_fd, err);
     process_die_with_runner();
+    if (strcmp(name, "capability") == 0)
+        return capability_main(role.control_fd, err);
     if (strcmp(name, "load") == 0)
         return load_main(&role, err);
     const struct role_kind *const kinds[] = {&role_producer, &role_consumer};

@@ -1,0 +1,270 @@
+/* capability.c: see capability.h. */
+#include "harness/run/capability.h"
+
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "harness/base/json.h"
+#include "harness/gpu/gpu.h"
+#include "harness/run/capability_pair.h"
+#include "harness/run/guard.h"
+
+/* Pairs at the same time: each process makes a context, which takes a CPU for up to a second. */
+#define CAPABILITY_AT_ONCE 4
+/* CUDA finds no daemon there: a user's own is not joined by accident. */
+#define CAPABILITY_NO_MPS "/proc/self/handoff-without-mps"
+#define CAPABILITY_MPS_PROGRAM "nvidia-cuda-mps-control"
+
+static const struct capability_limits capability_default_limits = {
+    .starting_ns = 40000000000u, .trying_ns = 10000000000u, .negative_ns = 5000000000u};
+
+static struct capability_answer capability_known[GPU_CAPABILITY_COUNT];
+static struct capability_limits capability_limits_now;
+
+void capability_set_limits(const struct capability_limits *limits)
+{
+    capability_limits_now = *limits;
+}
+
+static const struct capability_limits *capability_limits(void)
+{
+    return capability_limits_now.starting_ns ? &capability_limits_now : &capability_default_limits;
+}
+
+void capability_forget(void)
+{
+    memset(capability_known, 0, sizeof capability_known);
+    capability_limits_now = (struct capability_limits){0};
+}
+
+static void capability_set_not_tried(int row, const struct err *why)
+{
+    capability_known[row] =
+        (struct capability_answer){.outcome = CAPABILITY_NOT_TRIED, .why = *why};
+}
+
+/* ---- MPS ------------------------------------------------------------------------------------------ */
+
+/* Is there a program of this name on PATH? */
+static bool capability_has_program(const char *name)
+{
+    const char *path = getenv("PATH");
+    char full[PATH_MAX];
+    for (const char *folder = path ? path : ""; *folder;) {
+        const size_t length = strcspn(folder, ":");
+        const int bytes = snprintf(full, sizeof full, "%.*s/%s", (int)length, folder, name);
+        if (length > 0 && bytes < (int)sizeof full && access(full, X_OK) == 0)
+            return true;
+        folder += length + (folder[length] == ':');
+    }
+    return false;
+}
+
+/* ---- Rows ----------------------------------------------------------------------------------------- */
+
+/* Runs one pair to its end. */
+static void capability_run_pair(struct capability_pair *pair)
+{
+    struct capability_pair *const pairs[1] = {pair};
+    while (!capability_pair_is_over(pair))
+        capability_pairs_poll(pairs, 1);
+}
+
+static void capability_try_alone(int row, const struct capability_place *place)
+{
+    struct capability_pair pair;
+    struct err err;
+    const struct gpu_capability_row *about = &gpu_capability_rows[row];
+    if (capability_pair_start(&pair, about->key, about->negative, capability_limits(), place,
+                              &err) != ST_OK) {
+        capability_set_not_tried(row, &err);
+        return;
+    }
+    capability_run_pair(&pair);
+    capability_pair_judge(&pair, &capability_known[row]);
+    capability_pair_end(&pair);
+}
+
+/* Several at a time; a row that is done makes room for the next. */
+static void capability_try_together(const int *rows, size_t row_count)
+{
+    const struct capability_place place = {.mps_pipe_dir = CAPABILITY_NO_MPS};
+    struct capability_pair room[CAPABILITY_AT_ONCE];
+    struct capability_pair *running[CAPABILITY_AT_ONCE];
+    int running_rows[CAPABILITY_AT_ONCE];
+    bool taken[CAPABILITY_AT_ONCE] = {false};
+    size_t running_count = 0, next = 0;
+    while (next < row_count || running_count > 0) {
+        while (next < row_count && running_count < CAPABILITY_AT_ONCE) {
+            const int row = rows[next++];
+            const struct gpu_capability_row *about = &gpu_capability_rows[row];
+            struct err err;
+            size_t at = 0;
+            while (taken[at])
+                at++;
+            if (capability_pair_start(&room[at], about->key, about->negative, capability_limits(),
+                                      &place, &err) != ST_OK) {
+                capability_set_not_tried(row, &err);
+                continue;
+            }
+            taken[at] = true;
+            running[running_count] = &room[at];
+            running_rows[running_count++] = row;
+        }
+        if (running_count == 0)
+            continue;
+        capability_pairs_poll(running, running_count);
+        for (size_t i = running_count; i-- > 0;) {
+            if (!capability_pair_is_over(running[i]))
+                continue;
+            capability_pair_judge(running[i], &capability_known[running_rows[i]]);
+            capability_pair_end(running[i]);
+            taken[running[i] - room] = false;
+            running[i] = running[--running_count];
+            running_rows[i] = running_rows[running_count];
+        }
+    }
+}
+
+/* Alone, and last: under the daemon that the guard runs for it. */
+static void capability_try_mps(void)
+{
+    struct err err;
+    if (!capability_has_program(CAPABILITY_MPS_PROGRAM)) {
+        err_set(&err, ST_UNAVAILABLE,
+                "it comes with the driver (package nvidia-compute-utils or cuda-compat), on a "
+                "Jetson with CUDA 12.5 or newer",
+                "there is no %s on PATH", CAPABILITY_MPS_PROGRAM);
+        capability_set_not_tried(GPU_CAN_mps, &err);
+        return;
+    }
+    err_set(&err, ST_UNAVAILABLE, NULL, "this build does not start %s", CAPABILITY_MPS_PROGRAM);
+    capability_set_not_tried(GPU_CAN_mps, &err);
+}
+
+/* All others follow from it where it fails, without a process. */
+static bool capability_has_device(void)
+{
+    struct capability_answer *device = &capability_known[GPU_CAN_device];
+    const struct capability_place place = {.mps_pipe_dir = CAPABILITY_NO_MPS};
+    struct gpu_info info;
+    struct err err;
+    if (device->outcome == CAPABILITY_UNASKED) {
+        /* Without a toolkit gpu_probe touches nothing and knows why. */
+        if (!gpu_toolkit_version() && gpu_probe(&info, &err) != ST_OK)
+            capability_set_not_tried(GPU_CAN_device, &err);
+        else
+            capability_try_alone(GPU_CAN_device, &place);
+    }
+    return device->outcome == CAPABILITY_WORKS;
+}
+
+const struct capability_answer *capability_ask(const bool wanted[GPU_CAPABILITY_COUNT])
+{
+    int rows[GPU_CAPABILITY_COUNT];
+    size_t row_count = 0;
+    bool mps = false;
+    for (int i = 0; i < GPU_CAPABILITY_COUNT; i++) {
+        if (!wanted[i] || capability_known[i].outcome != CAPABILITY_UNASKED || i == GPU_CAN_device)
+            continue;
+        if (i == GPU_CAN_mps)
+            mps = true;
+        else
+            rows[row_count++] = i;
+    }
+    if (!capability_has_device()) {
+        for (int i = 0; i < GPU_CAPABILITY_COUNT; i++)
+            if (i != GPU_CAN_device)
+                capability_set_not_tried(i, &capability_known[GPU_CAN_device].why);
+        return capability_known;
+    }
+    capability_try_together(rows, row_count);
+    if (mps)
+        capability_try_mps();
+    return capability_known;
+}
+
+/* ---- For gpu_capability_check ----------------------------------------------------------------------- */
+
+/* The device's reason is everybody's; any other names its row and says what to use instead. */
+static enum status capability_asker(enum gpu_capability row, struct err *err)
+{
+    bool wanted[GPU_CAPABILITY_COUNT] = {false};
+    wanted[row] = true;
+    const struct capability_answer *answers = capability_ask(wanted);
+    const struct capability_answer *answer = &answers[row];
+    const struct err *why = &answer->why;
+    if (answer->outcome == CAPABILITY_WORKS)
+        return ST_OK;
+    if (row == GPU_CAN_device || answers[GPU_CAN_device].outcome != CAPABILITY_WORKS)
+        return err_set(err, ST_UNAVAILABLE, why->hint, "%s", why->what);
+    char hint[sizeof err->hint];
+    snprintf(hint, sizeof hint, "use %s%s%s", gpu_capability_rows[row].instead,
+             why->hint[0] ? "; " : "", why->hint);
+    return err_set(err, ST_UNAVAILABLE, hint, "%s: %s: %s", gpu_capability_rows[row].title,
+                   answer->outcome == CAPABILITY_NOT_TRIED ? "not tried" : "does not work here",
+                   why->what);
+}
+
+void capability_install(void)
+{
+    gpu_capability_set_asker(capability_asker);
+}
+
+/* ---- What the GPU is -------------------------------------------------------------------------------- */
+
+enum status capability_describe(cJSON **json, struct err *err)
+{
+    const struct capability_place place = {.mps_pipe_dir = CAPABILITY_NO_MPS};
+    struct capability_pair pair;
+    struct capability_answer answer;
+    struct gpu_info info;
+    enum status status = ST_OK;
+    if (!gpu_toolkit_version())
+        status = gpu_probe(&info, err);
+    if (status == ST_OK)
+        status = capability_pair_start(&pair, CAPABILITY_DESCRIBE, false, capability_limits(),
+                                       &place, err);
+    if (status != ST_OK)
+        return status;
+    capability_run_pair(&pair);
+    capability_pair_judge(&pair, &answer);
+    cJSON *described = pair.sides[CAPABILITY_MAKER].described;
+    pair.sides[CAPABILITY_MAKER].described = NULL;
+    capability_pair_end(&pair);
+    if (answer.outcome == CAPABILITY_WORKS && cJSON_IsObject(described)) {
+        *json = described;
+        return ST_OK;
+    }
+    cJSON_Delete(described);
+    return err_set(err, ST_UNAVAILABLE, answer.why.hint, "%s",
+                   answer.outcome == CAPABILITY_WORKS
+                       ? "the process that asked the GPU said nothing"
+                       : answer.why.what);
+}
+
+bool capability_describe_into(cJSON *environment)
+{
+    cJSON *described = NULL;
+    struct err ignored;
+    cJSON *section = json_get(environment, "gpu");
+    if (capability_describe(&described, &ignored) != ST_OK)
+        return true;
+    cJSON_DeleteItemFromObjectCaseSensitive(described, "attributes");
+    bool ok = true;
+    if (!section) {
+        section = cJSON_CreateObject();
+        ok = json_add(environment, "gpu", section);
+    }
+    while (ok && described->child) {
+        cJSON *item = cJSON_DetachItemViaPointer(described, described->child);
+        char name[64];
+        snprintf(name, sizeof name, "%s", item->string);
+        ok = json_add(section, name, item);
+    }
+    cJSON_Delete(described);
+    return ok;
+}
