@@ -12,6 +12,7 @@
 #include "harness/measure/clock.h"
 #include "harness/run/capability_trial.h"
 #include "harness/run/fault.h"
+#include "harness/run/floor_gpu.h"
 #include "harness/run/guard.h"
 #include "harness/run/load.h"
 #include "harness/run/placement.h"
@@ -175,6 +176,10 @@ enum status role_main(int argc, char **argv, struct err *err)
         return capability_main(role.control_fd, err);
     if (strcmp(name, "load") == 0)
         return load_main(&role, err);
+    if (strcmp(name, "gpu-floor") == 0)
+        return floor_gpu_main(&role, err);
+    if (strcmp(name, "gpu-floor-peer") == 0)
+        return floor_gpu_peer_main(&role, err);
     const struct role_kind *const kinds[] = {&role_producer, &role_consumer};
     for (size_t i = 0; i < sizeof kinds / sizeof kinds[0]; i++)
         if (strcmp(name, kinds[i]->name) == 0)

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "harness/base/json.h"
+#include "harness/run/floor_gpu.h"
 #include "harness/run/result_parts.h"
 
 #define RUN_FLOOR_SCHEMA "handoff-floor"
@@ -111,6 +112,15 @@ static bool run_floor_has_work(const struct plan *plan)
     return false;
 }
 
+struct floor_gpu_config run_floor_gpu_config(const struct floor_config *config)
+{
+    struct floor_gpu_config made = {.cpus = {-1, -1}, .size_count = config->size_count};
+    if (config->pair_count > 0)
+        made.cpus = config->pairs[0];
+    memcpy(made.sizes_bytes, config->sizes_bytes, sizeof made.sizes_bytes);
+    return made;
+}
+
 /* What an earlier part of the run measured, as a whole file; NULL when there is none to use. */
 static cJSON *run_floor_read(const char *path)
 {
@@ -126,20 +136,62 @@ static cJSON *run_floor_read(const char *path)
     return NULL;
 }
 
-static cJSON *run_floor_file(const struct floor *floor)
+cJSON *run_floor_json(const struct floor *floor, const struct floor_gpu *gpu)
+{
+    cJSON *json = floor_to_json(floor);
+    if (!json || !gpu || json_add(json, "gpu", floor_gpu_to_json(gpu)))
+        return json;
+    cJSON_Delete(json);
+    return NULL;
+}
+
+/* `gpu` may be NULL, and then `why_not` too, where no cell asks for it. */
+static cJSON *run_floor_file(const struct floor *floor, const struct floor_gpu *gpu,
+                             const char *why_not)
 {
     cJSON *file = cJSON_CreateObject();
     cJSON *warnings = NULL;
     bool ok = file && json_add_string(file, "schema", RUN_FLOOR_SCHEMA) &&
               json_add_u64(file, "schema_version", RUN_FLOOR_SCHEMA_VERSION) &&
-              json_add(file, "floor", floor_to_json(floor)) &&
+              json_add(file, "floor", run_floor_json(floor, gpu)) &&
               (warnings = result_add_array(file, "warnings")) != NULL;
     for (size_t i = 0; ok && i < floor->warning_count; i++)
         ok = json_append(warnings, cJSON_CreateString(floor->warnings[i]));
+    for (size_t i = 0; ok && gpu && i < gpu->warning_count; i++)
+        ok = json_append(warnings, cJSON_CreateString(gpu->warnings[i]));
+    if (ok && why_not)
+        ok = json_append(warnings, cJSON_CreateString(why_not));
     if (ok)
         return file;
     cJSON_Delete(file);
     return NULL;
+}
+
+static bool run_floor_wants_gpu(const struct plan *plan)
+{
+    for (size_t i = 0; i < plan->cell_count; i++)
+        if (plan->cells[i].result.launches_planned > 0 && cell_uses_gpu(&plan->cells[i].cell))
+            return true;
+    return false;
+}
+
+/* The floor of the GPU where cells use one, and the file with both. */
+static cJSON *run_floor_with_gpu(const struct plan *plan, const struct floor_config *config,
+                                 const struct floor *floor)
+{
+    char why_not[FLOOR_WARNING_BYTES];
+    struct err why = {0};
+    if (!run_floor_wants_gpu(plan))
+        return run_floor_file(floor, NULL, NULL);
+    struct floor_gpu *gpu = malloc(sizeof *gpu);
+    if (!gpu)
+        return NULL;
+    struct floor_gpu_config gpu_config = run_floor_gpu_config(config);
+    bool has_figures = floor_gpu_measure(&gpu_config, gpu, &why) == ST_OK;
+    snprintf(why_not, sizeof why_not, "no floor of the GPU: %s", why.what);
+    cJSON *file = run_floor_file(floor, has_figures ? gpu : NULL, has_figures ? NULL : why_not);
+    free(gpu);
+    return file;
 }
 
 /* The floor of a plan, measured and written. */
@@ -154,7 +206,7 @@ static enum status run_floor_make(const struct plan *plan, const struct clock_ch
         return err_set(err, ST_NO_MEMORY, NULL, "out of memory for the floor");
     cJSON *made = NULL;
     enum status status = floor_measure(&config, measured, err);
-    if (status == ST_OK && !(made = run_floor_file(measured)))
+    if (status == ST_OK && !(made = run_floor_with_gpu(plan, &config, measured)))
         status = err_set(err, ST_NO_MEMORY, NULL, "out of memory for the floor");
     if (status == ST_OK)
         status = json_write_file(path, made, true, err);
