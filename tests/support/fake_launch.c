@@ -11,6 +11,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "harness/base/frame_mix.h"
 #include "harness/base/source.h"
 #include "kernels/preprocess.h"
 #include "tests/support/fake_gpu.h"
@@ -68,15 +69,23 @@ static bool tag_is_wrong(const uint8_t *payload, size_t block, int32_t frame_id)
     return memcmp(payload + block * FRAME_TAG_STRIDE, &tag, sizeof tag) != 0;
 }
 
-/* Of all tags, or of `samples` from the first to the last. */
+/* Of all tags, or of those that frame_tags_check_sample takes for `samples`. */
 static uint32_t tags_torn(const struct launch_work *work, const uint8_t *payload, size_t samples)
 {
-    size_t tags = (work->payload_bytes + FRAME_TAG_STRIDE - sizeof(uint64_t)) / FRAME_TAG_STRIDE;
+    size_t tags = frame_mix_tag_count(work->payload_bytes);
     size_t looks = samples < tags ? samples : tags;
+    uint64_t random = frame_tag(work->frame_id);
     uint32_t torn = 0;
-    for (size_t i = 0; i < looks; i++)
-        torn +=
-            tag_is_wrong(payload, looks == tags ? i : i * (tags - 1) / (looks - 1), work->frame_id);
+    for (size_t i = 0; i < looks; i++) {
+        size_t tag = i;
+        if (looks < tags && i == 1)
+            tag = tags - 1;
+        if (looks < tags && i > 1) {
+            random = frame_mix_sample_next(random);
+            tag = frame_mix_sample_tag(tags, looks - 2, i - 2, random);
+        }
+        torn += tag_is_wrong(payload, tag, work->frame_id);
+    }
     return torn;
 }
 
