@@ -246,8 +246,9 @@ static bool resident_words_reach(const struct launch_resident *resident,
     words->bell = fake_reach("the doorbell", resident->bell, sizeof *words->bell);
     words->stop = fake_reach("`stop`", resident->stop, sizeof *words->stop);
     words->ended = fake_reach("`ended`", resident->ended, sizeof *words->ended);
-    words->payloads = fake_reach("the payloads' addresses", resident->payloads,
-                                 resident->slots * sizeof *words->payloads);
+    if (resident->work.kind != LAUNCH_NOTHING)
+        words->payloads = fake_reach("the payloads' addresses", resident->payloads,
+                                     resident->slots * sizeof *words->payloads);
     words->reports =
         fake_reach("the reports", resident->reports, resident->slots * sizeof *words->reports);
     return !atomic_load(&fake_gpu.broken);
@@ -278,7 +279,7 @@ static void resident_run(struct gpu_stream *stream, void *arguments, bool go)
 {
     const struct residence *residence = arguments;
     const struct launch_resident *resident = &residence->resident;
-    struct resident_words words;
+    struct resident_words words = {0};
     if (!go || !resident_words_reach(resident, &words))
         return;
     enum launch_resident_end end = LAUNCH_RUNNING;
@@ -287,7 +288,8 @@ static void resident_run(struct gpu_stream *stream, void *arguments, bool go)
         if (end != LAUNCH_RUNNING)
             break;
         struct launch_work work = resident->work;
-        work.payload = words.payloads[n % resident->slots];
+        if (work.kind != LAUNCH_NOTHING)
+            work.payload = words.payloads[n % resident->slots];
         work.frame_id = (int32_t)((uint32_t)work.frame_id + n);
         work.done_value = n + 1;
         if (!frame_run(residence->launcher, &work, &words.reports[n % resident->slots]))
@@ -304,8 +306,10 @@ enum status launcher_enqueue_resident(struct launcher *launcher, struct gpu_stre
     enum status status = work_check(&resident->work, err);
     if (status != ST_OK)
         return status;
-    if (resident->slots == 0)
-        return err_set(err, ST_INVALID, NULL, "launcher_enqueue_resident: no slots");
+    if (resident->work.kind == LAUNCH_FILL || resident->slots < 1 || resident->slots > 1024 ||
+        !resident->bell || !resident->reports || !resident->stop || !resident->ended ||
+        (resident->work.kind != LAUNCH_NOTHING && !resident->payloads))
+        return err_set(err, ST_INVALID, NULL, "launcher_enqueue_resident: something is missing");
     const struct residence residence = {launcher, *resident};
     fake_enqueue(stream, resident_run, &residence, sizeof residence);
     return ST_OK;
