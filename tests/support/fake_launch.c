@@ -264,8 +264,8 @@ static enum launch_resident_end resident_wait(struct gpu_stream *stream,
         if (__atomic_load_n(words->stop, __ATOMIC_ACQUIRE) != 0 || fake_called_off(stream))
             return LAUNCH_STOPPED;
         uint32_t word = __atomic_load_n(words->bell, __ATOMIC_ACQUIRE);
-        uint32_t passed = (word & ~DOORBELL_CLOSED) - (resident->first_word + n * DOORBELL_STEP);
-        if ((int32_t)passed > 0)
+        uint32_t before = (resident->first_word & ~DOORBELL_CLOSED) + n * DOORBELL_STEP;
+        if ((int32_t)((word & ~DOORBELL_CLOSED) - before) > 0)
             return LAUNCH_RUNNING;
         if (word & DOORBELL_CLOSED)
             return LAUNCH_PEER_HUNG_UP;
