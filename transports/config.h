@@ -16,6 +16,19 @@
 enum status transport_config_check(const struct transport *transport,
                                    const struct transport_config *config, struct err *err);
 
+/* An address of `byte_count` bytes and fd_count open descriptors, or ST_CORRUPT. Closes nothing. */
+enum status transport_address_check(const struct transport *transport,
+                                    const struct transport_address *address, size_t byte_count,
+                                    uint32_t fd_count, struct err *err);
+
+/* Descriptor `index` of a checked address becomes the caller's. */
+static inline int transport_address_take(struct transport_address *address, uint32_t index)
+{
+    int fd = address->fds[index];
+    address->fds[index] = -1;
+    return fd;
+}
+
 /* Frames that may be committed and not yet released: slots, or max_in_flight where that is less. */
 static inline uint32_t transport_config_limit(const struct transport_config *config)
 {

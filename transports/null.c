@@ -5,24 +5,11 @@
  * with the frame's number as its id. Whatever a cell with `null` costs is the cost of the harness,
  * the wait strategy and one cache line of news.
  */
-#include <errno.h>
-#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "harness/base/shm.h"
 #include "transports/ring.h"
-
-#define NULL_MAGIC 0x6c6c756e66666e68u /* "hnffnull" */
-#define NULL_CONTROL_OFFSET TRANSPORT_PAGE_BYTES
-#define NULL_SEGMENT_BYTES (2 * TRANSPORT_PAGE_BYTES)
-
-/* The first page. */
-struct null_layout {
-    uint64_t magic;
-    uint64_t slots;
-    uint64_t first_sequence;
-};
+#include "transports/segment.h"
 
 /* One line per header, so that two frames held do not share one. */
 struct null_header {
@@ -30,7 +17,6 @@ struct null_header {
 };
 
 struct endpoint {
-    struct ring_control *control; /* NULL until the segment is mapped */
     bool producing;
     union {
         struct ring_producer producer;
@@ -39,28 +25,14 @@ struct endpoint {
     struct null_header *headers; /* one for the producer, max_held for the consumer */
     uint32_t header_count;
     uint32_t next_header;
-    struct shm_map map;
+    struct segment segment;
 };
 
 extern const struct transport transport_null;
 
 static enum status null_probe(struct err *err)
 {
-    struct shm_map map = SHM_MAP_NONE;
-    enum status status = shm_create("handoff-probe", TRANSPORT_PAGE_BYTES, &map, err);
-    shm_unmap(&map);
-    if (status != ST_OK && err)
-        err->status = ST_UNAVAILABLE;
-    return status == ST_OK ? ST_OK : ST_UNAVAILABLE;
-}
-
-static struct null_layout null_layout_of(const struct transport_config *config)
-{
-    return (struct null_layout){
-        .magic = NULL_MAGIC,
-        .slots = config->slots,
-        .first_sequence = config->first_sequence,
-    };
+    return segment_probe(&transport_null, err);
 }
 
 static enum status null_endpoint_new(bool producing, uint32_t header_count,
@@ -75,7 +47,7 @@ static enum status null_endpoint_new(bool producing, uint32_t header_count,
         return err_set(err, ST_NO_MEMORY, NULL, "transport null: no memory for an endpoint");
     }
     memset(headers, 0, header_count * sizeof *headers);
-    made->map = SHM_MAP_NONE;
+    made->segment = SEGMENT_NONE;
     made->producing = producing;
     made->headers = headers;
     made->header_count = header_count;
@@ -83,87 +55,50 @@ static enum status null_endpoint_new(bool producing, uint32_t header_count,
     return ST_OK;
 }
 
-static void null_endpoint_bind(struct endpoint *endpoint)
-{
-    uint8_t *bytes = endpoint->map.bytes;
-    endpoint->control = (struct ring_control *)(void *)(bytes + NULL_CONTROL_OFFSET);
-}
-
 static enum status null_create(const struct transport_config *config, struct endpoint **endpoint,
                                struct transport_address *address, struct err *err)
 {
-    enum status status = transport_config_check(&transport_null, config, err);
-    if (status != ST_OK)
-        return status;
     struct endpoint *made = NULL;
-    status = null_endpoint_new(true, 1, &made, err);
-    if (status != ST_OK)
+    int fd = -1;
+    enum status status = transport_config_check(&transport_null, config, err);
+    if (status == ST_OK)
+        status = null_endpoint_new(true, 1, &made, err);
+    if (status == ST_OK)
+        status = segment_create(&transport_null, config, 0, &made->segment, &fd, err);
+    if (status != ST_OK) {
+        transport_null.destroy(made);
         return status;
-    status = shm_create("handoff-null", NULL_SEGMENT_BYTES, &made->map, err);
-    if (status != ST_OK)
-        goto undo_endpoint;
-    int fd = fcntl(made->map.fd, F_DUPFD_CLOEXEC, 0);
-    if (fd < 0) {
-        status = err_set_errno(err, errno, "raise the limit of open files (ulimit -n)",
-                               "transport null: duplicating the segment's descriptor");
-        goto undo_endpoint;
     }
-    struct null_layout layout = null_layout_of(config);
-    memcpy(made->map.bytes, &layout, sizeof layout);
-    null_endpoint_bind(made);
-    ring_control_init(made->control, config);
-    ring_producer_init(&made->producer, made->control, config);
+    ring_control_init(made->segment.control, config);
+    ring_producer_init(&made->producer, made->segment.control, config);
     memset(address, 0, sizeof *address);
     address->fds[0] = fd;
     address->fd_count = 1;
     *endpoint = made;
     return ST_OK;
-
-undo_endpoint:
-    transport_null.destroy(made);
-    return status;
 }
 
 static enum status null_attach(const struct transport_config *config,
                                struct transport_address *address, struct endpoint **endpoint,
                                struct err *err)
 {
-    enum status status = transport_config_check(&transport_null, config, err);
-    if (status != ST_OK)
-        goto undo_address;
-    if (address->fd_count != 1 || address->byte_count != 0 || address->fds[0] < 0) {
-        status = err_set(err, ST_CORRUPT, "give it an address that transport null made",
-                         "transport null: an address of %u bytes and %u descriptors, not 0 and 1",
-                         address->byte_count, address->fd_count);
-        goto undo_address;
-    }
     struct endpoint *made = NULL;
-    status = null_endpoint_new(false, config->max_held, &made, err);
-    if (status != ST_OK)
-        goto undo_address;
-    int fd = address->fds[0];
-    address->fds[0] = -1;
-    status = shm_attach(fd, NULL_SEGMENT_BYTES, &made->map, err);
-    if (status != ST_OK)
-        goto undo_endpoint;
-    struct null_layout wanted = null_layout_of(config);
-    if (memcmp(made->map.bytes, &wanted, sizeof wanted) != 0) {
-        status = err_set(err, ST_CORRUPT, "give both sides the same configuration",
-                         "transport null: the segment is not one of %u slots of transport null",
-                         config->slots);
-        goto undo_endpoint;
-    }
-    null_endpoint_bind(made);
-    ring_consumer_init(&made->consumer, made->control, config);
+    enum status status = transport_config_check(&transport_null, config, err);
+    if (status == ST_OK)
+        status = transport_address_check(&transport_null, address, 0, 1, err);
+    if (status == ST_OK)
+        status = null_endpoint_new(false, config->max_held, &made, err);
+    if (status == ST_OK)
+        status = segment_attach(&transport_null, config, 0, transport_address_take(address, 0),
+                                &made->segment, err);
     transport_address_close(address);
+    if (status != ST_OK) {
+        transport_null.destroy(made);
+        return status;
+    }
+    ring_consumer_init(&made->consumer, made->segment.control, config);
     *endpoint = made;
     return ST_OK;
-
-undo_endpoint:
-    transport_null.destroy(made);
-undo_address:
-    transport_address_close(address);
-    return status;
 }
 
 static enum status null_reserve(struct endpoint *endpoint, struct frame *frame, struct err *err)
@@ -213,11 +148,7 @@ static enum status null_release(struct endpoint *endpoint, struct frame *frame, 
 static void null_wait_source(struct endpoint *endpoint, enum direction direction,
                              struct wait_source *source)
 {
-    *source = (struct wait_source){
-        .kind = SOURCE_WORD,
-        .bell = direction == DIRECTION_READ ? &endpoint->control->head : &endpoint->control->tail,
-        .fd = -1,
-    };
+    segment_wait_source(&endpoint->segment, direction, source);
 }
 
 static void null_counters(const struct endpoint *endpoint, struct transport_counters *counters)
@@ -227,7 +158,7 @@ static void null_counters(const struct endpoint *endpoint, struct transport_coun
 
 static void null_hang_up(struct endpoint *endpoint)
 {
-    if (!endpoint->control)
+    if (!endpoint->segment.control)
         return;
     if (endpoint->producing)
         ring_producer_hang_up(&endpoint->producer);
@@ -240,7 +171,7 @@ static void null_destroy(struct endpoint *endpoint)
     if (!endpoint)
         return;
     null_hang_up(endpoint);
-    shm_unmap(&endpoint->map);
+    segment_close(&endpoint->segment);
     free(endpoint->headers);
     free(endpoint);
 }
