@@ -33,6 +33,16 @@ enum status transport_config_check(const struct transport *transport,
         return err_set(err, ST_NOT_APPLICABLE, "leave axis order at \"host\"",
                        "transport %s has no frames in device memory for a stream to wait for",
                        transport->name);
+    if (config->order != ORDER_HOST && config->policy == POLICY_LATEST)
+        return err_set(err, ST_NOT_APPLICABLE, "use policy block, or order host",
+                       "transport %s: with order event a slot is given back before the work on it "
+                       "is done, so a newer frame could not replace one safely",
+                       transport->name);
+    if ((transport->flags & TRANSPORT_DEVICE_MEMORY) && !config->gpu)
+        return err_set(err, ST_INVALID, "give both roles a GPU (access device)",
+                       "transport %s has its frames in device memory, but there is no GPU in the "
+                       "configuration",
+                       transport->name);
     if (config->policy == POLICY_LATEST && config->slots < config->max_held + 2)
         return err_set(err, ST_INVALID, "give the cell more slots",
                        "policy latest needs two slots more than the %u held at once, not %u",
