@@ -95,7 +95,7 @@ static void teardown_bad_configs(const struct transport *transport)
  * crash, and (checked at the end of every test) no descriptor left. */
 static void teardown_at_limit(const struct transport *transport, int resource, rlim_t limit)
 {
-    pid_t child = fork();
+    pid_t child = suite_fork();
     CHECK(child >= 0, "fork");
     if (child == 0) {
         struct transport_config config = edge_config(transport, 8000000, 3, 1, POLICY_BLOCK);
@@ -112,10 +112,11 @@ static void teardown_at_limit(const struct transport *transport, int resource, r
             status = transport->attach(&config, &address, &consumer, &err);
         setrlimit(resource, &limits);
         bool told = status == ST_OK || err.what[0];
-        transport->destroy(producer);
         transport->destroy(consumer);
+        transport->destroy(producer);
         transport_address_close(&address);
         bool outputs = status != ST_OK && consumer != NULL;
+        suite_gpu_end();
         _exit(!told ? 2 : outputs ? 3 : suite_descriptors() != before ? 4 : 0);
     }
     int ended;
@@ -213,6 +214,9 @@ static void address_must_fail(const struct transport *transport,
     CHECK(!endpoint && err.what[0], "%s: outputs on failure", what);
 }
 
+/* Of the address of any transport here that has bytes; the rest may be room. */
+#define ADDRESS_BYTES_THAT_MATTER 32
+
 void conformance_address(const struct transport *transport)
 {
     struct transport_config config = edge_config(transport, 6000, 4, 1, POLICY_BLOCK);
@@ -222,11 +226,12 @@ void conformance_address(const struct transport *transport)
         struct err err = {0};
         CHECK_STATUS(transport->create(&config, &producer, &made, &err), ST_OK, err);
         address_pass(&made, &passed);
-        int kind = round % 12;
+        int kind = round % 13;
         if (kind < 8) { /* the right bytes, the wrong descriptor */
-            close(passed.fds[0]);
-            passed.fds[0] = address_wrong_descriptor(kind);
-            CHECK(passed.fds[0] >= 0, "a descriptor for the test");
+            uint32_t which = suite_random_below(passed.fd_count);
+            close(passed.fds[which]);
+            passed.fds[which] = address_wrong_descriptor(kind);
+            CHECK(passed.fds[which] >= 0, "a descriptor for the test");
         } else if (kind == 8) { /* no descriptor */
             transport_address_close(&passed);
         } else if (kind == 9) { /* a byte more or less */
@@ -236,9 +241,14 @@ void conformance_address(const struct transport *transport)
             for (size_t i = 0; i < sizeof passed.bytes; i++)
                 passed.bytes[i] = (uint8_t)suite_random();
             passed.byte_count = (uint32_t)suite_random();
+            for (uint32_t i = 1; i < passed.fd_count; i++)
+                close(passed.fds[i]);
             passed.fd_count = TRANSPORT_ADDRESS_FDS;
             for (int i = 0; i < TRANSPORT_ADDRESS_FDS; i++)
                 passed.fds[i] = address_wrong_descriptor(i);
+        } else if (kind == 11 && passed.byte_count) { /* one bit of the first bytes */
+            passed.bytes[suite_random_below(ADDRESS_BYTES_THAT_MATTER)] ^=
+                (uint8_t)(1u << suite_random_below(8));
         } else { /* an address of another edge, with other slots */
             struct transport_config other = config;
             other.slots = 9;

@@ -10,11 +10,14 @@
 struct transport_config edge_config(const struct transport *transport, size_t payload_bytes,
                                     uint32_t slots, uint32_t max_held, enum policy policy)
 {
+    bool marks = has_device_memory(transport) && policy == POLICY_BLOCK && suite_random_below(2);
     return (struct transport_config){
         .payload_bytes = payload_for(transport, payload_bytes),
         .slots = slots,
         .max_held = max_held,
         .policy = policy,
+        .order = marks ? ORDER_EVENT : ORDER_HOST,
+        .gpu = suite_gpu(transport),
     };
 }
 
@@ -48,6 +51,14 @@ void edge_open(struct edge *edge, const struct transport *transport,
 
 void edge_close(struct edge *edge)
 {
+    if (has_device_memory(edge->transport)) {
+        /* The memory and the events are the producer's, and nothing may still use them. */
+        struct err err = {0};
+        for (int i = 0; i < 2; i++)
+            CHECK_STATUS(gpu_stream_synchronize(suite_stream((enum direction)i), &err), ST_OK, err);
+        edge->transport->destroy(edge->consumer);
+        edge->consumer = NULL;
+    }
     edge->transport->destroy(edge->producer);
     edge->transport->destroy(edge->consumer);
     plan_free(&edge->plan);
@@ -63,6 +74,18 @@ static enum status edge_expected(enum status status, const char *verb, const str
     return status;
 }
 
+/* The payload lies where the transport says, and marks are there exactly when they are needed. */
+static void edge_check_payload(const struct edge *edge, const struct frame *frame)
+{
+    bool device = has_device_memory(edge->transport);
+    CHECK(((uintptr_t)frame->payload & 4095) == 0, "the payload is not page-aligned");
+    CHECK(((uintptr_t)frame->device_payload & 255) == 0, "the device's payload is not aligned");
+    CHECK(!device || !frame->payload, "a payload in device memory for the CPU");
+    CHECK(!frame->device_payload == !(device && frame->payload_bytes), "the device's payload");
+    CHECK(!frame->mark.event == !(edge->config.order == ORDER_EVENT), "the mark");
+    CHECK(!frame->fence.event || edge->config.order == ORDER_EVENT, "the fence");
+}
+
 enum status edge_send(struct edge *edge)
 {
     struct err err = {0};
@@ -75,7 +98,7 @@ enum status edge_send(struct edge *edge)
               (unsigned long long)edge->out.sequence, (unsigned long long)number);
         CHECK(edge->out.progress_bytes == 0, "a fresh frame has begun");
         CHECK(edge->out.payload_bytes == edge->config.payload_bytes, "reserve: payload_bytes");
-        CHECK(((uintptr_t)edge->out.payload & 4095) == 0, "the payload is not page-aligned");
+        edge_check_payload(edge, &edge->out);
         plan_fill(&edge->plan, &edge->out, number);
         edge->filled = true;
     }
@@ -100,7 +123,7 @@ enum status edge_receive(struct edge *edge)
         CHECK(edge->in.progress_bytes >= before, "progress went backwards");
         return status;
     }
-    CHECK(((uintptr_t)edge->in.payload & 4095) == 0, "the payload is not page-aligned");
+    edge_check_payload(edge, &edge->in);
     if (edge->config.policy == POLICY_BLOCK)
         CHECK(edge->in.sequence == edge->config.first_sequence + edge->checker.received,
               "acquire: sequence %llu", (unsigned long long)edge->in.sequence);
@@ -116,6 +139,7 @@ bool edge_release(struct edge *edge)
     if (!edge->held_count)
         return false;
     checker_held(&edge->checker, &edge->plan, &edge->held[0]);
+    plan_frame_done(&edge->plan, &edge->held[0]);
     enum status status = edge->transport->release(edge->consumer, &edge->held[0], &err);
     if (status == ST_AGAIN)
         return false;

@@ -1,5 +1,5 @@
 /* flow.c: conformance tests of frames that flow as they should: order, full and empty, partial
- * transfers, wrap-around, sizes.
+ * transfers, wrap-around, sizes. memory.c has those of where they lie.
  */
 #include <poll.h>
 #include <string.h>
@@ -83,9 +83,9 @@ void conformance_order(const struct transport *transport)
         size_t payload = 1 + suite_random_below(20000);
         struct transport_config config =
             edge_config(transport, payload, slots[i], held, POLICY_BLOCK);
-        flow_random(transport, &config, 3000);
+        flow_random(transport, &config, frames_for(transport, 3000));
         config.max_in_flight = 1 + suite_random_below(slots[i]);
-        flow_random(transport, &config, 500);
+        flow_random(transport, &config, frames_for(transport, 500));
     }
 }
 

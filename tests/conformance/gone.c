@@ -25,7 +25,7 @@ static void producer_goes(const struct transport *transport, enum policy policy,
         enum status status = transport->reserve(edge.producer, &frame, &err);
         CHECK(status == ST_OK || status == ST_AGAIN, "%s", err.what);
     }
-    if (destroys) {
+    if (destroys && !has_device_memory(transport)) { /* else its memory would go with it */
         transport->destroy(edge.producer);
         edge.producer = NULL;
     } else {
@@ -74,7 +74,7 @@ static void consumer_goes(const struct transport *transport, enum policy policy,
 
 void conformance_hang_up(const struct transport *transport)
 {
-    for (int round = 0; round < 30; round++)
+    for (int round = 0; round < (has_device_memory(transport) ? 8 : 30); round++)
         for (int i = 0; i < 4; i++) {
             enum policy policy = i & 2 && has_latest(transport) ? POLICY_LATEST : POLICY_BLOCK;
             producer_goes(transport, policy, i & 1);
@@ -126,6 +126,8 @@ static bool side_open(struct edge *edge, const struct transport *transport,
     memset(edge, 0, sizeof *edge);
     edge->transport = transport;
     edge->config = *config;
+    edge->config.gpu = suite_gpu(transport);
+    config = &edge->config;
     edge->max_held = config->max_held;
     edge->held = calloc(config->max_held, sizeof *edge->held);
     CHECK(edge->held, "no memory");
@@ -140,8 +142,25 @@ static bool side_open(struct edge *edge, const struct transport *transport,
         if (opened)
             CHECK_STATUS(transport->attach(config, &address, &edge->consumer, &err), ST_OK, err);
     }
-    close(socket_fd);
+    if (has_device_memory(transport))
+        edge->peer_fd = socket_fd;
+    else
+        close(socket_fd);
     return opened;
+}
+
+/* The producer's device memory must stay until the consumer has ended or let go of it. */
+static void side_close(struct edge *edge, bool producing)
+{
+    char none;
+    bool device = has_device_memory(edge->transport);
+    if (device && producing)
+        edge->transport->hang_up(edge->producer);
+    while (device && producing && recv(edge->peer_fd, &none, 1, 0) > 0)
+        continue;
+    edge_close(edge);
+    if (device)
+        close(edge->peer_fd);
 }
 
 /* Sends `frames` frames, or receives until the producer has hung up. */
@@ -168,8 +187,7 @@ static pid_t side_fork(const struct transport *transport, const struct transport
 {
     static struct edge edge;
     CHECK(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, sockets) == 0, "socketpair");
-    fflush(stdout);
-    pid_t child = fork();
+    pid_t child = suite_fork();
     CHECK(child >= 0, "fork");
     if (child > 0) {
         close(sockets[1]);
@@ -182,7 +200,7 @@ static pid_t side_fork(const struct transport *transport, const struct transport
     bool torn = edge.checker.torn || edge.checker.repeated || edge.checker.reordered;
     bool all = producing || config->policy == POLICY_LATEST || edge.checker.received == frames;
     bool newest = producing || edge.checker.next == frames;
-    edge_close(&edge);
+    side_close(&edge, producing);
     _exit(torn ? 4 : !all ? 5 : !newest ? 6 : 0);
 }
 
@@ -199,7 +217,7 @@ void conformance_processes(const struct transport *transport)
             held + 2 + suite_random_below(5), held, latest ? POLICY_LATEST : POLICY_BLOCK);
         config.max_in_flight = suite_random_below(2);
         config.first_sequence = (1ull << 32) - suite_random_below(200);
-        uint64_t frames = config.payload_bytes < 30000 ? 400 : 40;
+        uint64_t frames = frames_for(transport, config.payload_bytes < 30000 ? 400 : 40);
         int sockets[2];
         pid_t child = side_fork(transport, &config, child_produces, frames, sockets);
         CHECK(side_open(&edge, transport, &config, !child_produces, sockets[0]), "no address");
@@ -211,7 +229,7 @@ void conformance_processes(const struct transport *transport)
             CHECK(edge.checker.next == frames, "the newest frame did not arrive");
             CHECK(latest || edge.checker.received == frames, "frames were lost");
         }
-        edge_close(&edge);
+        side_close(&edge, !child_produces);
         int ended;
         CHECK(waitpid(child, &ended, 0) == child && ended == 0, "the child ended with 0x%x", ended);
     }
@@ -223,11 +241,13 @@ void conformance_processes(const struct transport *transport)
 void conformance_killed(const struct transport *transport)
 {
     static struct edge edge;
-    for (int round = 0; round < 40; round++) {
+    for (int round = 0; round < (has_device_memory(transport) ? 12 : 40); round++) {
         bool latest = has_latest(transport) && round & 2;
         bool child_produces = round & 1;
         struct transport_config config = edge_config(transport, suite_random_below(200000), 5, 2,
                                                      latest ? POLICY_LATEST : POLICY_BLOCK);
+        /* A stream that waits for a dead process's work waits for ever: the role is killed then. */
+        config.order = ORDER_HOST;
         int sockets[2];
         pid_t child = side_fork(transport, &config, child_produces, 30000, sockets);
         if (side_open(&edge, transport, &config, !child_produces, sockets[0])) {
@@ -262,6 +282,6 @@ void conformance_killed(const struct transport *transport)
             kill(child, SIGKILL);
             waitpid(child, NULL, 0);
         }
-        edge_close(&edge);
+        side_close(&edge, !child_produces);
     }
 }

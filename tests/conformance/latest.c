@@ -14,7 +14,8 @@ static void latest_random(const struct transport *transport, uint32_t slots, uin
     static struct edge edge;
     edge_open(&edge, transport, &config);
     uint64_t newest_taken = 0;
-    for (int step = 0; step < 4000; step++) {
+    uint64_t steps = frames_for(transport, 4000);
+    for (uint64_t step = 0; step < steps; step++) {
         uint32_t choice = suite_random_below(8);
         if (choice < 4) {
             enum status status = edge_send(&edge);

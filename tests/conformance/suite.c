@@ -3,6 +3,7 @@
 
 #include <dirent.h>
 #include <string.h>
+#include <unistd.h>
 
 uint64_t suite_seed;
 static uint64_t suite_state;
@@ -34,6 +35,44 @@ unsigned suite_descriptors(void)
     return count - 3; /* ".", ".." and the folder's own */
 }
 
+static struct gpu *suite_the_gpu;
+static struct gpu_stream *suite_streams[2];
+
+struct gpu *suite_gpu(const struct transport *transport)
+{
+    struct err err = {0};
+    if (!has_device_memory(transport))
+        return NULL;
+    if (!suite_the_gpu)
+        CHECK_STATUS(gpu_open(GPU_SYNC_SPIN, &suite_the_gpu, &err), ST_OK, err);
+    return suite_the_gpu;
+}
+
+struct gpu_stream *suite_stream(enum direction direction)
+{
+    struct err err = {0};
+    if (!suite_streams[direction])
+        CHECK_STATUS(gpu_stream_open(suite_the_gpu, &suite_streams[direction], &err), ST_OK, err);
+    return suite_streams[direction];
+}
+
+void suite_gpu_end(void)
+{
+    for (int i = 0; i < 2; i++) {
+        gpu_stream_close(suite_streams[i]);
+        suite_streams[i] = NULL;
+    }
+    gpu_close(suite_the_gpu);
+    suite_the_gpu = NULL;
+}
+
+int suite_fork(void)
+{
+    suite_gpu_end();
+    fflush(stdout);
+    return fork();
+}
+
 void plan_init(struct plan *plan, const struct transport *transport,
                const struct transport_config *config)
 {
@@ -42,8 +81,14 @@ void plan_init(struct plan *plan, const struct transport *transport,
         .no_payload = transport->flags & TRANSPORT_NO_PAYLOAD,
         .seed = suite_random(),
         .first_sequence = config->first_sequence,
+        .marks = config->order == ORDER_EVENT,
     };
     plan->scratch = malloc(plan->payload_bytes + 1);
+    if (has_device_memory(transport)) {
+        plan->upload = malloc(plan->payload_bytes + 1);
+        plan->download = malloc(plan->payload_bytes + 1);
+        CHECK(plan->upload && plan->download, "no memory for the test's own frames");
+    }
     for (uint32_t i = 0; i < PLAN_SOURCES; i++) {
         plan->sources[i] = malloc(plan->payload_bytes + 1);
         CHECK(plan->sources[i] && plan->scratch, "no memory for the test's own frames");
@@ -56,6 +101,8 @@ void plan_free(struct plan *plan)
     for (uint32_t i = 0; i < PLAN_SOURCES; i++)
         free(plan->sources[i]);
     free(plan->scratch);
+    free(plan->upload);
+    free(plan->download);
     memset(plan, 0, sizeof *plan);
 }
 
@@ -71,13 +118,71 @@ static void plan_header(const struct plan *plan, uint64_t number, uint8_t *bytes
     frame_header_encode(&header, bytes);
 }
 
+static void plan_wait(enum direction direction)
+{
+    struct err err = {0};
+    CHECK_STATUS(gpu_stream_synchronize(suite_stream(direction), &err), ST_OK, err);
+}
+
+static void plan_fence(struct gpu_stream *stream, const struct frame *frame)
+{
+    struct err err = {0};
+    if (frame->fence.event)
+        CHECK_STATUS(gpu_stream_wait_event(stream, frame->fence.event, &err), ST_OK, err);
+}
+
+/* From plan->upload to the frame: whole before commit, or marked for the consumer to wait for. */
+static void plan_upload(const struct plan *plan, const struct frame *frame)
+{
+    struct err err = {0};
+    struct gpu_stream *stream = suite_stream(DIRECTION_WRITE);
+    plan_fence(stream, frame);
+    if (plan->payload_bytes)
+        CHECK_STATUS(
+            gpu_stream_copy(stream, frame->device_payload, plan->upload, plan->payload_bytes, &err),
+            ST_OK, err);
+    if (plan->marks)
+        CHECK_STATUS(gpu_event_record(frame->mark.event, stream, &err), ST_OK, err);
+    else
+        plan_wait(DIRECTION_WRITE);
+}
+
 void plan_fill(const struct plan *plan, const struct frame *frame, uint64_t number)
 {
     plan_header(plan, number, frame->header);
-    if (!plan->payload_bytes)
-        return;
-    memcpy(frame->payload, plan->sources[number % PLAN_SOURCES], plan->payload_bytes);
-    frame_tags_write(frame->payload, plan->payload_bytes, (int32_t)(uint32_t)number);
+    uint8_t *payload = plan->upload ? plan->upload : frame->payload;
+    if (plan->upload) /* the last frame may still be on its way */
+        plan_wait(DIRECTION_WRITE);
+    if (plan->payload_bytes) {
+        memcpy(payload, plan->sources[number % PLAN_SOURCES], plan->payload_bytes);
+        frame_tags_write(payload, plan->payload_bytes, (int32_t)(uint32_t)number);
+    }
+    if (plan->upload)
+        plan_upload(plan, frame);
+}
+
+/* The payload where the CPU can read it. */
+static const uint8_t *plan_payload(const struct plan *plan, const struct frame *frame)
+{
+    struct err err = {0};
+    if (!plan->download)
+        return frame->payload;
+    struct gpu_stream *stream = suite_stream(DIRECTION_READ);
+    plan_fence(stream, frame);
+    if (plan->payload_bytes)
+        CHECK_STATUS(gpu_stream_copy(stream, plan->download, frame->device_payload,
+                                     plan->payload_bytes, &err),
+                     ST_OK, err);
+    plan_wait(DIRECTION_READ);
+    return plan->download;
+}
+
+void plan_frame_done(const struct plan *plan, const struct frame *frame)
+{
+    struct err err = {0};
+    if (plan->marks)
+        CHECK_STATUS(gpu_event_record(frame->mark.event, suite_stream(DIRECTION_READ), &err), ST_OK,
+                     err);
 }
 
 /* The 64-bit number of a frame from the id in its header: the one nearest the plan's beginning. */
@@ -99,13 +204,14 @@ bool plan_frame_whole(struct plan *plan, const struct frame *frame)
     if (frame->payload_bytes != plan->payload_bytes)
         return false;
     if (!plan->payload_bytes)
-        return frame->payload == NULL;
+        return frame->payload == NULL && frame->device_payload == NULL;
+    const uint8_t *payload = plan_payload(plan, frame);
     /* The tags first: they are over in no time, so that a frame still being written is caught. */
-    if (!frame_tags_check(frame->payload, plan->payload_bytes, (int32_t)(uint32_t)number, false))
+    if (!frame_tags_check(payload, plan->payload_bytes, (int32_t)(uint32_t)number, false))
         return false;
     memcpy(plan->scratch, plan->sources[number % PLAN_SOURCES], plan->payload_bytes);
     frame_tags_write(plan->scratch, plan->payload_bytes, (int32_t)(uint32_t)number);
-    return memcmp(plan->scratch, frame->payload, plan->payload_bytes) == 0;
+    return memcmp(plan->scratch, payload, plan->payload_bytes) == 0;
 }
 
 void checker_frame(struct checker *checker, struct plan *plan, const struct frame *frame)

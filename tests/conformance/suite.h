@@ -13,6 +13,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "harness/gpu/gpu.h"
 #include "transports/transport.h"
 
 /* Ends the program with the place, the seed and the message unless `condition` holds. */
@@ -40,6 +41,16 @@ uint32_t suite_random_below(uint32_t bound);
 /* Open descriptors of this process. */
 unsigned suite_descriptors(void);
 
+/* The GPU of this process, opened when it is first asked for; NULL for transports that need none.
+ * In the suite it is the tests' fake. It does not survive a fork, so suite_fork closes it before:
+ * no endpoint may be open then. */
+struct gpu *suite_gpu(const struct transport *transport);
+/* Two streams on it: one for each end of an edge in one process. */
+struct gpu_stream *suite_stream(enum direction direction);
+/* Ends all of that; everything made with it must be gone. */
+void suite_gpu_end(void);
+int suite_fork(void);
+
 #define PLAN_SOURCES 3
 #define PLAN_FRAMES_MAX 65536
 
@@ -51,7 +62,10 @@ struct plan {
     uint64_t seed;
     uint64_t first_sequence; /* frame ids are the low 32 bits of the frame's number */
     uint8_t *sources[PLAN_SOURCES];
-    uint8_t *scratch;
+    uint8_t *scratch;  /* what a frame should be */
+    uint8_t *upload;   /* a frame on its way to device memory */
+    uint8_t *download; /* and one that came back */
+    bool marks;        /* order event: marks order the two sides, nobody waits on the CPU */
 };
 void plan_init(struct plan *plan, const struct transport *transport,
                const struct transport_config *config);
@@ -59,6 +73,8 @@ void plan_free(struct plan *plan);
 void plan_fill(const struct plan *plan, const struct frame *frame, uint64_t number);
 /* Is the frame whole, and which one is it? */
 bool plan_frame_whole(struct plan *plan, const struct frame *frame);
+/* The consumer has done with it and is about to release it. */
+void plan_frame_done(const struct plan *plan, const struct frame *frame);
 
 /* What arrived, and what is wrong with it. */
 struct checker {
@@ -93,6 +109,7 @@ struct edge {
     uint32_t held_count;
     uint32_t max_held;
     struct frame in;
+    int peer_fd; /* device memory between two processes: until the other side is done */
 };
 
 struct transport_config edge_config(const struct transport *transport, size_t payload_bytes,
@@ -118,6 +135,15 @@ void address_pass(struct transport_address *from, struct transport_address *to);
 static inline bool has_latest(const struct transport *transport)
 {
     return transport->policies & POLICY_LATEST;
+}
+static inline bool has_device_memory(const struct transport *transport)
+{
+    return transport->flags & TRANSPORT_DEVICE_MEMORY;
+}
+/* So many frames, or fewer where each one costs copies to a device and back. */
+static inline uint64_t frames_for(const struct transport *transport, uint64_t frames)
+{
+    return has_device_memory(transport) && frames > 160 ? frames / 8 : frames;
 }
 static inline size_t payload_for(const struct transport *transport, size_t payload_bytes)
 {
