@@ -10,6 +10,7 @@ GPU_PEER(echo)
     uint8_t bytes[257];
     int passed_fd = -1;
     gpu_peer_hear(fd, bytes, sizeof bytes, &passed_fd);
+    assert_true(passed_fd >= 0);
     assert_int_equal(write(passed_fd, bytes, sizeof bytes), sizeof bytes);
     close(passed_fd);
     gpu_peer_say_turn(fd, 7);

@@ -168,7 +168,8 @@ static int address_open(enum gpu_share share, size_t size_bytes, struct gpu_shar
         return -1;
     }
     int fd = address->fd;
-    if (fd < 0 || !fd_is(fd, gpu_share_name(share), handle.token, handle.bytes)) {
+    if (fd < 0 || handle.fd != -1 || handle.pid != -1 ||
+        !fd_is(fd, gpu_share_name(share), handle.token, handle.bytes)) {
         err_set(err, ST_SYSTEM, NULL, "gpu_shared_attach: descriptor %d: invalid resource handle",
                 fd);
         return -1;
