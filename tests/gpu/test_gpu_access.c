@@ -14,6 +14,7 @@
 #include "harness/gpu/gpu.h"
 #include "harness/measure/clock.h"
 #include "kernels/launch.h"
+#include "tests/support/fake_gpu.h"
 #include "tests/support/random_input.h"
 #include "transports/access/access.h"
 
@@ -500,6 +501,70 @@ static void frames_of_the_device(void **state)
     access->close(opened);
 }
 
+/* Three frames from open to close, two of them in flight; the first error ends it. */
+static enum status try_everything(const struct access *access, struct edge *edge, bool per_frame)
+{
+    struct access_config config = config_of(edge, 8192, depth_max(access) > 1 ? 2 : 1);
+    config.register_per_frame = per_frame;
+    struct access_state *opened = NULL;
+    struct frame in[3], out[3];
+    uint8_t payload[8192];
+    enum status status = access->open(&config, &opened, &err);
+    for (int i = 0; i < 3; i++) {
+        random_bytes(payload, sizeof payload);
+        in[i] = edge_carry(edge, i, payload);
+        if (status == ST_OK)
+            status = try_frame(access, opened, &in[i], &out[i]);
+        int ended = i - (config.depth > 1);
+        if (status == ST_OK && ended >= 0) {
+            assert_ok(gpu_stream_synchronize(stream, &err));
+            if (access->finish)
+                status = access->finish(opened, &out[ended], &err);
+        }
+        assert_ok(edge->transport->release(edge->consumer, &in[i], &err));
+    }
+    /* The last one may stay in flight: close lets it go. */
+    access->close(opened);
+    return status;
+}
+
+/* Each call fails in turn: a clean error, and nothing is left. */
+static void every_call_fails_in_turn(void **state)
+{
+    static const char *const calls[] = {
+        "gpu_register",    "gpu_device_alloc",           "gpu_managed_alloc",
+        "gpu_stream_copy", "gpu_stream_managed_to_host", "gpu_stream_managed_to_gpu",
+    };
+    if (!fake_gpu_fail)
+        skip(); /* a real GPU does not fail when asked */
+    unsigned failures = 0;
+    for (size_t a = 0; a < access_registry_count; a++) {
+        const struct access *access = access_registry[a];
+        if (!is_plain(access))
+            continue;
+        for (size_t c = 0; c < sizeof calls / sizeof calls[0]; c++)
+            for (int per_frame = 0; per_frame <= !!(access->flags & ACCESS_REGISTERS); per_frame++)
+                for (unsigned n = 1;; n++) {
+                    struct edge edge = edge_make("shm", 8192, 3);
+                    unsigned left = fake_gpu_left(), before = fake_gpu_calls(calls[c]);
+                    err.what[0] = 0;
+                    fake_gpu_fail(calls[c], n, false);
+                    enum status status = try_everything(access, &edge, per_frame);
+                    fake_gpu_fail(NULL, 0, false);
+                    bool reached = fake_gpu_calls(calls[c]) - before >= n;
+                    edge_end(&edge);
+                    assert_int_equal(fake_gpu_left(), left);
+                    assert_int_equal(status != ST_OK, reached);
+                    assert_int_equal(err.what[0] != 0, reached);
+                    failures += reached;
+                    if (!reached)
+                        break;
+                }
+    }
+    assert_true(failures >= 15);
+    printf("%u calls failed\n", failures);
+}
+
 /* Last, since memory that the GPU cannot reach after all would break this process's context. */
 static void by_the_hosts_own_pointer(void **state)
 {
@@ -520,10 +585,11 @@ static void by_the_hosts_own_pointer(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(frames_under_the_kernel), cmocka_unit_test(in_place_or_not),
-        cmocka_unit_test(registered_once),         cmocka_unit_test(refuses_what_it_cannot),
-        cmocka_unit_test(frames_that_cannot_be),   cmocka_unit_test(too_many_in_flight),
-        cmocka_unit_test(frames_of_the_device),    cmocka_unit_test(by_the_hosts_own_pointer),
+        cmocka_unit_test(frames_under_the_kernel),  cmocka_unit_test(in_place_or_not),
+        cmocka_unit_test(registered_once),          cmocka_unit_test(refuses_what_it_cannot),
+        cmocka_unit_test(frames_that_cannot_be),    cmocka_unit_test(too_many_in_flight),
+        cmocka_unit_test(frames_of_the_device),     cmocka_unit_test(every_call_fails_in_turn),
+        cmocka_unit_test(by_the_hosts_own_pointer),
     };
     struct gpu_info info;
     if (gpu_probe(&info, &err) != ST_OK) {

@@ -12,7 +12,7 @@
  *       value of "unknown" is INT32_MIN. The fake behaves as they say. Beside them: device=0 (there
  *       is none), ipc_memory=0 (no legacy memory handles), same_process=1 (handles may be opened by
  *       the process that made them, which CUDA refuses).
- *   HANDOFF_FAKE_GPU_DELAY_US=max[:seed]  each piece of work is late by a random 0 to max us
+ *   HANDOFF_FAKE_GPU_DELAY_US=max  each piece of work is late by a random 0 to max us
  *   HANDOFF_FAKE_GPU_FAIL=role:function:n[:later|:unavailable]  the n-th call of the function fails
  *       in processes of that role (`*`: in all); "later": it succeeds, but the work it enqueued (or
  *       the next that is enqueued) breaks the context, as CUDA tells of most mishaps

@@ -11,6 +11,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "harness/base/frame_mix.h"
 #include "harness/base/source.h"
 #include "kernels/preprocess.h"
 #include "tests/support/fake_gpu.h"
@@ -68,15 +69,23 @@ static bool tag_is_wrong(const uint8_t *payload, size_t block, int32_t frame_id)
     return memcmp(payload + block * FRAME_TAG_STRIDE, &tag, sizeof tag) != 0;
 }
 
-/* Of all tags, or of `samples` from the first to the last. */
+/* Of all tags, or of those that frame_tags_check_sample takes for `samples`. */
 static uint32_t tags_torn(const struct launch_work *work, const uint8_t *payload, size_t samples)
 {
-    size_t tags = (work->payload_bytes + FRAME_TAG_STRIDE - sizeof(uint64_t)) / FRAME_TAG_STRIDE;
+    size_t tags = frame_mix_tag_count(work->payload_bytes);
     size_t looks = samples < tags ? samples : tags;
+    uint64_t random = frame_tag(work->frame_id);
     uint32_t torn = 0;
-    for (size_t i = 0; i < looks; i++)
-        torn +=
-            tag_is_wrong(payload, looks == tags ? i : i * (tags - 1) / (looks - 1), work->frame_id);
+    for (size_t i = 0; i < looks; i++) {
+        size_t tag = i;
+        if (looks < tags && i == 1)
+            tag = tags - 1;
+        if (looks < tags && i > 1) {
+            random = frame_mix_sample_next(random);
+            tag = frame_mix_sample_tag(tags, looks - 2, i - 2, random);
+        }
+        torn += tag_is_wrong(payload, tag, work->frame_id);
+    }
     return torn;
 }
 
@@ -237,8 +246,9 @@ static bool resident_words_reach(const struct launch_resident *resident,
     words->bell = fake_reach("the doorbell", resident->bell, sizeof *words->bell);
     words->stop = fake_reach("`stop`", resident->stop, sizeof *words->stop);
     words->ended = fake_reach("`ended`", resident->ended, sizeof *words->ended);
-    words->payloads = fake_reach("the payloads' addresses", resident->payloads,
-                                 resident->slots * sizeof *words->payloads);
+    if (resident->work.kind != LAUNCH_NOTHING)
+        words->payloads = fake_reach("the payloads' addresses", resident->payloads,
+                                     resident->slots * sizeof *words->payloads);
     words->reports =
         fake_reach("the reports", resident->reports, resident->slots * sizeof *words->reports);
     return !atomic_load(&fake_gpu.broken);
@@ -254,8 +264,8 @@ static enum launch_resident_end resident_wait(struct gpu_stream *stream,
         if (__atomic_load_n(words->stop, __ATOMIC_ACQUIRE) != 0 || fake_called_off(stream))
             return LAUNCH_STOPPED;
         uint32_t word = __atomic_load_n(words->bell, __ATOMIC_ACQUIRE);
-        uint32_t passed = (word & ~DOORBELL_CLOSED) - (resident->first_word + n * DOORBELL_STEP);
-        if ((int32_t)passed > 0)
+        uint32_t before = (resident->first_word & ~DOORBELL_CLOSED) + n * DOORBELL_STEP;
+        if ((int32_t)((word & ~DOORBELL_CLOSED) - before) > 0)
             return LAUNCH_RUNNING;
         if (word & DOORBELL_CLOSED)
             return LAUNCH_PEER_HUNG_UP;
@@ -269,7 +279,7 @@ static void resident_run(struct gpu_stream *stream, void *arguments, bool go)
 {
     const struct residence *residence = arguments;
     const struct launch_resident *resident = &residence->resident;
-    struct resident_words words;
+    struct resident_words words = {0};
     if (!go || !resident_words_reach(resident, &words))
         return;
     enum launch_resident_end end = LAUNCH_RUNNING;
@@ -278,7 +288,8 @@ static void resident_run(struct gpu_stream *stream, void *arguments, bool go)
         if (end != LAUNCH_RUNNING)
             break;
         struct launch_work work = resident->work;
-        work.payload = words.payloads[n % resident->slots];
+        if (work.kind != LAUNCH_NOTHING)
+            work.payload = words.payloads[n % resident->slots];
         work.frame_id = (int32_t)((uint32_t)work.frame_id + n);
         work.done_value = n + 1;
         if (!frame_run(residence->launcher, &work, &words.reports[n % resident->slots]))
@@ -295,8 +306,10 @@ enum status launcher_enqueue_resident(struct launcher *launcher, struct gpu_stre
     enum status status = work_check(&resident->work, err);
     if (status != ST_OK)
         return status;
-    if (resident->slots == 0)
-        return err_set(err, ST_INVALID, NULL, "launcher_enqueue_resident: no slots");
+    if (resident->work.kind == LAUNCH_FILL || resident->slots < 1 || resident->slots > 1024 ||
+        !resident->bell || !resident->reports || !resident->stop || !resident->ended ||
+        (resident->work.kind != LAUNCH_NOTHING && !resident->payloads))
+        return err_set(err, ST_INVALID, NULL, "launcher_enqueue_resident: something is missing");
     const struct residence residence = {launcher, *resident};
     fake_enqueue(stream, resident_run, &residence, sizeof residence);
     return ST_OK;

@@ -54,8 +54,7 @@ static enum status direct_locate(struct access_state *state, const struct frame 
 
 const struct access access_direct = {
     .name = "direct",
-    .summary =
-        "the GPU reads unregistered memory by the host's pointer (HMM, ATS)",
+    .summary = "the GPU reads unregistered memory by the host's pointer (HMM, ATS)",
     .needs_gpu = true,
     .flags = ACCESS_AHEAD | ACCESS_IN_PLACE,
     .probe = direct_probe,
