@@ -14,7 +14,8 @@
  *   load            load average, busy and stolen time, pressure
  *   virtualisation  hypervisor, container
  *   thermal         zones, mains or battery
- *   gpu             what shows without CUDA: NVIDIA devices and driver
+ *   gpu             what shows without CUDA: NVIDIA devices and driver. The runner adds what CUDA
+ *                   and NVML say, where cells use a GPU (run/capability.h)
  *   board           model of device tree machines; L4T release and power rails of a Jetson
  */
 #ifndef HANDOFF_ENV_ENV_H

@@ -1,7 +1,7 @@
 /* gpu.c: what shows of an NVIDIA GPU without CUDA: the devices on the bus and the driver.
  *
- * Enough to tell "no GPU" from "a GPU nobody used". What the GPU can do is asked through
- * harness/gpu, in a process of its own.
+ * Enough to tell "no GPU" from "a GPU nobody used". What the GPU is and can do is asked of
+ * CUDA in a process of its own (run/capability.h), whose answer joins this section.
  */
 #include <stdio.h>
 #include <string.h>

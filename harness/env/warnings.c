@@ -308,8 +308,36 @@ static bool warn_changes(const cJSON *before, const cJSON *after, cJSON *warning
     return true;
 }
 
+/* What held the GPU's clocks back when it was asked, before or after; "" for nothing that does. A GPU
+ * that was idle, or whose clocks somebody set, is not held back. */
+static const char *gpu_held_back(const cJSON *env)
+{
+    static const char *const causes[] = {"hw_thermal_slowdown", "sw_thermal_slowdown",
+                                         "hw_power_brake", "hw_slowdown", "sw_power_cap"};
+    const cJSON *limit;
+    for (size_t i = 0; i < sizeof causes / sizeof causes[0]; i++)
+        cJSON_ArrayForEach (limit, json_get(json_get(env, "gpu"), "clock_limits"))
+            if (cJSON_IsString(limit) && strcmp(limit->valuestring, causes[i]) == 0)
+                return causes[i];
+    return "";
+}
+
+static bool warn_gpu(const cJSON *before, const cJSON *after, cJSON *warnings)
+{
+    const char *from = gpu_held_back(before), *to = gpu_held_back(after);
+    const char *cause = to[0] ? to : from;
+    return cause[0] == '\0' ||
+           warn(
+               warnings,
+               "the GPU's clocks were held back %s the run (%s): its figures depend on how warm or "
+               "loaded it was; cool it or raise its power limit, and see "
+               "`nvidia-smi -q -d PERFORMANCE`",
+               to[0] ? from[0] ? "before and after" : "at the end of" : "before", cause);
+}
+
 bool env_difference_warnings(const cJSON *before, const cJSON *after, cJSON *warnings)
 {
     return warn_throttling(before, after, warnings) && warn_steal(before, after, warnings) &&
-           warn_frequency(before, after, warnings) && warn_changes(before, after, warnings);
+           warn_frequency(before, after, warnings) && warn_changes(before, after, warnings) &&
+           warn_gpu(before, after, warnings);
 }

@@ -11,15 +11,18 @@
 #include "harness/gpu/gpu.h"
 #include "harness/run/capability_pair.h"
 #include "harness/run/guard.h"
+#include "harness/run/mps.h"
 
 /* Pairs at the same time: each process makes a context, which takes a CPU for up to a second. */
 #define CAPABILITY_AT_ONCE 4
 /* CUDA finds no daemon there: a user's own is not joined by accident. */
-#define CAPABILITY_NO_MPS "/proc/self/handoff-without-mps"
+#define CAPABILITY_NO_MPS MPS_NO_PIPE_DIRECTORY
 #define CAPABILITY_MPS_PROGRAM "nvidia-cuda-mps-control"
 
-static const struct capability_limits capability_default_limits = {
-    .starting_ns = 40000000000u, .trying_ns = 10000000000u, .negative_ns = 5000000000u};
+static const struct capability_limits capability_default_limits = {.starting_ns = 40000000000u,
+                                                                   .trying_ns = 10000000000u,
+                                                                   .negative_ns = 5000000000u,
+                                                                   .ending_ns = 3000000000u};
 
 static struct capability_answer capability_known[GPU_CAPABILITY_COUNT];
 static struct capability_limits capability_limits_now;
@@ -129,9 +132,10 @@ static void capability_try_together(const int *rows, size_t row_count)
     }
 }
 
-/* Alone, and last: under the daemon that the guard runs for it. */
+/* Alone, and last: under a daemon of its own, which a guard runs and takes away again. */
 static void capability_try_mps(void)
 {
+    struct guard guard = {.running = false};
     struct err err;
     if (!capability_has_program(CAPABILITY_MPS_PROGRAM)) {
         err_set(&err, ST_UNAVAILABLE,
@@ -141,8 +145,33 @@ static void capability_try_mps(void)
         capability_set_not_tried(GPU_CAN_mps, &err);
         return;
     }
-    err_set(&err, ST_UNAVAILABLE, NULL, "this build does not start %s", CAPABILITY_MPS_PROGRAM);
-    capability_set_not_tried(GPU_CAN_mps, &err);
+    if (guard_start(&guard, &err) != ST_OK) {
+        capability_set_not_tried(GPU_CAN_mps, &err);
+        return;
+    }
+    if (mps_start(&guard, &err) == ST_OK) {
+        const struct capability_place place = {.mps_pipe_dir = guard.mps.pipe_directory};
+        capability_try_alone(GPU_CAN_mps, &place);
+        mps_stop(&guard);
+    } else {
+        /* The program is there and does not come up: that is an answer. */
+        capability_known[GPU_CAN_mps] =
+            (struct capability_answer){.outcome = CAPABILITY_DOES_NOT, .why = err};
+    }
+    guard_stop(&guard);
+}
+
+/* Without access means nothing where it does not work with. */
+static void capability_check_no_access(void)
+{
+    struct capability_answer *without = &capability_known[GPU_CAN_vmm_no_access];
+    struct err err;
+    if (without->outcome != CAPABILITY_DOES_NOT ||
+        capability_known[GPU_CAN_vmm].outcome == CAPABILITY_WORKS)
+        return;
+    err_set(&err, ST_UNAVAILABLE, NULL,
+            "vmm, which it leaves the access out of, does not work here");
+    capability_set_not_tried(GPU_CAN_vmm_no_access, &err);
 }
 
 /* All others follow from it where it fails, without a process. */
@@ -168,7 +197,8 @@ const struct capability_answer *capability_ask(const bool wanted[GPU_CAPABILITY_
     size_t row_count = 0;
     bool mps = false;
     for (int i = 0; i < GPU_CAPABILITY_COUNT; i++) {
-        if (!wanted[i] || capability_known[i].outcome != CAPABILITY_UNASKED || i == GPU_CAN_device)
+        const bool needed = wanted[i] || (i == GPU_CAN_vmm && wanted[GPU_CAN_vmm_no_access]);
+        if (!needed || capability_known[i].outcome != CAPABILITY_UNASKED || i == GPU_CAN_device)
             continue;
         if (i == GPU_CAN_mps)
             mps = true;
@@ -182,6 +212,7 @@ const struct capability_answer *capability_ask(const bool wanted[GPU_CAPABILITY_
         return capability_known;
     }
     capability_try_together(rows, row_count);
+    capability_check_no_access();
     if (mps)
         capability_try_mps();
     return capability_known;

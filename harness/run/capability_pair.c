@@ -13,8 +13,6 @@
 
 /* After one side failed: the other may be the cause, and its death takes a moment to show. */
 #define PAIR_BLAME_NS 300000000u
-/* After the outcome: a context takes a while to be taken down, a broken one may take for ever. */
-#define PAIR_ENDING_NS 3000000000u
 /* Where the kernel has no pidfds, an end is looked for this often. */
 #define PAIR_LOOK_NS 5000000u
 
@@ -134,13 +132,14 @@ static void pair_handle(struct capability_pair *pair, struct capability_pair_sid
     }
 }
 
-static void pair_read(struct capability_pair *pair, struct capability_pair_side *side)
+/* False when there was nothing to read. */
+static bool pair_read(struct capability_pair *pair, struct capability_pair_side *side)
 {
     struct channel_message message = {0};
     struct err failure;
     enum status status = channel_receive(side->process.control_fd, 0, &message, &failure);
     if (status == ST_TIMEOUT)
-        return;
+        return false;
     if (status == ST_PEER_GONE)
         side->closed = true;
     else if (status == ST_OK)
@@ -148,6 +147,7 @@ static void pair_read(struct capability_pair *pair, struct capability_pair_side 
     else
         pair_note_broken(side, &failure);
     channel_message_clear(&message);
+    return true;
 }
 
 /* The outcome is known: from here on, the processes have their time to end. */
@@ -170,8 +170,8 @@ static void pair_advance(struct capability_pair *pair, uint64_t now_ns)
         if (!side->ended && process_has_ended(&side->process))
             side->ended = true;
         /* A dead one's last words may still be in the socket. */
-        while (side->ended && !side->closed && !side->finished)
-            pair_read(pair, side);
+        while (side->ended && !side->closed && !side->finished && pair_read(pair, side))
+            continue;
         all_finished &= side->finished;
         all_over &= side->finished || side->ended;
         failed |= side->finished ? side->failure.status != ST_OK : side->ended;
@@ -179,7 +179,7 @@ static void pair_advance(struct capability_pair *pair, uint64_t now_ns)
     if (pair->outcome_ns)
         return;
     if (all_finished || all_over) {
-        pair_set_outcome(pair, now_ns, PAIR_ENDING_NS);
+        pair_set_outcome(pair, now_ns, pair->limits->ending_ns);
     } else if (failed && !pair->blaming) {
         pair->blaming = true;
         const uint64_t until_ns = now_ns + PAIR_BLAME_NS;
@@ -219,7 +219,7 @@ void capability_pairs_poll(struct capability_pair *const *pairs, size_t count)
     if (ppoll(fds, 2 * watched, &left, NULL) > 0)
         for (nfds_t i = 0; i < watched; i++)
             if (fds[2 * i].revents)
-                pair_read(owners[i], sides[i]);
+                (void)pair_read(owners[i], sides[i]);
     now_ns = clock_now_ns();
     for (size_t i = 0; i < count; i++)
         pair_advance(pairs[i], now_ns);

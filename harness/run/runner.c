@@ -15,6 +15,7 @@
 #include "harness/env/env.h"
 #include "harness/measure/clock_choice.h"
 #include "harness/run/build_info.h"
+#include "harness/run/capability.h"
 #include "harness/run/guard.h"
 #include "harness/run/pilot.h"
 #include "harness/run/plan.h"
@@ -368,6 +369,18 @@ static enum status runner_measure_floor(struct runner *runner, struct err *err)
                              runner->warnings, &runner->floor, err);
 }
 
+/* What the GPU is and how warm, where cells use one: asking takes a second. */
+static enum status runner_describe_gpu(struct runner *runner, cJSON *environment, struct err *err)
+{
+    bool used = false;
+    for (size_t i = 0; i < runner->plan.cell_count; i++)
+        used |= runner->plan.cells[i].result.launches_planned > 0 &&
+                cell_uses_gpu(&runner->plan.cells[i].cell);
+    return !used || capability_describe_into(environment)
+               ? ST_OK
+               : err_set(err, ST_NO_MEMORY, NULL, "out of memory for the environment");
+}
+
 /* Pilot, launches and result; an interrupt goes on to the result. */
 static enum status runner_work(struct runner *runner, struct runner_outcome *outcome,
                                struct err *err)
@@ -375,6 +388,8 @@ static enum status runner_work(struct runner *runner, struct runner_outcome *out
     enum status status = runner_prepare_plan(runner, err);
     if (status == ST_OK)
         status = plan_order(&runner->plan, err);
+    if (status == ST_OK)
+        status = runner_describe_gpu(runner, runner->environment_before, err);
     if (status == ST_OK)
         status = runner_measure_floor(runner, err);
     if (status == ST_OK)
@@ -388,6 +403,8 @@ static enum status runner_work(struct runner *runner, struct runner_outcome *out
         return status;
     }
     status = env_collect("", &runner->environment_after, err);
+    if (status == ST_OK)
+        status = runner_describe_gpu(runner, runner->environment_after, err);
     if (status != ST_OK)
         return status;
     env_difference_warnings(runner->environment_before, runner->environment_after,
