@@ -1,0 +1,465 @@
+/* bench_gpu_kernels.c: how fast the GPU kernels are, beside the device's own copies.
+ *
+ *   build/tests/support/bench_gpu_kernels [choices]
+ *
+ * A plain program for whoever changes a kernel; exits with 77 where there is no GPU. Works take turns
+ * within a round, on frames that rotate through more than four times the L2 cache. A work's frames
+ * are all enqueued behind a gate before the first one runs, so that the CPU's pace does not count,
+ * and timed on the GPU's clock. GB/s are bytes read and written (10^9) by time. `choices` shows other
+ * numbers of blocks and variants (kernels/launch_tuning.h) than those the kernels have.
+ */
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+
+#include "harness/measure/clock.h"
+#include "kernels/launch.h"
+#include "kernels/launch_tuning.h"
+#include "kernels/preprocess.h"
+
+enum { ROUNDS = 9, BURST = 200, WORKS_MAX = 96, SKIPPED = 77 };
+#define HOST_FRAMES_BYTES ((size_t)400 << 20)
+
+struct words {
+    struct launch_report report;
+    uint8_t *payload;
+    _Alignas(128) uint32_t gate;
+    _Alignas(128) uint32_t open; /* always 1 */
+    _Alignas(128) uint32_t answers[2];
+    uint64_t begin_ns;
+    uint64_t end_ns;
+    _Alignas(128) uint32_t stop;
+    _Alignas(128) uint32_t ended;
+    _Alignas(128) uint32_t bell;
+};
+
+static struct gpu *gpu;
+static struct gpu_stream *stream;
+static struct launcher *launcher;
+static struct words *words, *device_words;
+static float *output;
+static struct err err;
+
+static void must(enum status status)
+{
+    if (status == ST_OK)
+        return;
+    fprintf(stderr, "bench_gpu_kernels: %s (%s)\n", err.what, err.hint);
+    exit(1);
+}
+
+static int double_compare(const void *left, const void *right)
+{
+    double a = *(const double *)left, b = *(const double *)right;
+    return (a > b) - (a < b);
+}
+
+static double median(double *values, size_t count)
+{
+    qsort(values, count, sizeof *values, double_compare);
+    return values[count / 2];
+}
+
+/* ---- Works ----------------------------------------------------------------------------------- */
+
+/* What one burst does to each frame. */
+enum step { STEP_KERNEL, STEP_COPY, STEP_UPLOAD, STEP_PAIR };
+
+struct work {
+    enum step step;
+    enum launch_kind kind;
+    uint32_t blocks_each; /* 0: as the kernels have it */
+    uint32_t variant;
+    uint32_t frames; /* 0: all there are */
+    unsigned passes; /* bytes moved by a frame's bytes */
+    double burst_ns[ROUNDS];
+};
+
+struct place {
+    uint8_t *device; /* frames one after the other, as kernels see them */
+    uint8_t *host;   /* host memory: as the CPU does */
+    uint8_t *device_copy;
+    size_t stride;
+    size_t bytes;
+    uint32_t frames;
+    struct geometry geometry;
+};
+
+static void kernel_enqueue(const struct place *place, enum launch_kind kind, uint32_t frame)
+{
+    const struct launch_work work = {
+        .kind = kind,
+        .payload = place->device + frame * place->stride,
+        .payload_bytes = place->bytes,
+        .geometry = place->geometry,
+        .frame_id = (int32_t)frame,
+        .seed = 1,
+        .source_index = frame,
+        .output = output,
+        .report = &device_words->report,
+        .done_value = 1,
+    };
+    must(launcher_enqueue(launcher, stream, &work, &err));
+}
+
+static void step_enqueue(const struct place *place, const struct work *work, uint32_t i)
+{
+    uint32_t frames = work->frames ? work->frames : place->frames;
+    uint8_t *payload = place->device + i % frames * place->stride;
+    uint8_t *other = place->device + (i + frames / 2) % frames * place->stride;
+    switch (work->step) {
+    case STEP_KERNEL:
+        kernel_enqueue(place, work->kind, i % frames);
+        break;
+    case STEP_COPY:
+        must(gpu_stream_copy(stream, payload, other, place->bytes, &err));
+        break;
+    case STEP_UPLOAD:
+        must(gpu_stream_copy(stream, place->device_copy, place->host + i % frames * place->stride,
+                             place->bytes, &err));
+        break;
+    case STEP_PAIR:
+        kernel_enqueue(place, LAUNCH_FILL, i % frames);
+        kernel_enqueue(place, LAUNCH_INVERT, i % frames);
+        break;
+    }
+}
+
+/* The GPU's time from an opened gate to the end of `count` frames. */
+static double burst_ns(const struct place *place, const struct work *work, uint32_t count)
+{
+    launcher_tune(launcher, work->blocks_each, work->variant);
+    words->gate = 0;
+    words->open = 1;
+    must(launcher_enqueue_clock(launcher, stream, &device_words->gate, &device_words->answers[0],
+                                &device_words->begin_ns, 1, &err));
+    for (uint32_t i = 0; i < count; i++)
+        step_enqueue(place, work, i);
+    must(launcher_enqueue_clock(launcher, stream, &device_words->open, &device_words->answers[1],
+                                &device_words->end_ns, 1, &err));
+    __atomic_store_n(&words->gate, 1, __ATOMIC_RELEASE);
+    must(gpu_stream_synchronize(stream, &err));
+    launcher_tune(launcher, 0, 0);
+    return (double)(words->end_ns - words->begin_ns);
+}
+
+static void works_run(const struct place *place, struct work *works, size_t works_count,
+                      uint32_t count)
+{
+    for (size_t w = 0; w < works_count; w++)
+        burst_ns(place, &works[w], count); /* warms up */
+    for (size_t round = 0; round < ROUNDS; round++)
+        for (size_t w = 0; w < works_count; w++)
+            works[w].burst_ns[round] = burst_ns(place, &works[w], count);
+}
+
+static double gigabytes(const struct place *place, struct work *work, uint32_t count)
+{
+    return (double)place->bytes * work->passes * count / median(work->burst_ns, ROUNDS);
+}
+
+/* ---- Tables ---------------------------------------------------------------------------------- */
+
+static const char *kind_names[LAUNCH_KINDS] = {"nothing",    "checksum", "invert",
+                                               "preprocess", "fill",     "check"};
+
+static void work_name(const struct work *work, char *name, size_t size)
+{
+    static const char *variants[LAUNCH_VARIANTS] = {"", " stream", " few", " stream few"};
+    char choice[48] = "";
+    if (work->blocks_each)
+        snprintf(choice, sizeof choice, ", %u blocks%s", work->blocks_each,
+                 variants[work->variant]);
+    if (work->step == STEP_PAIR)
+        snprintf(name, size, "fill + invert, %u frames%s", work->frames, choice);
+    else
+        snprintf(name, size, "%s%s",
+                 work->step == STEP_COPY     ? "copy"
+                 : work->step == STEP_UPLOAD ? "registered copy"
+                                             : kind_names[work->kind],
+                 choice);
+}
+
+/* The first work is what the others are compared with. */
+static void works_print(const struct place *place, struct work *works, size_t works_count,
+                        uint32_t count)
+{
+    double standard = gigabytes(place, &works[0], count);
+    printf("  %-40s %9s %9s %9s %9s\n", "", "us/frame", "frames/s", "GB/s", "of copy");
+    for (size_t w = 0; w < works_count; w++) {
+        char name[80];
+        work_name(&works[w], name, sizeof name);
+        double frame_ns = median(works[w].burst_ns, ROUNDS) / count;
+        double rate = gigabytes(place, &works[w], count);
+        printf("  %-40s %9.2f %9.0f %9.1f %8.1f%%\n", name, frame_ns / 1e3, 1e9 / frame_ns, rate,
+               100 * rate / standard);
+    }
+}
+
+static size_t works_make(struct work *works, struct work standard, bool choices, bool host)
+{
+    static const struct {
+        enum launch_kind kind;
+        unsigned passes;
+    } kinds[] = {{LAUNCH_CHECKSUM, 1}, {LAUNCH_INVERT, 2}, {LAUNCH_FILL, 1}};
+    static const uint32_t blocks[] = {1, 2, 4, 6, 8};
+    size_t count = 0;
+    works[count++] = standard;
+    for (size_t k = 0; k < sizeof kinds / sizeof kinds[0]; k++) {
+        works[count++] = (struct work){.kind = kinds[k].kind, .passes = kinds[k].passes};
+        if (host && kinds[k].kind != LAUNCH_CHECKSUM)
+            continue;
+        for (size_t b = host ? 0 : 1; choices && b < sizeof blocks / sizeof blocks[0]; b++)
+            for (uint32_t variant = 0; variant < LAUNCH_VARIANTS; variant++)
+                works[count++] = (struct work){.kind = kinds[k].kind,
+                                               .passes = kinds[k].passes,
+                                               .blocks_each = blocks[b],
+                                               .variant = variant};
+    }
+    return count;
+}
+
+static struct place place_make(struct geometry geometry, size_t total_bytes)
+{
+    size_t bytes = geometry_payload_bytes(geometry);
+    size_t stride = (bytes + 4095) / 4096 * 4096;
+    return (struct place){
+        .stride = stride,
+        .bytes = bytes,
+        .frames = (uint32_t)((total_bytes + stride - 1) / stride),
+        .geometry = geometry,
+    };
+}
+
+static void place_print(const struct place *place, const char *where)
+{
+    printf("\n%d x %d x %d in %s, %.1f MB, %u frames in turn\n", (int)place->geometry.width,
+           (int)place->geometry.height, (int)place->geometry.channels, where,
+           (double)place->bytes / 1e6, place->frames);
+}
+
+/* ---- Device memory ---------------------------------------------------------------------------- */
+
+static void pairs_bench(const struct place *place, bool choices)
+{
+    static struct work works[WORKS_MAX];
+    static const uint32_t frames[] = {1, 2, 4, 8};
+    size_t count = 0;
+    memset(works, 0, sizeof works);
+    works[count++] = (struct work){.step = STEP_COPY, .passes = 2};
+    for (size_t f = 0; f < 4; f++) {
+        works[count++] = (struct work){.step = STEP_PAIR, .passes = 3, .frames = frames[f]};
+        for (uint32_t blocks = 2; choices && blocks <= 8; blocks += 2)
+            for (uint32_t variant = 0; variant < 2; variant++)
+                works[count++] = (struct work){.step = STEP_PAIR,
+                                               .passes = 3,
+                                               .frames = frames[f],
+                                               .blocks_each = blocks,
+                                               .variant = variant};
+    }
+    works_run(place, works, count, BURST);
+    works_print(place, works, count, BURST);
+}
+
+static void device_bench(struct geometry geometry, bool choices)
+{
+    static struct work works[WORKS_MAX];
+    int l2_bytes = gpu_attribute_read(gpu, GPU_ATTRIBUTE_l2_cache_bytes);
+    size_t total = (l2_bytes > 0 ? (size_t)l2_bytes : (size_t)64 << 20) * 4;
+    struct place place = place_make(geometry, total + geometry_payload_bytes(geometry));
+    if (place.frames < 8)
+        place.frames = 8;
+    void *device;
+    must(gpu_device_alloc(gpu, place.frames * place.stride, &device, &err));
+    place.device = device;
+    memset(works, 0, sizeof works);
+    size_t count = works_make(works, (struct work){.step = STEP_COPY, .passes = 2}, choices, false);
+    works[count++] = (struct work){.kind = LAUNCH_PREPROCESS};
+    works[count++] = (struct work){.kind = LAUNCH_CHECK};
+    works[count++] = (struct work){.kind = LAUNCH_NOTHING};
+    place_print(&place, "device memory");
+    works_run(&place, works, count, BURST);
+    works_print(&place, works, count, BURST);
+    pairs_bench(&place, choices);
+    gpu_device_free(gpu, device);
+}
+
+/* ---- Host memory ------------------------------------------------------------------------------- */
+
+static void host_bench(struct geometry geometry, bool choices)
+{
+    enum { COUNT = 24 };
+    static struct work works[WORKS_MAX];
+    struct place place = place_make(geometry, HOST_FRAMES_BYTES);
+    size_t total = place.frames * place.stride;
+    void *device, *device_copy;
+    place.host = mmap(NULL, total, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    if (place.host == MAP_FAILED) {
+        perror("mmap");
+        exit(1);
+    }
+    for (uint32_t i = 0; i < place.frames; i++)
+        frame_source_fill(place.host + i * place.stride, place.bytes, 1, i);
+    must(gpu_register(gpu, place.host, total, &device, &err));
+    must(gpu_device_alloc(gpu, place.stride, &device_copy, &err));
+    place.device = device;
+    place.device_copy = device_copy;
+    memset(works, 0, sizeof works);
+    size_t count =
+        works_make(works, (struct work){.step = STEP_UPLOAD, .passes = 1}, choices, true);
+    works[count++] = (struct work){.kind = LAUNCH_PREPROCESS};
+    place_print(&place, "registered host memory");
+    works_run(&place, works, count, COUNT);
+    works_print(&place, works, count, COUNT);
+    gpu_device_free(gpu, device_copy);
+    gpu_unregister(gpu, place.host);
+    munmap(place.host, total);
+}
+
+/* ---- Latency ----------------------------------------------------------------------------------- */
+
+enum { LAUNCHES = 2001 };
+static double latencies_ns[LAUNCHES];
+
+static void latency_print(const char *name)
+{
+    double middle = median(latencies_ns, LAUNCHES);
+    printf("  %-40s %9.2f us p50, %9.2f us p90\n", name, middle / 1e3,
+           latencies_ns[LAUNCHES * 9 / 10] / 1e3);
+}
+
+static void launches_bench(const struct place *place, enum launch_kind kind)
+{
+    char name[80];
+    for (int flag = 0; flag < 2; flag++) {
+        for (uint32_t i = 0; i < LAUNCHES; i++) {
+            __atomic_store_n(&words->report.done, 0, __ATOMIC_RELAXED);
+            uint64_t begin_ns = clock_now_ns();
+            kernel_enqueue(place, kind, i % place->frames);
+            if (flag)
+                while (__atomic_load_n(&words->report.done, __ATOMIC_ACQUIRE) == 0) {
+                }
+            else
+                must(gpu_stream_synchronize(stream, &err));
+            latencies_ns[i] = (double)(clock_now_ns() - begin_ns);
+            must(gpu_stream_synchronize(stream, &err));
+        }
+        snprintf(name, sizeof name, "%s: launch to %s", kind_names[kind],
+                 flag ? "its report" : "synchronized");
+        latency_print(name);
+    }
+}
+
+static void word_await(const uint32_t *word, uint32_t value)
+{
+    while (__atomic_load_n(word, __ATOMIC_ACQUIRE) != value) {
+    }
+}
+
+static void exchanges_bench(void)
+{
+    words->gate = words->answers[0] = 0;
+    must(launcher_enqueue_clock(launcher, stream, &device_words->gate, &device_words->answers[0],
+                                &device_words->begin_ns, LAUNCHES, &err));
+    for (uint32_t i = 0; i < LAUNCHES; i++) {
+        uint64_t begin_ns = clock_now_ns();
+        __atomic_store_n(&words->gate, i + 1, __ATOMIC_RELEASE);
+        word_await(&words->answers[0], i + 1);
+        latencies_ns[i] = (double)(clock_now_ns() - begin_ns);
+    }
+    must(gpu_stream_synchronize(stream, &err));
+    latency_print("flag there and back");
+}
+
+static void resident_bench(const struct place *place, enum launch_kind kind)
+{
+    char name[80];
+    words->payload = place->device;
+    words->stop = words->ended = words->bell = words->report.done = 0;
+    const struct launch_resident resident = {
+        .work = {.kind = kind,
+                 .payload_bytes = place->bytes,
+                 .geometry = place->geometry,
+                 .output = output},
+        .payloads = &device_words->payload,
+        .slots = 1,
+        .frames = LAUNCHES,
+        .bell = &device_words->bell,
+        .reports = &device_words->report,
+        .stop = &device_words->stop,
+        .ended = &device_words->ended,
+        .deadline_gpu_ns = UINT64_MAX,
+    };
+    must(launcher_enqueue_resident(launcher, stream, &resident, &err));
+    for (uint32_t i = 0; i < LAUNCHES; i++) {
+        uint64_t begin_ns = clock_now_ns();
+        __atomic_store_n(&words->bell, 2 * (i + 1), __ATOMIC_RELEASE);
+        word_await(&words->report.done, i + 1);
+        latencies_ns[i] = (double)(clock_now_ns() - begin_ns);
+    }
+    must(gpu_stream_synchronize(stream, &err));
+    snprintf(name, sizeof name, "%s: resident, bell to report", kind_names[kind]);
+    latency_print(name);
+}
+
+static void latency_bench(void)
+{
+    struct place place = place_make((struct geometry){1920, 1080, 3}, (size_t)300 << 20);
+    void *device;
+    must(gpu_device_alloc(gpu, place.frames * place.stride, &device, &err));
+    place.device = device;
+    printf("\nLatency; frames of 1920 x 1080 x 3 in device memory, %d times\n", LAUNCHES);
+    for (int i = 0; i < LAUNCH_KINDS; i++)
+        launches_bench(&place, (enum launch_kind)i);
+    for (int round = 0; round < 2; round++) {
+        exchanges_bench();
+        resident_bench(&place, LAUNCH_NOTHING);
+    }
+    resident_bench(&place, LAUNCH_CHECKSUM);
+    resident_bench(&place, LAUNCH_INVERT);
+    gpu_device_free(gpu, device);
+}
+
+int main(int argc, char **argv)
+{
+    bool choices = argc > 1 && strcmp(argv[1], "choices") == 0;
+    if (argc > (choices ? 2 : 1)) {
+        fputs("usage: bench_gpu_kernels [choices]\n", stderr);
+        return 2;
+    }
+    struct gpu_info info;
+    if (gpu_probe(&info, &err) != ST_OK) {
+        printf("no GPU to measure: %s\n", err.what);
+        return SKIPPED;
+    }
+    void *host, *device;
+    setvbuf(stdout, NULL, _IOLBF, 0);
+    must(gpu_open(GPU_SYNC_SPIN, &gpu, &err));
+    must(gpu_stream_open(gpu, &stream, &err));
+    must(launcher_open(gpu, &launcher, &err));
+    must(gpu_pinned_alloc(gpu, sizeof *words, &host, &device, &err));
+    words = host;
+    device_words = device;
+    must(gpu_device_alloc(gpu,
+                          sizeof(float) * PREPROCESS_PLANES_MAX * PREPROCESS_SIZE * PREPROCESS_SIZE,
+                          &device, &err));
+    output = device;
+    printf("%s, %d multiprocessors, L2 %.1f MB\n", info.name,
+           gpu_attribute_read(gpu, GPU_ATTRIBUTE_multiprocessors),
+           gpu_attribute_read(gpu, GPU_ATTRIBUTE_l2_cache_bytes) / 1e6);
+    static const struct geometry geometries[] = {
+        {1920, 1080, 3}, {1920, 1080, 4}, {3840, 2160, 3}, {3840, 2160, 4}};
+    for (size_t i = 0; i < 4; i++)
+        device_bench(geometries[i], choices && i >= 2);
+    for (size_t i = 0; i < 4; i++)
+        host_bench(geometries[i], choices && i >= 2);
+    latency_bench();
+    gpu_device_free(gpu, output);
+    gpu_pinned_free(gpu, words);
+    launcher_close(launcher);
+    gpu_stream_close(stream);
+    gpu_close(gpu);
+    return 0;
+}
