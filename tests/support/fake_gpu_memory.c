@@ -306,7 +306,7 @@ enum status gpu_register(struct gpu *gpu, void *host, size_t size_bytes, void **
     if (fake_setting("host_register", 1) != 1)
         return err_set(err, ST_UNAVAILABLE, "use access copy", "gpu_register: not supported here");
     if ((uintptr_t)host % PAGE != 0 || size_bytes % PAGE != 0 || size_bytes == 0)
-        return err_set(err, ST_SYSTEM, "register whole pages",
+        return err_set(err, ST_INVALID, "register whole pages",
                        "gpu_register(%p, %zu): invalid argument: not whole pages", host,
                        size_bytes);
     if (!mapped(host, size_bytes))
