@@ -264,7 +264,8 @@ __attribute__((destructor)) static void process_ends(void)
 {
     if (!state.ready)
         return;
-    if (atomic_load(&fake_gpu.open))
+    /* With a broken context there is no way but to end. */
+    if (atomic_load(&fake_gpu.open) && !atomic_load(&fake_gpu.broken))
         fake_tell_left("the process ends without gpu_close");
     if (state.count_file)
         counts_write();
