@@ -8,7 +8,7 @@
 
 #include "harness/measure/clock.h"
 #include "harness/run/fault.h"
-#include "harness/run/role.h"
+#include "harness/run/role_edge.h"
 #include "harness/run/source_frames.h"
 
 #define CONSUMER_FAULT(point, id) FAULT_POINT("consumer", point, id)
@@ -70,35 +70,6 @@ static enum status consumer_open_kernel(struct consumer *consumer, const struct 
     return ST_OK;
 }
 
-/* Waits for the address the runner relays, and attaches. */
-static enum status consumer_attach_edge(struct role *role, struct consumer *consumer,
-                                        struct err *err)
-{
-    const struct cell *cell = &role->setup.cell;
-    const struct transport_config config = {
-        .payload_bytes = consumer->payload_bytes,
-        .slots = cell->slots,
-        .max_in_flight = cell->pacing == PACING_PINGPONG ? 1 : 0,
-        .max_held = 1,
-        .policy = cell->policy,
-    };
-    struct channel_message message = {0};
-    struct transport_address address = {0};
-    enum status status = role_receive(role, "address", &message, err);
-    if (status != ST_OK)
-        return status;
-    status = role_address_from_message(&message, &address, &consumer->waits, err);
-    if (status == ST_OK) {
-        status = cell->transport->attach(&config, &address, &consumer->endpoint, err);
-        if (status != ST_OK)
-            err_context(err, "attaching to the %s edge", cell->transport->name);
-        else
-            consumer->transport = cell->transport;
-    }
-    channel_message_clear(&message);
-    return status;
-}
-
 static enum status consumer_prepare(struct role *role, void **state, struct err *err)
 {
     const struct cell *cell = &role->setup.cell;
@@ -107,6 +78,7 @@ static enum status consumer_prepare(struct role *role, void **state, struct err 
         return err_set(err, ST_NO_MEMORY, NULL, "out of memory for the consumer");
     consumer->waits = role_wait_pair(cell);
     *state = consumer; /* role_work cleans up, whatever happens from here on */
+    consumer->transport = cell->transport;
     consumer->payload_bytes = cell_payload_bytes(cell);
     enum status status = consumer_open_kernel(consumer, cell, err);
     if (status == ST_OK && consumer->payload_bytes > 0 && cell->kernel->flags & KERNEL_CHECKSUM) {
@@ -115,7 +87,7 @@ static enum status consumer_prepare(struct role *role, void **state, struct err 
                                          consumer->checksums, err);
     }
     if (status == ST_OK)
-        status = consumer_attach_edge(role, consumer, err);
+        status = role_edge_attach(role, NULL, &consumer->waits, &consumer->endpoint, err);
     if (status != ST_OK)
         return status;
     status = wait_loop_open(&consumer->loop, cell->transport, consumer->endpoint, &consumer->waits,

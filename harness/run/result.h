@@ -17,6 +17,7 @@
 #include "harness/measure/clock_choice.h"
 #include "harness/measure/fold.h"
 #include "harness/measure/usage.h"
+#include "harness/run/gpu_report.h"
 #include "harness/run/search.h"
 #include "harness/run/surroundings.h"
 #include "harness/scenario/scenario.h"
@@ -60,6 +61,8 @@ struct launch_outcome {
     int consumer_cpu;
     struct surroundings producer_had; /* not `known` for a role that died before its end */
     struct surroundings consumer_had;
+    struct role_gpu_report producer_gpu; /* not `used` by a role that has no GPU, or died */
+    struct role_gpu_report consumer_gpu;
     bool idle_latency_held; /* from before the roles began to after they ended */
     struct launch_load loads[LAUNCH_LOADS_MAX];
     uint32_t load_count;
@@ -89,7 +92,7 @@ struct result_cell {
     uint32_t frames;           /* per launch, as decided by the pilot or the scenario */
     uint32_t warmup;
     const struct cell *baseline; /* its CPU baseline among the run's cells, or NULL */
-    int producer_cpu; /* -1: not pinned */
+    int producer_cpu;            /* -1: not pinned */
     int consumer_cpu;
     /* A reason why the whole cell failed before any launch (a pilot that died), or "". */
     char failure[512];

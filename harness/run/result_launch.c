@@ -111,6 +111,29 @@ static bool launch_add_usages(cJSON *row, const struct launch_outcome *outcome)
            json_add_u64(system, "cpus", outcome->system.cpus);
 }
 
+static bool launch_add_role_gpu(cJSON *parent, const char *role, const struct role_gpu_report *gpu)
+{
+    cJSON *json = gpu->used ? result_add_object(parent, role) : NULL;
+    if (!gpu->used)
+        return true;
+    return json && json_add_u64(json, "context_ns", gpu->context_ns) &&
+           json_add_u64(json, "registration_ns", gpu->registration_ns) &&
+           json_add_string(json, "schedule", gpu_sync_name(gpu->schedule)) &&
+           json_add(json, "mps", gpu->mps < 0 ? cJSON_CreateNull() : cJSON_CreateBool(gpu->mps)) &&
+           (gpu->clock_error_ns ? json_add_u64(json, "clock_error_ns", gpu->clock_error_ns)
+                                : json_add(json, "clock_error_ns", cJSON_CreateNull()));
+}
+
+/* Nothing where no role uses a GPU. */
+static bool launch_add_gpu(cJSON *row, const struct launch_outcome *outcome)
+{
+    if (!outcome->producer_gpu.used && !outcome->consumer_gpu.used)
+        return true;
+    cJSON *gpu = result_add_object(row, "gpu");
+    return gpu && launch_add_role_gpu(gpu, "producer", &outcome->producer_gpu) &&
+           launch_add_role_gpu(gpu, "consumer", &outcome->consumer_gpu);
+}
+
 /* "p50_ns" and so on, null where the launch has too few frames. */
 static bool launch_add_quantiles(cJSON *json, const struct hdr *hdr, uint64_t infinite)
 {
@@ -185,7 +208,7 @@ static enum status launch_row(const struct launch_outcome *outcome, const struct
               json_add_string(row, "started_utc", outcome->started_utc) &&
               launch_add_counts(row, outcome->fold) && launch_add_usages(row, outcome) &&
               json_add_bool(row, "idle_latency_held", outcome->idle_latency_held) &&
-              launch_add_loads(row, outcome) &&
+              launch_add_gpu(row, outcome) && launch_add_loads(row, outcome) &&
               (!outcome->search || result_add_search(row, outcome->search));
     if (!ok)
         return err_set(err, ST_NO_MEMORY, NULL, "writing a launch: out of memory");

@@ -111,6 +111,17 @@ static enum status role_verify_surroundings(const struct role *role, struct role
     return surroundings_verify(&role->setup.cell, role->setup.cpu, &report->surroundings, err);
 }
 
+/* The form of the role that the cell needs. */
+static const struct role_kind *role_kind_of(const struct role *role, const struct role_kind *kind)
+{
+    const struct cell *cell = &role->setup.cell;
+    if (kind == &role_producer && cell_producer_uses_gpu(cell))
+        return &role_producer_gpu;
+    if (kind == &role_consumer && cell_consumer_uses_gpu(cell))
+        return &role_consumer_gpu;
+    return kind;
+}
+
 /* Everything between setup and exit. */
 static enum status role_work(struct role *role, const struct role_kind *kind, struct err *err)
 {
@@ -118,8 +129,10 @@ static enum status role_work(struct role *role, const struct role_kind *kind, st
     struct role_report report = {0};
     struct channel_message message = {0};
     enum status status = role_set_up(role, err);
-    if (status == ST_OK)
+    if (status == ST_OK) {
+        kind = role_kind_of(role, kind);
         status = kind->prepare(role, &state, err);
+    }
     /* Now and after the last frame: what the launch is recorded with is what it had all along. */
     if (status == ST_OK)
         status = role_verify_surroundings(role, &report, err);
@@ -138,8 +151,11 @@ static enum status role_work(struct role *role, const struct role_kind *kind, st
         role_send_error(role, err);
     /* Nothing is torn down before the runner has both reports: the other side may still drain. */
     struct err ignored;
-    if (role_receive(role, "exit", &message, &ignored) == ST_OK)
+    if (role_receive(role, "exit", &message, &ignored) == ST_OK) {
         channel_message_clear(&message);
+        if (status == ST_OK && kind->conclude)
+            status = kind->conclude(role, state, err);
+    }
     FAULT_POINT(kind->name, "ending", 0);
     kind->clean_up(state);
     shm_unmap(&role->trace_map);

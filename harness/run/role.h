@@ -23,6 +23,7 @@
 #include "harness/measure/clock.h"
 #include "harness/measure/trace.h"
 #include "harness/measure/usage.h"
+#include "harness/run/gpu_report.h"
 #include "harness/run/surroundings.h"
 #include "harness/run/wait_loop.h"
 #include "harness/scenario/cell.h"
@@ -70,6 +71,7 @@ struct role_report {
     uint64_t filled_bytes;            /* payload bytes the role itself copied: fill, access */
     uint64_t frames;                  /* frames sent, or acquired, warm-up included */
     struct surroundings surroundings; /* as read back before the first frame and after the last */
+    struct role_gpu_report gpu;
 };
 cJSON *role_report_to_json(const struct role_report *report);
 enum status role_report_from_json(const cJSON *json, struct role_report *report, struct err *err);
@@ -91,11 +93,17 @@ struct role_kind {
     enum status (*prepare)(struct role *role, void **state, struct err *err);
     /* The hot path, from go to the last frame. */
     enum status (*run)(struct role *role, void *state, struct role_report *report, struct err *err);
+    /* After all roles have finished their frames, before anything is torn down: what would disturb
+     * them earlier. NULL: nothing. Its failure is the role's, by its exit code. */
+    enum status (*conclude)(struct role *role, void *state, struct err *err);
     /* Safe on NULL and on what prepare left half-built. */
     void (*clean_up)(void *state);
 };
 extern const struct role_kind role_producer;
 extern const struct role_kind role_consumer;
+/* The same roles where they use a GPU (cell_producer_uses_gpu, cell_consumer_uses_gpu). */
+extern const struct role_kind role_producer_gpu;
+extern const struct role_kind role_consumer_gpu;
 
 /* The whole life of a role process: `handoff --role NAME --control-fd FD`. Errors go to the runner;
  * what cannot be told is returned. */

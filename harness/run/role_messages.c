@@ -271,7 +271,12 @@ cJSON *role_report_to_json(const struct role_report *report)
               json_add_u64(json, "frames", report->frames) &&
               json_add_u64(json, "fifo_priority", report->surroundings.fifo_priority) &&
               json_add_i64(json, "timer_slack_ns", report->surroundings.timer_slack_ns) &&
-              json_add_i64(json, "pinned_cpu", report->surroundings.cpu);
+              json_add_i64(json, "pinned_cpu", report->surroundings.cpu) &&
+              json_add_u64(json, "gpu_used", report->gpu.used) &&
+              json_add_u64(json, "gpu_context_ns", report->gpu.context_ns) &&
+              json_add_u64(json, "gpu_registration_ns", report->gpu.registration_ns) &&
+              json_add_u64(json, "gpu_schedule", report->gpu.schedule) &&
+              json_add_i64(json, "gpu_mps", report->gpu.mps);
     if (ok)
         return json;
     cJSON_Delete(json);
@@ -280,7 +285,7 @@ cJSON *role_report_to_json(const struct role_report *report)
 
 enum status role_report_from_json(const cJSON *json, struct role_report *report, struct err *err)
 {
-    enum { FIELDS = 11 };
+    enum { FIELDS = 13 };
     static const char *const names[FIELDS] = {"user_ns",
                                               "system_ns",
                                               "wall_ns",
@@ -291,7 +296,9 @@ enum status role_report_from_json(const cJSON *json, struct role_report *report,
                                               "skipped_frames",
                                               "copied_bytes",
                                               "filled_bytes",
-                                              "frames"};
+                                              "frames",
+                                              "gpu_context_ns",
+                                              "gpu_registration_ns"};
     int64_t values[FIELDS];
     for (int i = 0; i < FIELDS; i++) {
         struct message_field field = {names[i], 0, INT64_C(1) << 53, &values[i]};
@@ -299,14 +306,16 @@ enum status role_report_from_json(const cJSON *json, struct role_report *report,
         if (status != ST_OK)
             return status;
     }
-    int64_t fifo_priority, timer_slack_ns, cpu;
-    const struct message_field surroundings[] = {
+    int64_t fifo_priority, timer_slack_ns, cpu, gpu_used, gpu_schedule, gpu_mps;
+    const struct message_field rest[] = {
         {"fifo_priority", 0, 99, &fifo_priority},
         {"timer_slack_ns", -1, INT64_C(1) << 53, &timer_slack_ns},
         {"pinned_cpu", -1, INT32_MAX, &cpu},
+        {"gpu_used", 0, 1, &gpu_used},
+        {"gpu_schedule", GPU_SYNC_SPIN, GPU_SYNC_BLOCK, &gpu_schedule},
+        {"gpu_mps", -1, 1, &gpu_mps},
     };
-    enum status status =
-        message_read_fields(json, surroundings, sizeof surroundings / sizeof surroundings[0], err);
+    enum status status = message_read_fields(json, rest, sizeof rest / sizeof rest[0], err);
     if (status != ST_OK)
         return status;
     *report = (struct role_report){
@@ -324,6 +333,11 @@ enum status role_report_from_json(const cJSON *json, struct role_report *report,
                          .fifo_priority = (uint32_t)fifo_priority,
                          .timer_slack_ns = timer_slack_ns,
                          .cpu = (int)cpu},
+        .gpu = {.used = gpu_used != 0,
+                .context_ns = (uint64_t)values[11],
+                .registration_ns = (uint64_t)values[12],
+                .schedule = (enum gpu_sync)gpu_schedule,
+                .mps = (int)gpu_mps},
     };
     return ST_OK;
 }

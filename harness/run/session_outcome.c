@@ -118,6 +118,16 @@ static void session_fill_loads(const struct session *session, struct launch_outc
     }
 }
 
+/* What the role said of its GPU, and what its trace says: stamps are converted last of all. */
+static struct role_gpu_report session_gpu_report(const struct session_role *role)
+{
+    const struct trace *trace = role->trace.bytes;
+    struct role_gpu_report report = role->report.gpu;
+    if (report.used && trace && trace->has_gpu)
+        report.clock_error_ns = trace->gpu_error_ns;
+    return report;
+}
+
 void session_fill_outcome(const struct session *session, struct launch_outcome *outcome)
 {
     const struct session_request *request = session->request;
@@ -128,6 +138,8 @@ void session_fill_outcome(const struct session *session, struct launch_outcome *
     outcome->consumer = received->usage;
     outcome->producer_had = sent->surroundings;
     outcome->consumer_had = received->surroundings;
+    outcome->producer_gpu = session_gpu_report(&session->roles[PRODUCER]);
+    outcome->consumer_gpu = session_gpu_report(&session->roles[CONSUMER]);
     session_fill_loads(session, outcome);
     /* Each side by its own frames: with policy latest the consumer takes fewer. */
     if (payload_bytes > 0 && sent->frames > 0 && received->frames > 0)

@@ -1,0 +1,166 @@
+/* gpu_clock.c: see gpu_clock.h. */
+#include "harness/run/gpu_clock.h"
+
+#include <inttypes.h>
+#include <math.h>
+
+#include "harness/base/source.h"
+#include "harness/measure/clock.h"
+#include "harness/measure/trace.h"
+
+/* Exchanges of one launch of the GPU's part: few, so that one that has to wait for its turn on the
+ * GPU is left soon. */
+#define EXCHANGES_PER_LAUNCH 20
+#define EXCHANGE_LAUNCHES 10
+#define EXCHANGE_TIME_NS 300000000u
+#define EXCHANGE_SILENCE_NS 2000000000u
+/* A clock that counts in more than this is taken for one that happened to. */
+#define EXCHANGE_TICK_MAX_NS 4096u
+
+/* Offsets into the pinned memory: what the CPU writes, and what the GPU does. */
+enum { WORD_ASK = 0, WORD_ANSWER = SHARED_LINE_BYTES, WORD_NOW = 2 * SHARED_LINE_BYTES };
+#define WORDS_BYTES (3 * (size_t)SHARED_LINE_BYTES)
+
+enum status gpu_clock_open(struct gpu_clock *clock, struct gpu *gpu, struct gpu_stream *stream,
+                           struct launcher *launcher, struct err *err)
+{
+    void *host, *device;
+    enum status status = gpu_pinned_alloc(gpu, WORDS_BYTES, &host, &device, err);
+    if (status != ST_OK)
+        return err_context(err, "the words for the GPU's clock");
+    *clock = (struct gpu_clock){
+        .gpu = gpu, .stream = stream, .launcher = launcher, .host = host, .device = device};
+    return ST_OK;
+}
+
+void gpu_clock_close(struct gpu_clock *clock)
+{
+    if (clock->host)
+        gpu_pinned_free(clock->gpu, clock->host);
+    *clock = (struct gpu_clock){0};
+}
+
+static uint32_t *clock_word(const struct gpu_clock *clock, size_t offset)
+{
+    return (uint32_t *)(void *)(clock->host + offset);
+}
+
+static uint64_t greatest_common_divisor(uint64_t a, uint64_t b)
+{
+    while (b != 0) {
+        const uint64_t rest = a % b;
+        a = b;
+        b = rest;
+    }
+    return a;
+}
+
+/* What the GPU's clock counts in shows in the distances of its stamps. */
+static void clock_learn_tick(struct gpu_clock *clock, uint64_t distance_ns)
+{
+    if (distance_ns > 0)
+        clock->tick_ns = greatest_common_divisor(distance_ns, clock->tick_ns);
+}
+
+/* One exchange: asks number `number` and waits for its answer. */
+static enum status clock_exchange_once(const struct gpu_clock *clock, uint32_t number,
+                                       struct gpu_clock_pair *pair, struct err *err)
+{
+    const uint32_t *answer = clock_word(clock, WORD_ANSWER);
+    const uint64_t *now = (const uint64_t *)(const void *)(clock->host + WORD_NOW);
+    const uint64_t begin_ns = clock_now_ns();
+    uint64_t end_ns;
+    __atomic_store_n(clock_word(clock, WORD_ASK), number, __ATOMIC_RELEASE);
+    do {
+        const bool answered = __atomic_load_n(answer, __ATOMIC_ACQUIRE) == number;
+        end_ns = clock_now_ns();
+        if (answered) {
+            *pair = (struct gpu_clock_pair){.gpu_ns = __atomic_load_n(now, __ATOMIC_RELAXED),
+                                            .host_ns = begin_ns + (end_ns - begin_ns) / 2,
+                                            .error_ns = (end_ns - begin_ns + 1) / 2};
+            return ST_OK;
+        }
+    } while (end_ns - begin_ns < EXCHANGE_SILENCE_NS);
+    /* A kernel that failed says so here. */
+    if (gpu_stream_poll(clock->stream, err) > ST_AGAIN)
+        return err_context(err, "asking for the GPU's clock");
+    return err_set(err, ST_TIMEOUT, "does another process keep the GPU busy?",
+                   "the GPU did not tell its clock within %u s", EXCHANGE_SILENCE_NS / 1000000000u);
+}
+
+/* The exchanges of one launch; *best is kept where none is better. */
+static enum status clock_exchange_launch(struct gpu_clock *clock, struct gpu_clock_pair *best,
+                                         struct err *err)
+{
+    __atomic_store_n(clock_word(clock, WORD_ASK), 0, __ATOMIC_RELAXED);
+    __atomic_store_n(clock_word(clock, WORD_ANSWER), 0, __ATOMIC_RELEASE);
+    enum status status = launcher_enqueue_clock(
+        clock->launcher, clock->stream, (const uint32_t *)(void *)(clock->device + WORD_ASK),
+        (uint32_t *)(void *)(clock->device + WORD_ANSWER),
+        (uint64_t *)(void *)(clock->device + WORD_NOW), EXCHANGES_PER_LAUNCH, err);
+    if (status != ST_OK)
+        return err_context(err, "asking for the GPU's clock");
+    uint64_t before_ns = 0;
+    for (uint32_t i = 1; i <= EXCHANGES_PER_LAUNCH; i++) {
+        struct gpu_clock_pair pair;
+        status = clock_exchange_once(clock, i, &pair, err);
+        if (status != ST_OK)
+            return status;
+        if (before_ns != 0)
+            clock_learn_tick(clock, pair.gpu_ns - before_ns);
+        before_ns = pair.gpu_ns;
+        if (pair.error_ns < best->error_ns)
+            *best = pair;
+    }
+    return gpu_stream_synchronize(clock->stream, err);
+}
+
+enum status gpu_clock_exchange(struct gpu_clock *clock, struct gpu_clock_pair *pair,
+                               struct err *err)
+{
+    struct gpu_clock_pair best = {.error_ns = UINT64_MAX};
+    const uint64_t begin_ns = clock_now_ns();
+    for (int i = 0; i < EXCHANGE_LAUNCHES && clock_now_ns() - begin_ns < EXCHANGE_TIME_NS; i++) {
+        enum status status = clock_exchange_launch(clock, &best, err);
+        if (status != ST_OK)
+            return status;
+    }
+    /* A stamp shows the last tick, not the moment. */
+    if (clock->tick_ns <= EXCHANGE_TICK_MAX_NS)
+        best.error_ns += clock->tick_ns;
+    *pair = best;
+    return ST_OK;
+}
+
+enum status gpu_clock_map_make(const struct gpu_clock_pair *begin, const struct gpu_clock_pair *end,
+                               struct gpu_clock_map *map, struct err *err)
+{
+    const int64_t gpu_ns = (int64_t)(end->gpu_ns - begin->gpu_ns);
+    const int64_t host_ns = (int64_t)(end->host_ns - begin->host_ns);
+    const uint64_t error_ns = begin->error_ns > end->error_ns ? begin->error_ns : end->error_ns;
+    if (error_ns > TRACE_GPU_ERROR_MAX_NS)
+        return err_set(err, ST_UNAVAILABLE, "does another process keep the GPU busy?",
+                       "the GPU's clock could only be read within %" PRIu64 " ns", error_ns);
+    const double apart_ns = fabs((double)(gpu_ns - host_ns));
+    const double plausible_ns = (double)host_ns * (GPU_CLOCK_DRIFT_PPM * 1e-6) +
+                                (double)begin->error_ns + (double)end->error_ns;
+    if (gpu_ns <= 0 || host_ns <= 0 || apart_ns > plausible_ns)
+        return err_set(
+            err, ST_CORRUPT,
+            "was the GPU's clock set, or its driver restarted, during the run? Repeat it",
+            "between two exchanges the GPU's clock went on by %" PRId64
+            " ns and the cell's by %" PRId64 " ns: more apart than %d ppm and the "
+            "errors of both exchanges (%" PRIu64 " and %" PRIu64 " ns) allow",
+            gpu_ns, host_ns, GPU_CLOCK_DRIFT_PPM, begin->error_ns, end->error_ns);
+    *map = (struct gpu_clock_map){
+        .begin = *begin, .rate = (double)host_ns / (double)gpu_ns, .error_ns = error_ns};
+    return ST_OK;
+}
+
+uint64_t gpu_clock_to_host_ns(const struct gpu_clock_map *map, uint64_t gpu_ns)
+{
+    if (gpu_ns == 0)
+        return 0;
+    const double since_ns = (double)(int64_t)(gpu_ns - map->begin.gpu_ns) * map->rate;
+    return map->begin.host_ns + (uint64_t)(int64_t)llround(since_ns);
+}

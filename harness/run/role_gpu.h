@@ -1,0 +1,75 @@
+/* role_gpu.h: a role's GPU: what both roles open, wait on and report in the same way.
+ *
+ * Used by consumer_gpu*.c and producer_gpu.c.
+ */
+#ifndef HANDOFF_RUN_ROLE_GPU_H
+#define HANDOFF_RUN_ROLE_GPU_H
+
+#include "harness/gpu/gpu.h"
+#include "harness/run/gpu_clock.h"
+#include "harness/run/role.h"
+#include "kernels/launch.h"
+
+struct role_gpu {
+    struct gpu *gpu;
+    struct gpu_stream *stream; /* all of the role's frames go over this one */
+    struct launcher *launcher; /* of `stream` */
+    struct gpu_clock clock;
+    struct gpu_clock_pair before; /* the exchange before the run */
+    enum gpu_sync sync;
+    bool stuck; /* work that does not end is on the GPU: only the process's end frees anything */
+    struct role_gpu_report report;
+};
+
+/* Opens the GPU with its context, one stream and a launcher, and checks that it is shared as the
+ * cell says (gpu_sharing): ST_UNAVAILABLE otherwise. Seconds, the first time. The caller closes, also
+ * after a failure. */
+enum status role_gpu_open(const struct cell *cell, struct role_gpu *gpu, struct err *err);
+/* After everything made with it. Safe on a zeroed one. */
+void role_gpu_close(struct role_gpu *gpu);
+
+/* The exchange before the run; at the very end of prepare. */
+enum status role_gpu_clock_begin(struct role_gpu *gpu, struct err *err);
+/* The exchange after it, when no role has work left, and what both come to. */
+enum status role_gpu_clock_end(struct role_gpu *gpu, struct gpu_clock_map *map, struct err *err);
+
+/* ---- Waiting ---------------------------------------------------------------------------------- */
+
+/* Looks at a word between two looks at the clock: about a microsecond. */
+#define ROLE_GPU_LOOKS 512
+
+/* What a loop that polls asks now and then. */
+struct role_gpu_watch {
+    struct gpu_stream *stream; /* whose errors count, or NULL */
+    uint64_t deadline_ns;      /* on the cell's clock */
+    uint64_t next_ns;          /* when the stream is asked next: a call, so once a millisecond */
+};
+
+/* ST_OK: go on polling. ST_TIMEOUT after the deadline, or what broke the stream. `awaited` goes into
+ * the message. */
+enum status role_gpu_look(struct role_gpu_watch *watch, const char *awaited, struct err *err);
+
+/* Polls until *word is `value`, with acquire order; then what the GPU wrote before it is there. */
+static inline enum status role_gpu_await_word(struct role_gpu_watch *watch, const uint32_t *word,
+                                              uint32_t value, const char *awaited, struct err *err)
+{
+    enum status status = ST_OK;
+    while (status == ST_OK) {
+        for (int i = 0; i < ROLE_GPU_LOOKS; i++)
+            if (__atomic_load_n(word, __ATOMIC_ACQUIRE) == value)
+                return ST_OK;
+        status = role_gpu_look(watch, awaited, err);
+    }
+    return status;
+}
+
+/* Polls until the event is done. */
+enum status role_gpu_await_event(struct role_gpu_watch *watch, struct gpu_event *event,
+                                 const char *awaited, struct err *err);
+
+/* Polls until the stream is idle or limit_ns from now have passed, and then sets `stuck`. For the
+ * ends of runs: sleeps between looks. */
+enum status role_gpu_await_idle(struct role_gpu *gpu, struct gpu_stream *stream, uint64_t limit_ns,
+                                struct err *err);
+
+#endif
