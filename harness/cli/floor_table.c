@@ -129,8 +129,7 @@ static void floor_print_gpu_size(const struct floor_gpu_size *size, struct geome
         int times;
         const char *floor_of;
     } rows[] = {
-        {"copy within device memory", size->device_copy, 2,
-         "a kernel (read and written)"},
+        {"copy within device memory", size->device_copy, 2, "a kernel (read and written)"},
         {"checksum of registered memory, in place", size->mapped_read, 1, "`access` mapped"},
         {"copy from registered memory to the device", size->host_copy, 1, "`access` copy"},
     };
@@ -149,8 +148,7 @@ static void floor_print_gpu_size(const struct floor_gpu_size *size, struct geome
     else
         snprintf(cell, sizeof cell, "%s (%.0f/s)", format_ns(fill_invert_ns, time),
                  1e9 / fmax(fill_invert_ns, 1));
-    floor_print_line("fill, then invert, in one process", cell,
-                     "every device transport");
+    floor_print_line("fill, then invert, in one process", cell, "every device transport");
 }
 
 void floor_table_print_gpu(const struct floor_gpu *gpu, const struct geometry *frames,

@@ -33,26 +33,6 @@ static void floor_gpu_lack(struct floor_gpu *floor, const struct err *why)
 
 /* ---- messages ------------------------------------------------------------------------------------ */
 
-static enum status floor_gpu_start_child(struct floor_gpu_asking *asking, const char *role, int cpu,
-                                         struct process *process, struct err *err)
-{
-    const struct floor_gpu_config *config = asking->config;
-    enum status status = process_start(role, PROCESS_DIES_WITH_US, process, err);
-    if (status != ST_OK)
-        return status;
-    cJSON *json = cJSON_CreateObject(), *sizes = cJSON_CreateArray();
-    bool ok = json_add_string(json, "type", "setup") && json_add_i64(json, "cpu", cpu) &&
-              json_add_u64(json, "budget_ns",
-                           config->budget_ns ? config->budget_ns : FLOOR_GPU_BUDGET_NS);
-    for (size_t i = 0; ok && i < config->size_count; i++)
-        ok = json_append(sizes, cJSON_CreateNumber((double)config->sizes_bytes[i]));
-    ok = json_add(json, "sizes", sizes) && ok;
-    status = ok ? channel_send(process->control_fd, json, &asking->turns.fd, 1, err)
-                : err_set(err, ST_NO_MEMORY, NULL, "out of memory for a control message");
-    cJSON_Delete(json);
-    return status;
-}
-
 /* Why nothing more comes from a child, which is ended here. */
 static enum status floor_gpu_silence(const char *role, struct process *process, enum status status,
                                      struct err *err)
@@ -70,6 +50,39 @@ static enum status floor_gpu_silence(const char *role, struct process *process, 
                        "floor of the GPU: the %s process %s", role,
                        process_end_format(process, end, sizeof end));
     return err_context(err, "floor of the GPU");
+}
+
+/* Sends a message, with a descriptor unless it is -1, and deletes it; NULL is one that could not be
+ * made. */
+static enum status floor_gpu_say(const char *role, struct process *process, cJSON *json, int fd,
+                                 struct err *err)
+{
+    if (!json)
+        return err_set(err, ST_NO_MEMORY, NULL, "out of memory for a control message");
+    enum status status = channel_send(process->control_fd, json, &fd, fd >= 0, err);
+    cJSON_Delete(json);
+    return status == ST_OK ? ST_OK : floor_gpu_silence(role, process, status, err);
+}
+
+static enum status floor_gpu_start_child(struct floor_gpu_asking *asking, const char *role, int cpu,
+                                         struct process *process, struct err *err)
+{
+    const struct floor_gpu_config *config = asking->config;
+    enum status status = process_start(role, PROCESS_DIES_WITH_US, process, err);
+    if (status != ST_OK)
+        return status;
+    cJSON *json = cJSON_CreateObject(), *sizes = cJSON_CreateArray();
+    bool ok = json_add_string(json, "type", "setup") && json_add_i64(json, "cpu", cpu) &&
+              json_add_u64(json, "budget_ns",
+                           config->budget_ns ? config->budget_ns : FLOOR_GPU_BUDGET_NS);
+    for (size_t i = 0; ok && i < config->size_count; i++)
+        ok = json_append(sizes, cJSON_CreateNumber((double)config->sizes_bytes[i]));
+    ok = json_add(json, "sizes", sizes) && ok;
+    if (!ok) {
+        cJSON_Delete(json);
+        json = NULL;
+    }
+    return floor_gpu_say(role, process, json, asking->turns.fd, err);
 }
 
 /* The next message of a child; its "error" is an error, and so is silence. */
@@ -105,15 +118,22 @@ static enum status floor_gpu_take_figures(struct floor_gpu_asking *asking, const
     return status;
 }
 
+static uint64_t floor_gpu_patience_ns(const struct floor_gpu_asking *asking, bool begun)
+{
+    if (asking->config->silence_ns)
+        return asking->config->silence_ns;
+    return begun ? FLOOR_GPU_SILENCE_NS : FLOOR_GPU_START_NS;
+}
+
 /* All that the child says until it says `last`. */
 static enum status floor_gpu_listen(struct floor_gpu_asking *asking, const char *last,
                                     struct err *err)
 {
     for (;;) {
         struct channel_message message = {0};
-        uint64_t patience_ns = asking->begun ? FLOOR_GPU_SILENCE_NS : FLOOR_GPU_START_NS;
         enum status status =
-            floor_gpu_hear("gpu-floor", &asking->child, patience_ns, &message, err);
+            floor_gpu_hear("gpu-floor", &asking->child,
+                           floor_gpu_patience_ns(asking, asking->begun), &message, err);
         if (status != ST_OK)
             return status;
         const char *type = json_get_string(message.json, "type", "");
@@ -140,15 +160,17 @@ static enum status floor_gpu_take_turns(struct floor_gpu_asking *asking, struct 
     enum status status =
         floor_gpu_start_child(asking, "gpu-floor-peer", cpus.consumer, &asking->peer, err);
     if (status == ST_OK)
-        status = floor_gpu_hear("gpu-floor-peer", &asking->peer, FLOOR_GPU_START_NS, &message, err);
+        status = floor_gpu_hear("gpu-floor-peer", &asking->peer,
+                                floor_gpu_patience_ns(asking, false), &message, err);
     if (status != ST_OK)
         return status;
     channel_message_clear(&message);
     cJSON *json = cJSON_CreateObject();
-    status = json_add_string(json, "type", "go")
-                 ? channel_send(asking->child.control_fd, json, NULL, 0, err)
-                 : err_set(err, ST_NO_MEMORY, NULL, "out of memory for a control message");
-    cJSON_Delete(json);
+    if (!json_add_string(json, "type", "go")) {
+        cJSON_Delete(json);
+        json = NULL;
+    }
+    status = floor_gpu_say("gpu-floor", &asking->child, json, -1, err);
     return status == ST_OK ? floor_gpu_listen(asking, "finished", err) : status;
 }
 

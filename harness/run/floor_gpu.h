@@ -63,14 +63,16 @@ struct floor_gpu_config {
     struct floor_cpus cpus; /* of the role and its peer; -1: not pinned */
     size_t sizes_bytes[FLOOR_SIZES_MAX];
     size_t size_count;
-    uint64_t budget_ns; /* without starting the driver; 0: FLOOR_GPU_BUDGET_NS */
+    uint64_t budget_ns;  /* without starting the driver; 0: FLOOR_GPU_BUDGET_NS */
+    uint64_t silence_ns; /* for tests; 0: FLOOR_GPU_START_NS, then FLOOR_GPU_SILENCE_NS */
 };
 #define FLOOR_GPU_BUDGET_NS 2500000000u
 
-/* Starts the children and reads what they say. ST_OK with at least one figure or warning in *out;
- * ST_UNAVAILABLE with the exact reason where there is no GPU to use, and then *out is as it was.
- * Blocks for the budget and as long as CUDA takes to start, twice; a child that says nothing for
- * FLOOR_GPU_SILENCE_NS is killed. */
+/* Starts the children and reads what they say. ST_OK: *out holds what could be had, with warnings for
+ * the rest. Otherwise there is nothing, and *out is as it was: ST_UNAVAILABLE with the exact reason
+ * where there is no GPU to use, ST_ROLE_DIED or ST_TIMEOUT for a child that came to nothing. Blocks
+ * for the budget and as long as CUDA takes to start, twice; a child that says nothing for
+ * FLOOR_GPU_START_NS, and once it has begun for FLOOR_GPU_SILENCE_NS, is killed. */
 enum status floor_gpu_measure(const struct floor_gpu_config *config, struct floor_gpu *out,
                               struct err *err);
 #define FLOOR_GPU_START_NS 30000000000u

@@ -79,7 +79,7 @@ enum status floor_gpu_launch(struct floor_gpu_bench *bench, uint64_t deadline_ns
         uint64_t end_ns = clock_now_ns();
         if (i >= FLOOR_GPU_WARMUP)
             floor_gpu_sample(&bench->samples, (double)(end_ns - begin_ns));
-        if (end_ns >= deadline_ns && i >= FLOOR_GPU_SAMPLES_MIN)
+        if (end_ns >= deadline_ns && bench->samples.count >= FLOOR_GPU_SAMPLES_MIN)
             break;
     }
     return status == ST_OK ? floor_gpu_take(&bench->samples, 1, figure, err) : status;
@@ -191,7 +191,7 @@ enum status floor_gpu_turn(struct floor_gpu_bench *bench, struct floor_gpu_turns
         uint64_t end_ns = clock_now_ns();
         if (n >= FLOOR_GPU_WARMUP)
             floor_gpu_sample(&bench->samples, (double)(end_ns - begin_ns) / 2);
-        if (end_ns >= deadline_ns && n >= FLOOR_GPU_SAMPLES_MIN)
+        if (end_ns >= deadline_ns && bench->samples.count >= FLOOR_GPU_SAMPLES_MIN)
             break;
     }
     atomic_store_explicit(&turns->stop, 1, memory_order_release);

@@ -60,7 +60,7 @@ enum status floor_gpu_launch_once(struct floor_gpu_bench *bench, struct err *err
 bool floor_gpu_await(const _Atomic uint32_t *word, uint32_t value, const _Atomic uint32_t *stop,
                      uint64_t until_ns);
 /* How long an answer that takes microseconds may take. */
-#define FLOOR_GPU_ANSWER_NS 2000000000u
+#define FLOOR_GPU_ANSWER_NS 1000000000u
 
 enum status floor_gpu_launch(struct floor_gpu_bench *bench, uint64_t deadline_ns,
                              struct floor_gpu_figure *figure, struct err *err);
