@@ -71,8 +71,7 @@ static void print_row(FILE *out, const struct probe *probe, enum gpu_capability 
 {
     const struct gpu_capability_row *about = &gpu_capability_rows[row];
     const struct capability_answer *answer = &probe->answers[row];
-    const bool no_device =
-        row != GPU_CAN_device && probe->answers[GPU_CAN_device].outcome != CAPABILITY_WORKS;
+    const bool no_device = probe->answers[GPU_CAN_device].outcome != CAPABILITY_WORKS;
     char claims[96];
     fprintf(out, "%-*s  %-*s  ", ROW_COLUMNS, about->key, HERE_COLUMNS,
             probe_outcome_words(answer->outcome));

@@ -323,6 +323,8 @@ enum status row_values_user(struct capability_trial *trial, struct err *err)
                        "a stream waited for a word of the other process's CPU, read the %zu "
                        "bytes written before it and wrote a word back, also beyond 2^32",
                        TRIAL_BYTES);
+    else if (memory.words) /* nothing may wait for ever, least of all our own stream */
+        word_store(&memory.words->ask, values_awaited[VALUES_ROUNDS - 1]);
     order_close(trial, &memory);
     return status;
 }
