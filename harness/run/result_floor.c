@@ -2,6 +2,7 @@
 #include "harness/run/result_floor.h"
 
 #include <math.h>
+#include <string.h>
 
 #include "harness/base/json.h"
 #include "harness/env/topology.h"
@@ -20,6 +21,7 @@ static double floor_handoff_ns(const cJSON *floor, int producer_cpu, int consume
     return NAN;
 }
 
+/* In the `memory` of the floor, or of its `gpu`. */
 static const cJSON *floor_memory_of(const cJSON *floor, size_t bytes)
 {
     const cJSON *sizes = json_get(floor, "memory");
@@ -48,18 +50,67 @@ static double floor_copy_ns(const cJSON *memory, const struct cell *cell, uint64
     return fmax(cached_ns, json_get_number(memory, "read_evicted_ns", NAN));
 }
 
+static double floor_p50_ns(const cJSON *object, const char *name)
+{
+    return json_get_number(json_get(object, name), "p50_ns", NAN);
+}
+
+/* fmax takes the other one for a NAN. */
+static double floor_later(double a_ns, double b_ns)
+{
+    return isnan(a_ns) || isnan(b_ns) ? NAN : fmax(a_ns, b_ns);
+}
+
+/* From the frame's arrival until the kernel on the GPU is known to be done. Starting the kernel and
+ * moving the bytes may overlap: the longer of the two is the least. */
+static double floor_gpu_kernel_ns(const cJSON *floor, const struct cell *cell, size_t bytes)
+{
+    const cJSON *gpu = json_get(floor, "gpu"), *memory = floor_memory_of(gpu, bytes);
+    const char *access = cell->access->name;
+    double start_ns = !cell->wait->on_gpu ? floor_p50_ns(gpu, "launch")
+                      : strcmp(cell->wait->name, "gpu_kernel") == 0
+                          ? floor_p50_ns(gpu, "flag")
+                          : floor_p50_ns(gpu, "stream_values");
+    if (bytes == 0 || cell->access->flags & ACCESS_DEVICE)
+        return start_ns;
+    if (strcmp(access, "managed") == 0) /* copied by the CPU first */
+        return start_ns + json_get_number(floor_memory_of(floor, bytes), "copy_cached_ns", NAN);
+    if (cell->access->enqueue)
+        return floor_later(start_ns, floor_p50_ns(memory, "host_copy"));
+    return cell->kernel->flags & KERNEL_READS_PAYLOAD
+               ? floor_later(start_ns, floor_p50_ns(memory, "mapped_read"))
+               : start_ns;
+}
+
+/* What getting the frame out of the source's buffer takes. */
+static double floor_fill_ns(const cJSON *floor, const struct cell *cell, size_t bytes,
+                            uint64_t last_level_bytes)
+{
+    if (cell->transport->flags & TRANSPORT_DEVICE_MEMORY)
+        return floor_p50_ns(floor_memory_of(json_get(floor, "gpu"), bytes), "host_copy");
+    const cJSON *memory = floor_memory_of(floor, bytes);
+    return memory ? floor_copy_ns(memory, cell, last_level_bytes) : NAN;
+}
+
 struct result_floor result_floor_of_cell(const cJSON *floor, const struct cell *cell,
                                          int producer_cpu, int consumer_cpu,
                                          uint64_t last_level_bytes)
 {
-    double handoff_ns = floor_handoff_ns(floor, producer_cpu, consumer_cpu);
-    double latency_ns = handoff_ns;
+    /* There is no `handoff` where the GPU waits, and with order event no figure for what is left:
+     * launches and kernels of both sides overlap. */
+    if (cell->order == ORDER_EVENT)
+        return (struct result_floor){NAN, NAN};
+    double handoff_ns =
+        cell->wait->on_gpu ? NAN : floor_handoff_ns(floor, producer_cpu, consumer_cpu);
+    double latency_ns = cell->wait->on_gpu ? 0 : handoff_ns;
     size_t bytes = cell->transport->flags & TRANSPORT_NO_PAYLOAD ? 0 : cell_payload_bytes(cell);
-    const cJSON *memory = floor_memory_of(floor, bytes);
     if (bytes > 0 && cell->fill == FILL_COPY)
-        latency_ns += memory ? floor_copy_ns(memory, cell, last_level_bytes) : NAN;
-    if (bytes > 0 && cell->kernel->flags & KERNEL_READS_PAYLOAD)
-        latency_ns += json_get_number(memory, "read_written_elsewhere_ns", NAN);
+        latency_ns += floor_fill_ns(floor, cell, bytes, last_level_bytes);
+    if (cell_kernel_on_gpu(cell))
+        latency_ns += floor_gpu_kernel_ns(floor, cell, bytes);
+    else if (bytes > 0 && cell->kernel->flags & KERNEL_READS_PAYLOAD)
+        latency_ns +=
+            json_get_number(floor_memory_of(floor, bytes), "read_written_elsewhere_ns", NAN);
     return (struct result_floor){handoff_ns, latency_ns};
 }
 

@@ -10,11 +10,13 @@
 
 #include "harness/run/result.h"
 
-/* The least that a cell's work can take on its CPUs, however it is done; NAN where it is not known. */
+/* The least that a cell's work can take on its CPUs and GPU, however it is done; NAN where it is not
+ * known. */
 struct result_floor {
-    double handoff_ns; /* of the interval of this name: half of a two-line round trip */
-    double
-        latency_ns; /* a hand-off, one copy if the frame must be copied, one read if it is read */
+    double handoff_ns; /* of the interval of this name: half of a two-line round trip; NAN where the
+                        * cell has no such interval */
+    double latency_ns; /* a hand-off, one copy if the frame must be copied, one read if it is read;
+                        * on the GPU starting the kernel, or moving the frame if that takes longer */
 };
 
 /* From the `floor` object of a result, for roles on these CPUs (-1: not pinned).

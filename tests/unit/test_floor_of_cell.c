@@ -150,6 +150,153 @@ static void least_work_of_a_cell(void **state)
     cJSON_Delete(known.json);
 }
 
+static void assert_latency(const cJSON *json, const struct cell *cell, double handoff_ns,
+                           double latency_ns)
+{
+    struct result_floor floor = result_floor_of_cell(json, cell, 0, 3, 0);
+    assert_true(isnan(handoff_ns) ? isnan(floor.handoff_ns)
+                                  : fabs(floor.handoff_ns - handoff_ns) < 1e-6);
+    if (isnan(latency_ns) != isnan(floor.latency_ns) || fabs(floor.latency_ns - latency_ns) > 1e-6)
+        fail_msg("%s, %s: %f instead of %f", cell->access->name, cell->wait->name, floor.latency_ns,
+                 latency_ns);
+}
+
+static void least_work_on_a_gpu(void **state)
+{
+    struct cell cell = make_cell((struct geometry){70, 50, 3});
+    size_t bytes = cell_payload_bytes(&cell);
+    struct known known = make_floor(bytes);
+    double handoff_ns = known.two_lines_ns / 2;
+    const struct floor_gpu gpu = {
+        .launch = {8000, 1},
+        .flag = {1700, 1},
+        .stream_values = {6200, 1},
+        .turn = {NAN, 0},
+        .sizes = {{bytes + 1, {1, 1}, {1, 1}, {1, 1}, {1, 1}},
+                  {bytes, {500, 1}, {9500, 1}, {7500, 1}, {900, 1}}},
+        .size_count = 2,
+    };
+    cell.fill = FILL_IN_PLACE;
+    cell.access = access_find("mapped");
+    /* Without a floor of the GPU there is none. */
+    assert_latency(known.json, &cell, handoff_ns, NAN);
+    assert_true(json_add(known.json, "gpu", floor_gpu_to_json(&gpu)));
+    const struct {
+        const char *access, *wait, *kernel;
+        double least_ns;
+    } cases[] = {
+        {"mapped", "spin", "checksum", 9500}, /* reading takes longer than starting */
+        {"direct", "spin", "checksum", 9500},
+        {"mapped", "spin", "none", 8000},   /* which reads nothing */
+        {"copy", "spin", "checksum", 8000}, /* starting takes longer than copying */
+        {"pageable", "spin", "none", 8000},
+        {"managed", "spin", "checksum", 8000 + known.copy_cached_ns},
+        {"mapped", "gpu_kernel", "none", 1700},
+        {"mapped", "gpu_stream", "none", 6200},
+        {"copy", "gpu_stream", "none", 7500},
+        {"mapped", "gpu_kernel", "checksum", 9500},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        cell.access = access_find(cases[i].access);
+        cell.wait = wait_find(cases[i].wait);
+        cell.kernel = kernel_find(cases[i].kernel);
+        bool on_gpu = cell.wait->on_gpu;
+        assert_latency(known.json, &cell, on_gpu ? NAN : handoff_ns,
+                       (on_gpu ? 0 : handoff_ns) + cases[i].least_ns);
+    }
+    /* A copy out of the source's buffer comes on top. */
+    cell.fill = FILL_COPY;
+    cell.wait = wait_find("gpu_kernel");
+    cell.kernel = kernel_find("none");
+    assert_latency(known.json, &cell, NAN, known.copy_cached_ns + 1700);
+    /* Work of both sides that overlaps has no least. */
+    cell.order = ORDER_EVENT;
+    assert_latency(known.json, &cell, NAN, NAN);
+    cell.order = ORDER_HOST;
+    cell.geometry.width++; /* a size that was not measured */
+    cell.geometry.height = 977;
+    cell.fill = FILL_IN_PLACE;
+    cell.kernel = kernel_find("checksum");
+    assert_latency(known.json, &cell, NAN, NAN);
+    cJSON_Delete(known.json);
+}
+
+/* ---- the GPU's floor as JSON ---- */
+
+static void gpu_figures_there_and_back(void **state)
+{
+    const struct floor_gpu gpu = {
+        .device = "NVIDIA H200",
+        .launch = {7500.26, 1000},
+        .flag = {1700, 800},
+        .stream_values = {NAN, 0},
+        .turn = {120000.5, 400},
+        .sizes = {{24883200, {12000, 9}, {NAN, 0}, {450000, 7}, {16000, 6}}},
+        .size_count = 1,
+        .warning_count = 1,
+    };
+    cJSON *json = floor_gpu_to_json(&gpu);
+    char *text = cJSON_PrintUnformatted(json);
+    assert_string_equal(text, "{\"device\":\"NVIDIA H200\","
+                              "\"launch\":{\"p50_ns\":7500.3,\"count\":1000},"
+                              "\"flag\":{\"p50_ns\":1700,\"count\":800},"
+                              "\"stream_values\":{\"p50_ns\":null,\"count\":0},"
+                              "\"turn\":{\"p50_ns\":120000.5,\"count\":400},"
+                              "\"switch_ns\":112500.2,"
+                              "\"memory\":[{\"bytes\":24883200,"
+                              "\"device_copy\":{\"p50_ns\":12000,\"count\":9},"
+                              "\"mapped_read\":{\"p50_ns\":null,\"count\":0},"
+                              "\"host_copy\":{\"p50_ns\":450000,\"count\":7},"
+                              "\"fill_invert\":{\"p50_ns\":16000,\"count\":6}}]}");
+    struct floor_gpu back;
+    struct err err = {0};
+    assert_int_equal(floor_gpu_from_json(json, &back, &err), ST_OK);
+    assert_string_equal(back.device, gpu.device);
+    assert_true(fabs(back.launch.p50_ns - 7500.3) < 1e-9 && back.launch.count == 1000);
+    assert_true(isnan(back.stream_values.p50_ns) && back.turn.count == 400);
+    assert_int_equal(back.size_count, 1);
+    assert_int_equal(back.sizes[0].bytes, 24883200);
+    assert_true(isnan(back.sizes[0].mapped_read.p50_ns) && back.sizes[0].fill_invert.count == 6);
+    assert_int_equal(back.warning_count, 0);
+    cJSON_free(text);
+    cJSON_Delete(json);
+}
+
+/* A child may send anything: one member at a time is removed, or is something else. */
+static void gpu_figures_that_are_none(void **state)
+{
+    static const char *const values[] = {"-1", "\"1\"", "1.5e400", "{}", "[1]", "true"};
+    const struct floor_gpu gpu = {.sizes = {{.bytes = 5}}, .size_count = 1};
+    const char *const paths[][3] = {{"launch"},          {"flag"},
+                                    {"stream_values"},   {"turn"},
+                                    {"memory"},          {"launch", "p50_ns"},
+                                    {"launch", "count"}, {"turn", "p50_ns"}};
+    struct floor_gpu back = {.warning_count = 77};
+    struct err err = {0};
+    for (size_t p = 0; p < sizeof paths / sizeof paths[0]; p++)
+        for (size_t v = 0; v <= sizeof values / sizeof values[0]; v++) {
+            cJSON *json = floor_gpu_to_json(&gpu), *in = json;
+            const char *name = paths[p][0];
+            if (paths[p][1]) {
+                in = json_get(json, name);
+                name = paths[p][1];
+            }
+            cJSON_DeleteItemFromObjectCaseSensitive(in, name);
+            if (v > 0)
+                assert_true(json_add(in, name, cJSON_Parse(values[v - 1])));
+            assert_int_equal(floor_gpu_from_json(json, &back, &err), ST_CORRUPT);
+            cJSON_Delete(json);
+        }
+    cJSON *json = floor_gpu_to_json(&gpu);
+    for (int i = 0; i < FLOOR_SIZES_MAX; i++)
+        assert_true(json_append(json_get(json, "memory"),
+                                cJSON_Duplicate(json_get(json, "memory")->child, 1)));
+    assert_int_equal(floor_gpu_from_json(json, &back, &err), ST_CORRUPT);
+    assert_int_equal(floor_gpu_from_json(NULL, &back, &err), ST_CORRUPT);
+    assert_int_equal(back.warning_count, 77);
+    cJSON_Delete(json);
+}
+
 static void roles_without_a_pair_have_none(void **state)
 {
     struct cell cell = make_cell((struct geometry){20, 20, 3});
@@ -247,6 +394,9 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(pairs_and_sizes_of_a_plan),
         cmocka_unit_test(least_work_of_a_cell),
+        cmocka_unit_test(least_work_on_a_gpu),
+        cmocka_unit_test(gpu_figures_there_and_back),
+        cmocka_unit_test(gpu_figures_that_are_none),
         cmocka_unit_test(roles_without_a_pair_have_none),
         cmocka_unit_test(added_where_there_are_launches),
         cmocka_unit_test(resume_takes_what_is_there),
