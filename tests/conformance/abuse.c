@@ -249,10 +249,12 @@ void conformance_address(const struct transport *transport)
         } else if (kind == 11 && passed.byte_count) { /* one bit of the first bytes */
             passed.bytes[suite_random_below(ADDRESS_BYTES_THAT_MATTER)] ^=
                 (uint8_t)(1u << suite_random_below(8));
-        } else { /* an address of another edge, with other slots */
+        } else { /* an address of another edge, which differs in one thing */
             struct transport_config other = config;
-            other.slots = 9;
-            other.payload_bytes = payload_for(transport, 12000);
+            uint32_t what = suite_random_below(4);
+            other.slots = what == 0 ? 9 : what == 1 ? 3 : other.slots;
+            other.first_sequence += what == 2;
+            other.max_in_flight = what == 3;
             address_must_fail(transport, &other, &passed, "another edge's address");
             transport->destroy(producer);
             continue;

@@ -1,6 +1,9 @@
 /* device.c: conformance tests of transports whose frames lie in device memory: what a stream waits for
  * with order event, and calls to the GPU that fail. They need the fake, and are nothing elsewhere.
  */
+#include <fcntl.h>
+#include <string.h>
+
 #include "tests/conformance/suite.h"
 #include "tests/support/fake_gpu.h"
 
@@ -112,6 +115,17 @@ static bool gpu_fails_at(const struct transport *transport, const char *function
     return fails;
 }
 
+/* Its fds are zeros, which must not be taken for descriptors. */
+static void refuse(const struct transport *transport, struct transport_address *address)
+{
+    struct transport_config config = edge_config(transport, 100, 2, 1, POLICY_BLOCK);
+    struct endpoint *endpoint = NULL;
+    struct err err = {0};
+    bool open_before = fcntl(0, F_GETFD) >= 0;
+    CHECK_STATUS(transport->attach(&config, address, &endpoint, &err), ST_CORRUPT, err);
+    CHECK(!endpoint && open_before == (fcntl(0, F_GETFD) >= 0), "standard input was closed");
+}
+
 void conformance_gpu_failures(const struct transport *transport)
 {
     static const char *const functions[] = {"gpu_shared_create", "gpu_shared_attach",
@@ -125,6 +139,12 @@ void conformance_gpu_failures(const struct transport *transport)
             n++;
         CHECK(n > 1, "%s was never called", functions[i]);
     }
+    /* Counts that wrap around must not make descriptors of whatever lies in the address. */
+    struct transport_address wrong = {.byte_count = 8 + GPU_SHARED_ADDRESS_BYTES};
+    memset(wrong.bytes, 0xff, 8);
+    wrong.bytes[0] = 8;
+    wrong.bytes[1] = wrong.bytes[2] = wrong.bytes[3] = 0;
+    refuse(transport, &wrong);
     /* Without a GPU it says so. */
     struct transport_config config = edge_config(transport, 100, 2, 1, POLICY_BLOCK);
     struct endpoint *endpoint = NULL;

@@ -66,6 +66,11 @@ void conformance_latest(const struct transport *transport)
         printf("%s has no policy latest, and says so\n", transport->name);
         return;
     }
+    if (has_device_memory(transport)) {
+        struct transport_config marked = edge_config(transport, 100, 4, 1, POLICY_LATEST);
+        marked.order = ORDER_EVENT;
+        CHECK_STATUS(transport->create(&marked, &endpoint, &address, &err), ST_NOT_APPLICABLE, err);
+    }
     struct transport_config tight = edge_config(transport, 100, 3, 2, POLICY_LATEST);
     CHECK_STATUS(transport->create(&tight, &endpoint, &address, &err), ST_INVALID, err);
     for (uint32_t held = 1; held <= 5; held++)
