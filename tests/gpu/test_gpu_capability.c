@@ -1,0 +1,102 @@
+/* test_gpu_capability.c: every row of the capability table, tried on this machine's GPU (or the fake):
+ * what must work anywhere works, what cannot does not, all have their words, and answers are kept.
+ *
+ * process.c starts /proc/self/exe as the roles, which is this program.
+ */
+#include "tests/support/gpu_fixture.h"
+
+#include "harness/measure/clock.h"
+#include "harness/run/capability.h"
+#include "harness/run/role.h"
+
+/* The rows' own deadlines are shorter; a first use may compile kernels for the device. */
+#define ALL_SECONDS 120
+
+static bool all[GPU_CAPABILITY_COUNT];
+
+static void test_every_row(void **state)
+{
+    const uint64_t begin_ns = clock_now_ns();
+    const struct capability_answer *answers = capability_ask(all);
+    const uint64_t took_ns = clock_now_ns() - begin_ns;
+    printf("all rows in %.1f s\n", (double)took_ns / 1e9);
+    for (int i = 0; i < GPU_CAPABILITY_COUNT; i++) {
+        const struct capability_answer *answer = &answers[i];
+        const bool works = answer->outcome == CAPABILITY_WORKS;
+        printf("%-20s %-9s %4.1f s  %s\n", gpu_capability_rows[i].key,
+               works                                    ? "works"
+               : answer->outcome == CAPABILITY_DOES_NOT ? "does not"
+                                                        : "not tried",
+               (double)answer->took_ns / 1e9, works ? answer->verified : answer->why.what);
+        assert_int_not_equal(answer->outcome, CAPABILITY_UNASKED);
+        assert_int_not_equal(works ? answer->verified[0] : answer->why.what[0], '\0');
+    }
+    /* True of every machine that CUDA runs on. */
+    static const enum gpu_capability must[] = {GPU_CAN_device, GPU_CAN_register_shm,
+                                               GPU_CAN_managed_copy, GPU_CAN_resident_flag};
+    for (size_t i = 0; i < sizeof must / sizeof must[0]; i++)
+        if (answers[must[i]].outcome != CAPABILITY_WORKS)
+            fail_msg("%s: %s", gpu_capability_rows[must[i]].key, answers[must[i]].why.what);
+    assert_int_not_equal(answers[GPU_CAN_managed_pointer].outcome, CAPABILITY_WORKS);
+    assert_int_not_equal(answers[GPU_CAN_vmm_no_access].outcome, CAPABILITY_WORKS);
+    assert_in_range(took_ns, 1, ALL_SECONDS * UINT64_C(1000000000));
+}
+
+/* Once found out, nobody is asked again; whoever checks gets the same answer. */
+static void test_remembered(void **state)
+{
+    const struct capability_answer *answers = capability_ask(all);
+    struct err err;
+    const uint64_t begin_ns = clock_now_ns();
+    capability_install();
+    for (int i = 0; i < GPU_CAPABILITY_COUNT; i++) {
+        const enum status status = gpu_capability_check((enum gpu_capability)i, &err);
+        assert_int_equal(status == ST_OK, answers[i].outcome == CAPABILITY_WORKS);
+        if (status != ST_OK) {
+            assert_non_null(strstr(err.what, gpu_capability_rows[i].title));
+            assert_non_null(strstr(err.hint, gpu_capability_rows[i].instead));
+        }
+    }
+    assert_in_range(clock_now_ns() - begin_ns, 0, 500000000u);
+}
+
+static void test_described(void **state)
+{
+    struct gpu_info info;
+    struct err err;
+    cJSON *json, *environment = cJSON_CreateObject();
+    gpu_assert_ok(&err, gpu_probe(&info, &err));
+    gpu_assert_ok(&err, capability_describe(&json, &err));
+    char *text = cJSON_Print(json);
+    printf("%s\n", text);
+    cJSON_free(text);
+    assert_string_equal(json_get_string(json, "name", ""), info.name);
+    assert_true(json_get_number(json, "memory_bytes", 0) > 0);
+    assert_true(json_get_number(json, "multiprocessors", 0) > 0);
+    const cJSON *attributes = json_get(json, "attributes");
+    assert_int_equal(cJSON_GetArraySize(attributes), GPU_ATTRIBUTE_COUNT);
+    cJSON_Delete(json);
+    /* As a result has it: beside what Linux shows, without the attributes. */
+    cJSON *section = cJSON_AddObjectToObject(environment, "gpu");
+    assert_true(json_add_string(section, "nvidia_driver", "550.54.15"));
+    assert_true(capability_describe_into(environment));
+    assert_string_equal(json_get_string(section, "nvidia_driver", ""), "550.54.15");
+    assert_string_equal(json_get_string(section, "name", ""), info.name);
+    assert_null(json_get(section, "attributes"));
+    cJSON_Delete(environment);
+}
+
+int main(int argc, char **argv)
+{
+    struct err err;
+    if (argc > 1 && strcmp(argv[1], "--role") == 0)
+        return role_main(argc, argv, &err) == ST_OK ? 0 : 1;
+    gpu_fixture_begin(argc, argv);
+    memset(all, true, sizeof all);
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_every_row),
+        cmocka_unit_test(test_remembered),
+        cmocka_unit_test(test_described),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
