@@ -178,12 +178,12 @@ static uint64_t fold_stamp_error_ns(const struct fold_work *work, enum trace_sid
     return stamp >= TRACE_STAMPS || of_fill ? work->gpu_error_ns[side] : 0;
 }
 
-/* One interval of one frame. *exists is false when a stamp is absent. */
-static enum status fold_interval(const struct fold_work *work, enum interval interval,
-                                 const struct fold_frame *frame, bool *exists, int64_t *value_ns,
-                                 bool *clamped, struct err *err)
+/* From one stamp of a frame to another: an interval, or what must not be negative. *exists is false
+ * when one of them is absent. */
+static enum status fold_span(const struct fold_work *work, const char *name,
+                             struct interval_span span, const struct fold_frame *frame,
+                             bool *exists, int64_t *value_ns, bool *clamped, struct err *err)
 {
-    const struct interval_span span = interval_span(interval, work->config->kernel_on_gpu);
     const uint64_t from_ns = fold_stamp_ns(frame, span.from_side, span.from_stamp);
     const uint64_t to_ns = fold_stamp_ns(frame, span.to_side, span.to_stamp);
     *exists = false;
@@ -198,13 +198,39 @@ static enum status fold_interval(const struct fold_work *work, enum interval int
     if (size_ns > (is_negative ? tolerance_ns : (uint64_t)HDR_HIGHEST_NS))
         return err_set(err, ST_CORRUPT, fold_bug_hint,
                        "frame %d: %s is %s%" PRIu64 " ns: from %s at %" PRIu64 " to %s at %" PRIu64,
-                       frame->records[TRACE_SIDE_producer]->frame_id, interval_name(interval),
-                       is_negative ? "-" : "", size_ns,
-                       trace_stamp_name(span.from_side, span.from_stamp), from_ns,
+                       frame->records[TRACE_SIDE_producer]->frame_id, name, is_negative ? "-" : "",
+                       size_ns, trace_stamp_name(span.from_side, span.from_stamp), from_ns,
                        trace_stamp_name(span.to_side, span.to_stamp), to_ns);
     *exists = true;
     *clamped = is_negative;
     *value_ns = is_negative ? 0 : (int64_t)size_ns;
+    return ST_OK;
+}
+
+/* What cannot be otherwise however the GPU's clock runs: if it is, stamps were converted wrongly, or
+ * a kernel did not wait for what it should have. */
+static enum status fold_check_gpu(const struct fold_work *work, const struct fold_frame *frame,
+                                  struct err *err)
+{
+    static const struct interval_span gpu_orders[] = {
+        {TRACE_SIDE_producer, STAMP_RESERVED, TRACE_SIDE_producer,
+         INTERVAL_GPU_STAMP(STAMP_GPU_FILLED)},
+        {TRACE_SIDE_producer, INTERVAL_GPU_STAMP(STAMP_GPU_FILLED), TRACE_SIDE_producer,
+         STAMP_FILLED},
+        {TRACE_SIDE_producer, INTERVAL_GPU_STAMP(STAMP_GPU_FILLED), TRACE_SIDE_consumer,
+         INTERVAL_GPU_STAMP(STAMP_GPU_BEGIN)},
+        {TRACE_SIDE_consumer, STAMP_ACQUIRED, TRACE_SIDE_consumer,
+         INTERVAL_GPU_STAMP(STAMP_GPU_BEGIN)},
+        {TRACE_SIDE_consumer, INTERVAL_GPU_STAMP(STAMP_GPU_END), TRACE_SIDE_consumer, STAMP_DONE},
+    };
+    for (size_t i = 0; i < sizeof gpu_orders / sizeof gpu_orders[0]; i++) {
+        bool exists, clamped;
+        int64_t value_ns;
+        enum status status = fold_span(work, "the GPU's part", gpu_orders[i], frame, &exists,
+                                       &value_ns, &clamped, err);
+        if (status != ST_OK)
+            return status;
+    }
     return ST_OK;
 }
 
@@ -240,6 +266,11 @@ static enum status fold_frame_intervals(struct fold_work *work, uint32_t id,
     const struct trace_record *sent = &work->sent[id];
     const struct fold_frame frame = fold_frame_of(work, id);
     bool counted = id >= work->config->warmup;
+    if (work->sent_gpu || work->arrived_gpu) {
+        enum status status = fold_check_gpu(work, &frame, err);
+        if (status != ST_OK)
+            return status;
+    }
     for (int i = 0; i < INTERVAL_COUNT; i++) {
         enum interval interval = (enum interval)i;
         bool exists;
@@ -251,8 +282,9 @@ static enum status fold_frame_intervals(struct fold_work *work, uint32_t id,
             (arrived->stamps_ns[STAMP_WAITING] == 0 ||
              !fold_was_waiting(work->config, sent, arrived)))
             continue;
-        enum status status =
-            fold_interval(work, interval, &frame, &exists, &value_ns, &clamped, err);
+        enum status status = fold_span(work, interval_name(interval),
+                                       interval_span(interval, work->config->kernel_on_gpu), &frame,
+                                       &exists, &value_ns, &clamped, err);
         if (status != ST_OK)
             return status;
         if (!exists)

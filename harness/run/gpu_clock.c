@@ -20,6 +20,8 @@
  * may be somebody else's. */
 #define EXCHANGE_PROMPT_NS 50000u
 #define EXCHANGE_SILENCE_NS 2000000000u
+/* Pairs this close together may be compared: the clocks do not run apart by more than some ns. */
+#define EXCHANGE_NEAR_NS 1000000
 /* A clock that counts in more than this is taken for one that happened to. */
 #define EXCHANGE_TICK_MAX_NS 4096u
 
@@ -96,9 +98,9 @@ static enum status clock_exchange_once(const struct gpu_clock *clock, uint32_t n
                    "the GPU did not tell its clock within %u s", EXCHANGE_SILENCE_NS / 1000000000u);
 }
 
-/* The exchanges of one launch; *best is kept where none is better. */
-static enum status clock_exchange_launch(struct gpu_clock *clock, struct gpu_clock_pair *best,
-                                         struct err *err)
+/* The exchanges of one launch go to `pairs`; *best is kept where none is better. */
+static enum status clock_exchange_launch(struct gpu_clock *clock, struct gpu_clock_pair *pairs,
+                                         struct gpu_clock_pair *best, struct err *err)
 {
     __atomic_store_n(clock_word(clock, WORD_ASK), 0, __ATOMIC_RELAXED);
     __atomic_store_n(clock_word(clock, WORD_ANSWER), 0, __ATOMIC_RELEASE);
@@ -110,17 +112,42 @@ static enum status clock_exchange_launch(struct gpu_clock *clock, struct gpu_clo
         return err_context(err, "asking for the GPU's clock");
     uint64_t before_ns = 0;
     for (uint32_t i = 1; i <= EXCHANGES_PER_LAUNCH; i++) {
-        struct gpu_clock_pair pair;
-        status = clock_exchange_once(clock, i, &pair, err);
+        struct gpu_clock_pair *pair = &pairs[i - 1];
+        status = clock_exchange_once(clock, i, pair, err);
         if (status != ST_OK)
             return status;
         if (before_ns != 0)
-            clock_learn_tick(clock, pair.gpu_ns - before_ns);
-        before_ns = pair.gpu_ns;
-        if (pair.error_ns < best->error_ns)
-            *best = pair;
+            clock_learn_tick(clock, pair->gpu_ns - before_ns);
+        before_ns = pair->gpu_ns;
+        if (pair->error_ns < best->error_ns)
+            *best = *pair;
     }
     return gpu_stream_synchronize(clock->stream, err);
+}
+
+/* A clock may be updated more rarely than its values' steps tell (every microsecond, in steps of
+ * 32 ns): then pairs that were taken at nearly the same time differ by more than their brackets
+ * allow. Half of what they differ by is the error then, and the middle of them the best. */
+static void clock_widen(struct gpu_clock_pair *best, const struct gpu_clock_pair *pairs,
+                        size_t count)
+{
+    int64_t low_ns = 0, high_ns = 0;
+    for (size_t i = 0; i < count; i++) {
+        const struct gpu_clock_pair *pair = &pairs[i];
+        const int64_t since_ns = (int64_t)(pair->host_ns - best->host_ns);
+        if (pair->error_ns > best->error_ns + best->error_ns / 2 || since_ns > EXCHANGE_NEAR_NS ||
+            since_ns < -EXCHANGE_NEAR_NS)
+            continue;
+        /* How much more the GPU's clock shows at this pair than the best one lets expect. */
+        const int64_t off_ns = (int64_t)(pair->gpu_ns - best->gpu_ns) - since_ns;
+        low_ns = off_ns < low_ns ? off_ns : low_ns;
+        high_ns = off_ns > high_ns ? off_ns : high_ns;
+    }
+    const uint64_t spread_ns = (uint64_t)(high_ns - low_ns + 1) / 2;
+    if (spread_ns <= best->error_ns)
+        return;
+    best->error_ns = spread_ns;
+    best->gpu_ns += (uint64_t)((high_ns + low_ns) / 2);
 }
 
 static bool clock_exchange_goes_on(int launches, uint64_t error_ns, uint64_t taken_ns)
@@ -134,12 +161,19 @@ enum status gpu_clock_exchange(struct gpu_clock *clock, struct gpu_clock_pair *p
                                struct err *err)
 {
     struct gpu_clock_pair best = {.error_ns = UINT64_MAX};
+    struct gpu_clock_pair pairs[EXCHANGE_LAUNCHES * EXCHANGES_PER_LAUNCH]; /* the last ones */
     const uint64_t begin_ns = clock_now_ns();
-    for (int i = 0; clock_exchange_goes_on(i, best.error_ns, clock_now_ns() - begin_ns); i++) {
-        enum status status = clock_exchange_launch(clock, &best, err);
+    int launches = 0;
+    while (clock_exchange_goes_on(launches, best.error_ns, clock_now_ns() - begin_ns)) {
+        const int row = launches++ % EXCHANGE_LAUNCHES;
+        enum status status =
+            clock_exchange_launch(clock, pairs + row * EXCHANGES_PER_LAUNCH, &best, err);
         if (status != ST_OK)
             return status;
     }
+    clock_widen(&best, pairs,
+                (size_t)(launches < EXCHANGE_LAUNCHES ? launches : EXCHANGE_LAUNCHES) *
+                    EXCHANGES_PER_LAUNCH);
     /* A stamp shows the last tick, not the moment. */
     if (clock->tick_ns <= EXCHANGE_TICK_MAX_NS)
         best.error_ns += clock->tick_ns;

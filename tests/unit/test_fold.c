@@ -402,6 +402,47 @@ static void test_order_event_has_no_host_intervals_of_the_fill(void **state)
     free_launch(&launch);
 }
 
+/* A kernel that was done before the GPU had ended it, began before its frame was acquired or filled,
+ * or a fill outside of its own time: the clocks or the order of the work are wrong, and no figure
+ * stands. In the warm-up as well. */
+static void test_gpu_stamps_that_cannot_be_are_refused(void **state)
+{
+    struct fold_config config = usual;
+    config.zero_copy = true; /* no interval looks at the kernel's begin */
+    struct launch launch = make_gpu_launch(config);
+    launch.producer->has_gpu = 1;
+    for (uint32_t id = 0; id < total_of(&launch); id++)
+        sent_gpu(&launch, id)->stamps_ns[STAMP_GPU_FILLED] =
+            sent(&launch, id)->stamps_ns[STAMP_FILLED] - 30;
+    fold_free(fold_fine(&launch));
+    uint32_t id = (uint32_t)random_below(total_of(&launch));
+    uint64_t *filled_ns = &sent_gpu(&launch, id)->stamps_ns[STAMP_GPU_FILLED];
+    uint64_t *gpu = arrived_gpu(&launch, id)->stamps_ns;
+    const struct {
+        uint64_t *stamp;
+        uint64_t wrong_ns;
+        const char *told;
+    } lies[] = {
+        {filled_ns, sent(&launch, id)->stamps_ns[STAMP_RESERVED] - 1, "to gpu_filled at"},
+        {filled_ns, sent(&launch, id)->stamps_ns[STAMP_FILLED] + 1, "to filled at"},
+        {filled_ns, gpu[STAMP_GPU_BEGIN] + 1, "-1 ns: from gpu_filled"},
+        {&gpu[STAMP_GPU_BEGIN], arrived(&launch, id)->stamps_ns[STAMP_ACQUIRED] - 1,
+         "to gpu_begin at"},
+        {&gpu[STAMP_GPU_END], arrived(&launch, id)->stamps_ns[STAMP_DONE] + 1, "to done at"},
+    };
+    for (size_t i = 0; i < sizeof lies / sizeof lies[0]; i++) {
+        uint64_t kept_ns = *lies[i].stamp;
+        uint64_t kept_filled_ns = sent(&launch, id)->stamps_ns[STAMP_FILLED];
+        if (i == 2)
+            sent(&launch, id)->stamps_ns[STAMP_FILLED] = 0; /* as with order event, until told */
+        *lies[i].stamp = lies[i].wrong_ns;
+        assert_refused(&launch, lies[i].told);
+        *lies[i].stamp = kept_ns;
+        sent(&launch, id)->stamps_ns[STAMP_FILLED] = kept_filled_ns;
+    }
+    free_launch(&launch);
+}
+
 /* The two clocks' error counts where a GPU stamp is one end, by the trace it is in, and nowhere
  * else. */
 static void test_gpu_stamps_may_be_off_by_their_error(void **state)
@@ -419,7 +460,7 @@ static void test_gpu_stamps_may_be_off_by_their_error(void **state)
     assert_int_equal(fold->clamped, 1);
     fold_free(fold);
     --*begin_ns;
-    assert_refused(&launch, "frame 64: access is -326 ns");
+    assert_refused(&launch, "frame 64: the GPU's part is -326 ns");
     *begin_ns = acquired_ns;
     sent(&launch, 65)->stamps_ns[STAMP_NOTIFIED] =
         sent(&launch, 65)->stamps_ns[STAMP_COMMITTED] - 26;
@@ -711,6 +752,7 @@ int main(void)
         cmocka_unit_test(test_a_kernel_on_the_gpu_has_the_gpus_stamps),
         cmocka_unit_test(test_absent_gpu_stamps_are_not_made_up),
         cmocka_unit_test(test_order_event_has_no_host_intervals_of_the_fill),
+        cmocka_unit_test(test_gpu_stamps_that_cannot_be_are_refused),
         cmocka_unit_test(test_gpu_stamps_may_be_off_by_their_error),
         cmocka_unit_test(test_latest_skips_and_counts_infinite_responses),
         cmocka_unit_test(test_latest_may_be_woken_by_an_older_frame),
