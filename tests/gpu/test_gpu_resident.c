@@ -121,6 +121,12 @@ static void resident_begin_patient(enum launch_kind kind, enum place_kind place,
 }
 
 /* A failed test must not leave a kernel behind that the next one waits for. */
+static int resident_end(void **state)
+{
+    __atomic_store_n(&words->stop, 1, __ATOMIC_RELEASE);
+    return gpu_stream_synchronize(stream, &err) == ST_OK ? 0 : -1;
+}
+
 static void word_await(const uint32_t *word, uint32_t value)
 {
     uint64_t stuck_ns = gpu_fixture_now_ns() + STUCK_SECONDS * UINT64_C(1000000000);
@@ -324,10 +330,10 @@ int main(int argc, char **argv)
     gpu_fixture_begin(argc, argv);
     random_seed();
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(every_kind_in_every_place),
-        cmocka_unit_test(preprocess_equals_one_launch),
-        cmocka_unit_test(frames_ahead),
-        cmocka_unit_test(it_ends_as_it_must),
+        cmocka_unit_test_teardown(every_kind_in_every_place, resident_end),
+        cmocka_unit_test_teardown(preprocess_equals_one_launch, resident_end),
+        cmocka_unit_test_teardown(frames_ahead, resident_end),
+        cmocka_unit_test_teardown(it_ends_as_it_must, resident_end),
         cmocka_unit_test(what_cannot_stay_is_refused),
     };
     return cmocka_run_group_tests(tests, device_open, device_close);
