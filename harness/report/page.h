@@ -39,6 +39,8 @@ void page_flags(struct text *out, const struct report_cell *cell);
 void page_method(struct text *out);
 /* After the blocks; page.c has their order. Each writes nothing where it has nothing to say. */
 void page_floor(struct text *out, const struct page_part *part);
+/* Its end; nothing without a floor of a GPU. */
+void page_floor_gpu(struct text *out, const cJSON *floor);
 void page_validity(struct text *out, const struct page_part *part);
 void page_integrity(struct text *out, const struct page_part *part);
 void page_not_run(struct text *out, const struct page_part *part);

@@ -157,5 +157,6 @@ void page_floor(struct text *out, const struct page_part *part)
     clocks_add(out, floor);
     text_add(out, "</tbody>\n</table>\n</div>\n");
     memory_add(out, floor);
+    page_floor_gpu(out, floor);
     text_add(out, "</section>\n");
 }

@@ -43,7 +43,12 @@ static void result_enrich(cJSON *result)
         "\"futex\": {\"wake_nobody_ns\": 88, \"wake_sleeper_ns\": 12100, \"one_way_ns\": "
         "31500}, \"nanosleep\": [{\"requested_ns\": 100000, \"p50_ns\": 182000}], "
         "\"timer_slack_ns\": 50000, \"memory\": [{\"bytes\": 6220800, \"copy_cached_ns\": "
-        "388000, \"copy_evicted_ns\": null}]}");
+        "388000, \"copy_evicted_ns\": null}], \"gpu\": {\"device\": \"a <fine> GPU\", "
+        "\"launch\": {\"p50_ns\": 7500, \"count\": 9}, \"flag\": {\"p50_ns\": null, "
+        "\"count\": 0}, \"turn\": {\"p50_ns\": 120000, \"count\": 9}, \"switch_ns\": 112500, "
+        "\"memory\": [{\"bytes\": 25000000, \"device_copy\": {\"p50_ns\": 12500, \"count\": 9}, "
+        "\"host_copy\": {\"p50_ns\": 500000, \"count\": 9}, \"fill_invert\": {\"p50_ns\": "
+        "16000, \"count\": 9}}]}}");
     member_add(spin, "floor", "{\"handoff_ns\": 175, \"latency_ns\": null}");
     member_add(spin, "switches",
                "{\"producer\": {\"voluntary_per_frame\": 1.5, \"involuntary_per_frame\": 0.001}, "
@@ -270,6 +275,13 @@ static void the_floor_and_what_waiting_costs_are_on_the_page(void **state)
     expect(&page, "two cache lines there and back, CPU 0 and 1</th><td>283 ns</td>");
     expect(&page, "nanosleep of 100 µs, timer slack 50 µs</th><td>182 µs</td>");
     expect(&page, "<td>388 µs<small>16 GB/s</small></td><td>—</td>");
+    expect(&page, "The GPU: a &lt;fine&gt; GPU");
+    expect(&page, "launch to synchronized</th><td>7.50 µs</td>");
+    expect(&page, "change between them</th><td>112 µs</td>");
+    assert_null(strstr(text_get(&page), "resident kernel")); /* not measured */
+    expect(&page, "<td>12.5 µs<small>4000 GB/s</small></td><td>—</td>"
+                  "<td>500 µs<small>50 GB/s</small></td>"
+                  "<td>16.0 µs<small>62500 frames/s</small></td>");
     expect(&page, ">2.0× floor</small>"); /* 350 ns */
     expect(&page, "<td>-0.3<small>-0.8–0.2</small></td>");
     expect(&page, "<td class=\"first\">1.50</td><td>46</td><td class=\"first\">&lt;0.01</td>"
