@@ -134,7 +134,7 @@ static void test_good_files(void **state)
         {HANDOFF_SOURCE_DIR "/scenarios/smoke.json", 5},
         {HANDOFF_SOURCE_DIR "/scenarios/quick.json", 21},
         {HANDOFF_SOURCE_DIR "/scenarios/claims.json", 9},
-        {HANDOFF_SOURCE_DIR "/scenarios/transports.json", 126},
+        {HANDOFF_SOURCE_DIR "/scenarios/transports.json", 129},
         {HANDOFF_SOURCE_DIR "/scenarios/accesses.json", 20},
         {HANDOFF_SOURCE_DIR "/scenarios/gpu_sharing.json", 18},
         {HANDOFF_SOURCE_DIR "/scenarios/resolutions.json", 32},
