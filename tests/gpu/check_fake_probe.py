@@ -150,6 +150,22 @@ def test_asked_by_a_scenario(t):
           "cuda_vmm" in entry["hint"], "cuda_ipc: %s" % entry)
 
 
+def test_environment(t):
+    """A result with GPU cells says what the GPU is, before and after; one without asks nobody."""
+    for access, asked in (("mapped", True), ("host", False)):
+        scenario = t.scenario([{"name": "a", "base": {"transport": "shm", "wait": "futex"},
+                                "axes": {"access": [access]}}], access + ".json", launches=1)
+        count, out = t.file(access + ".calls"), t.file(access)
+        t.run("run", scenario, "--out", out, "--quiet",
+              env=dict(NO_MPS, HANDOFF_FAKE_GPU_COUNT=count, HANDOFF_FAKE_GPU_STRICT="1"))
+        environment = t.result(out)["environment"]
+        for side in ("before", "after"):
+            gpu = environment[side].get("gpu", {})
+            check(("name" in gpu) == asked and "attributes" not in gpu, "%s: %s" % (side, gpu))
+        called = open(count).read() if os.path.exists(count) else ""
+        check(("capability" in called) == asked, "%s: called %s" % (access, called))
+
+
 def test_mps(t):
     """Under a daemon of its own, which is gone afterwards; a context that does not join is told."""
     path = t.file("nvidia-cuda-mps-control")
