@@ -1,12 +1,13 @@
 /* bench_gpu_kernels.c: how fast the GPU kernels are, beside the device's own copies.
  *
- *   build/tests/support/bench_gpu_kernels [choices]
+ *   build/tests/support/bench_gpu_kernels [brief]
  *
  * A plain program for whoever changes a kernel; exits with 77 where there is no GPU. Works take turns
  * within a round, on frames that rotate through more than four times the L2 cache. A work's frames
  * are all enqueued behind a gate before the first one runs, so that the CPU's pace does not count,
- * and timed on the GPU's clock. GB/s are bytes read and written (10^9) by time. `choices` shows other
- * numbers of blocks and variants (kernels/launch_tuning.h) than those the kernels have.
+ * and timed on the GPU's clock. GB/s are bytes read and written (10^9) by time. At 4K
+ * it also shows other numbers of blocks and variants (kernels/launch_tuning.h) than those the kernels
+ * have; not with `brief`.
  */
 #include <stdbool.h>
 #include <stdio.h>
@@ -424,9 +425,9 @@ static void latency_bench(void)
 
 int main(int argc, char **argv)
 {
-    bool choices = argc > 1 && strcmp(argv[1], "choices") == 0;
-    if (argc > (choices ? 2 : 1)) {
-        fputs("usage: bench_gpu_kernels [choices]\n", stderr);
+    bool choices = argc == 1;
+    if (argc > 2 || (argc == 2 && strcmp(argv[1], "brief") != 0)) {
+        fputs("usage: bench_gpu_kernels [brief]\n", stderr);
         return 2;
     }
     struct gpu_info info;
