@@ -153,8 +153,11 @@ static enum status role_work(struct role *role, const struct role_kind *kind, st
     struct err ignored;
     if (role_receive(role, "exit", &message, &ignored) == ST_OK) {
         channel_message_clear(&message);
-        if (status == ST_OK && kind->conclude)
+        if (status == ST_OK && kind->conclude) {
             status = kind->conclude(role, state, err);
+            if (status != ST_OK)
+                role_send_error(role, err);
+        }
     }
     FAULT_POINT(kind->name, "ending", 0);
     kind->clean_up(state);

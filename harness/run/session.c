@@ -153,9 +153,13 @@ static void session_end_roles(struct session *session, bool orderly)
         for (int i = 0; i < session->role_count; i++)
             process_hang_up(&session->roles[i].process);
     }
-    const uint64_t begun_ns = clock_now_ns();
+    uint64_t begun_ns = clock_now_ns();
     for (int i = 0; i < session->role_count; i++) {
-        uint64_t waited_ns = orderly ? 0 : clock_now_ns() - begun_ns;
+        if (orderly) { /* what goes wrong behind the last frame is told here */
+            begun_ns = clock_now_ns();
+            session_hear_out(session, &session->roles[i], begun_ns + grace_ns);
+        }
+        const uint64_t waited_ns = clock_now_ns() - begun_ns;
         process_end(&session->roles[i].process, grace_ns > waited_ns ? grace_ns - waited_ns : 0);
     }
     (void)guard_forget(session->request->guard, &ignored);

@@ -72,17 +72,18 @@ static enum status session_handle(struct session *session, struct session_role *
                    "the %s sent \"%s\" where that has no place", role->label, type);
 }
 
-/* Reads one message, or finds that the role is gone. A broken message counts as a complaint. */
-static void session_read(struct session *session, struct session_role *role)
+/* Reads one message until `deadline_ns`, or finds that the role is gone. A broken message counts as a
+ * complaint. True when there may be more. */
+static bool session_read(struct session *session, struct session_role *role, uint64_t deadline_ns)
 {
     struct channel_message message = {0};
     struct err failure;
-    enum status status = channel_receive(role->process.control_fd, 0, &message, &failure);
+    enum status status = channel_receive(role->process.control_fd, deadline_ns, &message, &failure);
     if (status == ST_TIMEOUT)
-        return;
+        return false;
     if (status == ST_PEER_GONE) {
         role->ended = true;
-        return;
+        return false;
     }
     if (status == ST_OK)
         status = session_handle(session, role, &message, &failure);
@@ -94,6 +95,13 @@ static void session_read(struct session *session, struct session_role *role)
         if (session->complained_ns == 0)
             session->complained_ns = clock_now_ns();
     }
+    return status == ST_OK;
+}
+
+void session_hear_out(struct session *session, struct session_role *role, uint64_t deadline_ns)
+{
+    while (session_read(session, role, deadline_ns))
+        continue;
 }
 
 /* Waits once for anything to happen, at most until `deadline_ns`. */
@@ -120,7 +128,7 @@ static void session_poll(struct session *session, uint64_t deadline_ns)
     for (int i = 0; i < session->role_count; i++) {
         /* Last words first: a role that failed says so before it ends. */
         if (fds[2 * i].revents)
-            session_read(session, &session->roles[i]);
+            (void)session_read(session, &session->roles[i], 0);
         else if (fds[2 * i + 1].revents)
             session->roles[i].ended = true;
     }

@@ -91,6 +91,10 @@ void session_check_ends(const struct session *session, struct launch_outcome *ou
         const struct session_role *role = &session->roles[i];
         if (role->process.wait_status == 0)
             continue;
+        if (role->complained) {
+            session_fail(outcome, &role->failure, role->failure.status);
+            continue;
+        }
         outcome->status = ST_ROLE_DIED;
         snprintf(outcome->reason, sizeof outcome->reason, "the %s %s after its last frame",
                  role->label, process_end_format(&role->process, end, sizeof end));

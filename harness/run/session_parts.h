@@ -57,6 +57,9 @@ struct session {
 enum status session_await(struct session *session, bool loads, enum session_phase phase,
                           uint64_t deadline_ns);
 
+/* Reads what a role that was told to exit still says, until it is gone or deadline_ns. */
+void session_hear_out(struct session *session, struct session_role *role, uint64_t deadline_ns);
+
 /* Lets a role that just died be reaped, so that the reason says how, not that we killed it. */
 void session_reap_ended(struct session *session);
 
