@@ -170,6 +170,7 @@ void fake_relax(unsigned *turns);
 /* Waits for all work of all streams, as freeing memory does. Work that does not end within a second
  * is told and called off. */
 void fake_settle(const char *function);
+bool fake_streams_idle(void);
 /* Ends the streams that were closed; counts those that were not. */
 unsigned fake_streams_end(void);
 unsigned fake_streams_open(void);

@@ -135,13 +135,13 @@ static void streams_sweep(struct gpu *gpu)
     }
 }
 
-static bool streams_idle(struct gpu *gpu)
+bool fake_streams_idle(void)
 {
     bool idle = true;
-    pthread_mutex_lock(&gpu->lock);
-    for (const struct gpu_stream *stream = gpu->streams; stream; stream = stream->next)
+    pthread_mutex_lock(&fake_gpu.lock);
+    for (const struct gpu_stream *stream = fake_gpu.streams; stream; stream = stream->next)
         idle &= atomic_load(&stream->done) == atomic_load(&stream->enqueued);
-    pthread_mutex_unlock(&gpu->lock);
+    pthread_mutex_unlock(&fake_gpu.lock);
     return idle;
 }
 
@@ -157,7 +157,7 @@ void fake_settle(const char *function)
     const uint64_t begun_ns = now_ns();
     unsigned turns = 0;
     bool told = false;
-    while (!streams_idle(&fake_gpu)) {
+    while (!fake_streams_idle()) {
         fake_relax(&turns);
         if (told || now_ns() - begun_ns < SETTLE_NS)
             continue;

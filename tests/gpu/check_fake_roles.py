@@ -1,0 +1,198 @@
+"""check_fake_roles.py: the whole program over the fake GPU (tests/support/fake_gpu.h): every transport,
+access, fill, order, wait and sync of the GPU runs with whole frames and leaves nothing behind, and each
+call of gpu.h and launch.h that a role makes is failed in turn: the launch fails with that reason, nobody
+hangs, nothing is left."""
+import collections
+import concurrent.futures
+import os
+import sys
+import time
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "integration"))
+import suite  # noqa: E402
+from suite import check, program, say  # noqa: E402
+
+DEVICE = ("cuda_ipc", "cuda_vmm", "cuda_pool")
+HOST = ("shm", "unix")
+ACCESSES = ("mapped", "copy", "pageable", "managed", "direct")
+# A machine where everything works, slow enough that what is not waited for is not there.
+EVERYTHING = {"HANDOFF_FAKE_GPU_ATTRIBUTES": "pageable_memory_access=1",
+              "HANDOFF_FAKE_GPU_DELAY_US": "150", "HANDOFF_FAKE_GPU_STRICT": "1"}
+# Functions that cannot fail.
+SAFE = {"gpu_close", "gpu_attribute_read", "gpu_device_free", "gpu_pinned_free", "gpu_unregister",
+        "gpu_managed_free", "gpu_shared_pointer", "gpu_shared_destroy", "gpu_stream_close",
+        "gpu_stream_native", "gpu_event_close", "launcher_close", "gpu_toolkit_version"}
+# How often these are called depends on how fast things go.
+BY_TIME = {"gpu_stream_poll", "gpu_event_poll", "launcher_enqueue_clock", "gpu_stream_synchronize"}
+# Work that can go wrong after its call.
+WORK = {"gpu_stream_copy", "gpu_stream_wait_value", "gpu_stream_write_value", "gpu_event_record",
+        "gpu_stream_wait_event", "launcher_enqueue", "launcher_enqueue_resident"}
+# What a failed launch may take: the pilotless launch itself, the wait for who is to blame, and the
+# clean-up, on a busy machine under a sanitizer.
+SECONDS_PER_CELL = 8
+# Cells with one failing call: no more than these, since each is a launch.
+CELLS_PER_CALL = 3
+
+
+def cell(transport, access, wait="spin", **axes):
+    chosen = {"transport": transport, "access": access, "wait": wait}
+    chosen.update(axes)
+    return chosen
+
+
+def every_cell():
+    """Every GPU transport, fill and order; every access on both host transports; every wait with what
+    it can be combined with; then each other axis once or twice."""
+    cells = [cell(transport, "device", fill=fill, order=order)
+             for transport in DEVICE
+             for fill, order in (("gpu", "host"), ("gpu", "event"), ("copy", "host"))]
+    cells += [cell(transport, access, fill=fill) for transport in HOST for access in ACCESSES
+              for fill in (("copy", "gpu") if transport == "shm" else ("copy",))]
+    cells += [cell("shm", access, "gpu_stream", sync="flag") for access in ("mapped", "copy", "direct")]
+    cells += [cell("shm", access, "gpu_kernel", sync="flag") for access in ("mapped", "direct")]
+    cells += [cell(transport, "device", wait, sync="flag", fill="gpu")
+              for transport in DEVICE for wait in ("gpu_stream", "gpu_kernel")]
+    for sync in ("yield", "block", "event", "flag"):
+        cells += [cell("shm", "mapped", "futex", sync=sync, fill="gpu"),
+                  cell("cuda_vmm", "device", "futex", sync=sync, fill="gpu")]
+    for kernel in ("none", "invert", "preprocess"):
+        cells += [cell("shm", "copy", "futex", kernel=kernel),
+                  cell("cuda_ipc", "device", kernel=kernel, fill="gpu", order="event")]
+    cells += [cell("shm", access, register_per_frame="on") for access in ("mapped", "copy")]
+    cells += [cell("shm", "mapped", depth=3, pacing="max", slots=6),
+              cell("shm", "managed", depth=3, pacing="max", slots=6),
+              cell("cuda_vmm", "device", depth=3, pacing="max", slots=6, fill="gpu", order="event"),
+              cell("shm", "mapped", "gpu_stream", sync="flag", depth=3, pacing="max", slots=6),
+              cell("shm", "mapped", policy="latest", slots=6),
+              cell("shm", "copy", pacing="pingpong"),
+              cell("cuda_ipc", "device", pacing="pingpong", fill="gpu")]
+    return cells
+
+
+def few_cells():
+    """One of each way through the roles, for the calls that fail."""
+    return [cell("cuda_ipc", "device", fill="gpu", order="event"),
+            cell("cuda_vmm", "device", fill="copy"),
+            cell("cuda_pool", "device", fill="gpu", sync="flag"),
+            cell("shm", "mapped", fill="gpu", sync="event"),
+            cell("shm", "copy", "futex", sync="block"),
+            cell("unix", "pageable", "block", sync="yield"),
+            cell("shm", "managed", depth=2, kernel="invert"),
+            cell("unix", "direct", "block", kernel="preprocess"),
+            cell("shm", "copy", register_per_frame="on"),
+            cell("shm", "mapped", "gpu_stream", sync="flag"),
+            cell("cuda_ipc", "device", "gpu_kernel", sync="flag", fill="gpu")]
+
+
+def blocks(cells):
+    return [{"name": "c%d" % i, "base": axes} for i, axes in enumerate(cells)]
+
+
+def start(t, name, cells, code=None, seconds=120, **env):
+    """Runs these cells, once each; the Program with its result's cells."""
+    scenario = t.scenario(blocks(cells), name="%s.json" % name, frames=8, launches=1)
+    out = t.file(name)
+    began = time.monotonic()
+    done = program.run([t.path, "run", "--no-floor", scenario, "--out", out], seconds=seconds,
+                       env=dict(EVERYTHING, **env))
+    done.seconds = time.monotonic() - began
+    said = done.stderr()
+    check(code is None or done.code == code, "%s: exit code %d instead of %s:\n%s" %
+          (name, done.code, code, said))
+    check("fake gpu:" not in said, "%s: the fake GPU complains:\n%s" % (name, said))
+    done.cells = t.result(out)["cells"]
+    check(len(done.cells) == len(cells), "%s: %d cells of %d" % (name, len(done.cells), len(cells)))
+    return done
+
+
+def check_whole(done):
+    for found in done.cells:
+        check(found["status"] == "ok", "%s: %s: %s" % (found["id"], found["status"], found["reason"]))
+
+
+def side_by_side(jobs):
+    """Calls them, two at a time; a Failure with those of all."""
+    failures = []
+    with concurrent.futures.ThreadPoolExecutor(2) as pool:
+        for future in [pool.submit(*job) for job in jobs]:
+            try:
+                future.result()
+            except suite.Failure as failure:
+                failures.append(str(failure))
+    check(not failures, "\n".join(failures))
+
+
+def test_every_cell(t):
+    cells = every_cell()
+    halves = [cells[0::2], cells[1::2]]
+    side_by_side([(lambda part=part, i=i: check_whole(start(t, "part%d" % i, part, code=0)),)
+                  for i, part in enumerate(halves)])
+    say("%d cells" % len(cells))
+
+
+def test_other_machines(t):
+    """Attributes of a Jetson: managed memory changes hands, there are no legacy handles."""
+    cells = [cell("shm", "managed"), cell("shm", "managed", fill="gpu"), cell("unix", "managed"),
+             cell("shm", "managed", kernel="invert"), cell("cuda_vmm", "device", fill="gpu")]
+    check_whole(start(t, "turns", cells, code=0, HANDOFF_FAKE_GPU_ATTRIBUTES=
+                      "concurrent_managed_access=0,integrated=1,ipc_memory=0,dma_buf=0"))
+
+
+def calls_of(t, index, axes):
+    """How often each role calls what."""
+    count = t.file("count%d" % index)
+    check_whole(start(t, "calls%d" % index, [axes], code=0, HANDOFF_FAKE_GPU_COUNT=count))
+    calls = collections.Counter()
+    with open(count) as file:
+        for line in file:
+            role, _, function, number = line.split()
+            if role in ("producer", "consumer"):
+                calls[role, function] += int(number)
+    check(any(role == "consumer" for role, _ in calls), "nobody called the GPU: %s" % axes)
+    return calls
+
+
+def faults(t, cells):
+    """(role, function, n, how, cells) for each call to be failed."""
+    calls = {}
+    side_by_side([(lambda i=i, axes=axes: calls.__setitem__(i, calls_of(t, i, axes)),)
+                  for i, axes in enumerate(cells)])
+    keys = sorted({key for found in calls.values() for key in found})
+    for number, key in enumerate(key for key in keys if key[1] not in SAFE):
+        users = [i for i in calls if calls[i][key] > 0]
+        # Each call meets other cells than the one before it.
+        users = users[number % len(users):] + users[:number % len(users)]
+        yield key + (1, "", users[:CELLS_PER_CALL])
+        often = [i for i in users if calls[i][key] > 2]
+        if often:
+            yield key + (min(calls[i][key] for i in often) // 2 + 1, "", often[:CELLS_PER_CALL])
+        if key[1] in WORK:
+            yield key + (2, ":later", [i for i in users if calls[i][key] > 2][:2])
+
+
+def fail_one(t, number, cells, role, function, n, how):
+    spec = "%s:%s:%d%s" % (role, function, n, how)
+    done = start(t, "fault%d" % number, cells, HANDOFF_FAKE_GPU_FAIL=spec)
+    for found, axes in zip(done.cells, cells):
+        told = "%s in %s: %s: %s" % (spec, axes, found["status"], found["reason"])
+        missed = function in BY_TIME and n > 1 and found["status"] == "ok"
+        check(missed or found["status"] == "failed" and "injected" in found["reason"], told)
+    check(done.code == 1 or n > 1 and done.code == 0, "%s: exit code %d:\n%s" % (spec, done.code, done.stderr()))
+    check(done.seconds < 2 + SECONDS_PER_CELL * len(cells), "%s: %.1f s" % (spec, done.seconds))
+
+
+def test_every_call_fails(t):
+    cells = few_cells()
+    jobs = []
+    for role, function, n, how, users in faults(t, cells):
+        if users:
+            jobs.append((fail_one, t, len(jobs), [cells[i] for i in users], role, function, n, how))
+    if suite.sanitized(t.path):
+        jobs = jobs[::3]
+    check(len(jobs) >= 20, "only %d calls were found" % len(jobs))
+    side_by_side(jobs)
+    say("%d calls failed, in %d launches" % (len(jobs), sum(len(job[3]) for job in jobs)))
+
+
+if __name__ == "__main__":
+    suite.main(globals())
