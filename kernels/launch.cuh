@@ -52,6 +52,18 @@ struct launcher {
     uint32_t resident_blocks[LAUNCH_KINDS]; /* as many as fit at once, or fewer */
 };
 
+/* What the work needs to know, as a kernel's parameter. */
+struct job {
+    uint8_t *payload;
+    uint64_t payload_bytes;
+    uint64_t tag; /* what the tags must be, or (FILL) become */
+    uint64_t key; /* FILL: frame_mix_content_key */
+    struct geometry geometry;
+    float *output; /* PREPROCESS, and value * scale + offset of each plane */
+    float scale[PREPROCESS_PLANES_MAX];
+    float offset[PREPROCESS_PLANES_MAX];
+};
+
 /* ST_UNAVAILABLE where the binary has no kernel for the device, otherwise ST_SYSTEM. */
 enum status launch_fail(struct err *err, cudaError_t error, const char *what);
 
@@ -66,7 +78,6 @@ static inline uint32_t launch_threads(enum launch_kind kind)
 /* ST_INVALID as launch.h has it; with `slots` the payload is left out, since it comes later. */
 enum status launch_check(const struct launch_work *work, bool slots, struct err *err);
 
-struct job;
 void launch_job_make(const struct launch_work *work, struct job *job);
 
 /* Called by launcher_open: asks for the room and the loading of the resident kernels, and runs each

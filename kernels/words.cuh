@@ -13,6 +13,11 @@
 #error "compute capability 7.0 (Volta) or newer is needed: see HANDOFF_CUDA_ARCHITECTURES"
 #endif
 
+static __device__ __forceinline__ uint64_t word64(uint32_t low, uint32_t high)
+{
+    return (uint64_t)high << 32 | low;
+}
+
 /* Nanoseconds on the device's clock, the same on all multiprocessors; its ticks are of 32 ns on
  * some devices and of 1 us on others. */
 static __device__ __forceinline__ uint64_t clock_gpu_ns()

@@ -13,19 +13,8 @@
 #define HANDOFF_KERNELS_WORK_CUH
 
 #include "kernels/launch.cuh"
+#include "kernels/pixel.cuh"
 #include "kernels/words.cuh"
-
-/* What the work needs to know, as a kernel's parameter. */
-struct job {
-    uint8_t *payload;
-    uint64_t payload_bytes;
-    uint64_t tag; /* what the tags must be, or (FILL) become */
-    uint64_t key; /* FILL: frame_mix_content_key */
-    struct geometry geometry;
-    float *output; /* PREPROCESS, and value * scale + offset of each plane */
-    float scale[PREPROCESS_PLANES_MAX];
-    float offset[PREPROCESS_PLANES_MAX];
-};
 
 /* What a share came to: the sum of this thread, the torn tags that this thread found. */
 struct share {
@@ -59,11 +48,6 @@ static __device__ __forceinline__ void vector_store(uint4 *vector, uint4 value)
         __stcs(vector, value);
     else
         *vector = value;
-}
-
-static __device__ __forceinline__ uint64_t word64(uint32_t low, uint32_t high)
-{
-    return (uint64_t)high << 32 | low;
 }
 
 /* The bytes behind the last whole vector: the block that has them, and where they begin. */
@@ -222,76 +206,6 @@ static __device__ __forceinline__ struct share check_share(const struct job &job
 }
 
 /* ---- PREPROCESS ------------------------------------------------------------------------------ */
-
-/* Where an output coordinate lies between two input pixels. (i + 0.5) * size / 224 - 0.5 has the
- * denominator 448, so whole numbers give it exactly, and fast where doubles are slow. */
-struct position {
-    uint32_t first;
-    float fraction; /* the weight of the next pixel; 0 where there is none */
-};
-
-static __device__ __forceinline__ struct position position_make(uint32_t index, uint32_t input_size)
-{
-    const int64_t parts = 2 * PREPROCESS_SIZE;
-    int64_t at = (int64_t)(2 * index + 1) * input_size - PREPROCESS_SIZE;
-    int64_t last = (int64_t)(input_size - 1) * parts;
-    at = at < 0 ? 0 : at > last ? last : at;
-    uint32_t first = (uint32_t)((uint64_t)at / (uint32_t)parts);
-    return {first, (float)((uint32_t)at - first * (uint32_t)parts) / (float)parts};
-}
-
-/* Two pixels from byte `at` on, in one word. Whole 32-bit words are loaded as far as the payload
- * goes, since each load of host memory is a journey. */
-static __device__ __forceinline__ uint64_t pair_load(const struct job &job, uint64_t at)
-{
-    uint32_t bytes = 2 * (uint32_t)job.geometry.channels;
-    uint64_t from = at & ~(uint64_t)3;
-    uint32_t skip = (uint32_t)(at & 3);
-    if (from + 12 > job.payload_bytes) {
-        uint64_t pair = 0;
-        for (uint32_t i = 0; i < bytes && at + i < job.payload_bytes; i++)
-            pair |= (uint64_t)job.payload[at + i] << 8 * i;
-        return pair;
-    }
-    const uint32_t *words = (const uint32_t *)(job.payload + from);
-    uint32_t first = words[0];
-    uint32_t second = skip + bytes > 4 ? words[1] : 0;
-    uint32_t third = skip + bytes > 8 ? words[2] : 0;
-    return word64(__funnelshift_r(first, second, 8 * skip),
-                  __funnelshift_r(second, third, 8 * skip));
-}
-
-static __device__ __forceinline__ float channel_value(uint64_t pair, uint32_t byte)
-{
-    return (float)(uint32_t)(pair >> 8 * byte & 0xff);
-}
-
-static __device__ __forceinline__ void pixel_preprocess(const struct job &job, uint32_t pixel)
-{
-    uint32_t channels = (uint32_t)job.geometry.channels;
-    struct position row = position_make(pixel / PREPROCESS_SIZE, (uint32_t)job.geometry.height);
-    struct position column = position_make(pixel % PREPROCESS_SIZE, (uint32_t)job.geometry.width);
-    uint64_t row_bytes = (uint64_t)job.geometry.width * channels;
-    uint64_t above = row.first * row_bytes + (uint64_t)column.first * channels;
-    uint64_t below = row.fraction > 0 ? above + row_bytes : above;
-    uint64_t top_pair = pair_load(job, above);
-    uint64_t bottom_pair = pair_load(job, below);
-    uint32_t planes = channels == 1 ? 1 : PREPROCESS_PLANES_MAX;
-#pragma unroll
-    for (uint32_t plane = 0; plane < PREPROCESS_PLANES_MAX; plane++) {
-        if (plane >= planes)
-            break;
-        float top_left = channel_value(top_pair, plane);
-        float bottom_left = channel_value(bottom_pair, plane);
-        float top_right = channel_value(top_pair, channels + plane);
-        float bottom_right = channel_value(bottom_pair, channels + plane);
-        float top = top_left + (top_right - top_left) * column.fraction;
-        float bottom = bottom_left + (bottom_right - bottom_left) * column.fraction;
-        float value = top + (bottom - top) * row.fraction;
-        job.output[plane * PREPROCESS_PIXELS + pixel] =
-            value * job.scale[plane] + job.offset[plane];
-    }
-}
 
 static __device__ __forceinline__ struct share preprocess_share(const struct job &job,
                                                                 uint32_t block, uint32_t blocks)
