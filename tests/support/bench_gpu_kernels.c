@@ -9,59 +9,12 @@
  * it also shows other numbers of blocks and variants (kernels/launch_tuning.h) than those the kernels
  * have; not with `brief`.
  */
-#include <stdbool.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 #include <sys/mman.h>
 
-#include "harness/measure/clock.h"
-#include "kernels/launch.h"
-#include "kernels/launch_tuning.h"
-#include "kernels/preprocess.h"
+#include "tests/support/bench_gpu.h"
 
-enum { ROUNDS = 9, BURST = 200, WORKS_MAX = 96, SKIPPED = 77 };
+enum { ROUNDS = 9, BURST = 200, WORKS_MAX = 96 };
 #define HOST_FRAMES_BYTES ((size_t)400 << 20)
-
-struct words {
-    struct launch_report report;
-    uint8_t *payload;
-    _Alignas(128) uint32_t gate;
-    _Alignas(128) uint32_t open; /* always 1 */
-    _Alignas(128) uint32_t answers[2];
-    uint64_t begin_ns;
-    uint64_t end_ns;
-    _Alignas(128) uint32_t stop;
-    _Alignas(128) uint32_t ended;
-    _Alignas(128) uint32_t bell;
-};
-
-static struct gpu *gpu;
-static struct gpu_stream *stream;
-static struct launcher *launcher;
-static struct words *words, *device_words;
-static float *output;
-static struct err err;
-
-static void must(enum status status)
-{
-    if (status == ST_OK)
-        return;
-    fprintf(stderr, "bench_gpu_kernels: %s (%s)\n", err.what, err.hint);
-    exit(1);
-}
-
-static int double_compare(const void *left, const void *right)
-{
-    double a = *(const double *)left, b = *(const double *)right;
-    return (a > b) - (a < b);
-}
-
-static double median(double *values, size_t count)
-{
-    qsort(values, count, sizeof *values, double_compare);
-    return values[count / 2];
-}
 
 /* ---- Works ----------------------------------------------------------------------------------- */
 
@@ -77,33 +30,6 @@ struct work {
     unsigned passes; /* bytes moved by a frame's bytes */
     double burst_ns[ROUNDS];
 };
-
-struct place {
-    uint8_t *device; /* frames one after the other, as kernels see them */
-    uint8_t *host;   /* host memory: as the CPU does */
-    uint8_t *device_copy;
-    size_t stride;
-    size_t bytes;
-    uint32_t frames;
-    struct geometry geometry;
-};
-
-static void kernel_enqueue(const struct place *place, enum launch_kind kind, uint32_t frame)
-{
-    const struct launch_work work = {
-        .kind = kind,
-        .payload = place->device + frame * place->stride,
-        .payload_bytes = place->bytes,
-        .geometry = place->geometry,
-        .frame_id = (int32_t)frame,
-        .seed = 1,
-        .source_index = frame,
-        .output = output,
-        .report = &device_words->report,
-        .done_value = 1,
-    };
-    must(launcher_enqueue(launcher, stream, &work, &err));
-}
 
 static void step_enqueue(const struct place *place, const struct work *work, uint32_t i)
 {
@@ -163,9 +89,6 @@ static double gigabytes(const struct place *place, struct work *work, uint32_t c
 
 /* ---- Tables ---------------------------------------------------------------------------------- */
 
-static const char *kind_names[LAUNCH_KINDS] = {"nothing",    "checksum", "invert",
-                                               "preprocess", "fill",     "check"};
-
 static void work_name(const struct work *work, char *name, size_t size)
 {
     static const char *variants[LAUNCH_VARIANTS] = {"", " stream", " few", " stream few"};
@@ -220,18 +143,6 @@ static size_t works_make(struct work *works, struct work standard, bool choices,
                                                .variant = variant};
     }
     return count;
-}
-
-static struct place place_make(struct geometry geometry, size_t total_bytes)
-{
-    size_t bytes = geometry_payload_bytes(geometry);
-    size_t stride = (bytes + 4095) / 4096 * 4096;
-    return (struct place){
-        .stride = stride,
-        .bytes = bytes,
-        .frames = (uint32_t)((total_bytes + stride - 1) / stride),
-        .geometry = geometry,
-    };
 }
 
 static void place_print(const struct place *place, const char *where)
@@ -319,110 +230,6 @@ static void host_bench(struct geometry geometry, bool choices)
     munmap(place.host, total);
 }
 
-/* ---- Latency ----------------------------------------------------------------------------------- */
-
-enum { LAUNCHES = 2001 };
-static double latencies_ns[LAUNCHES];
-
-static void latency_print(const char *name)
-{
-    double middle = median(latencies_ns, LAUNCHES);
-    printf("  %-40s %9.2f us p50, %9.2f us p90\n", name, middle / 1e3,
-           latencies_ns[LAUNCHES * 9 / 10] / 1e3);
-}
-
-static void launches_bench(const struct place *place, enum launch_kind kind)
-{
-    char name[80];
-    for (int flag = 0; flag < 2; flag++) {
-        for (uint32_t i = 0; i < LAUNCHES; i++) {
-            __atomic_store_n(&words->report.done, 0, __ATOMIC_RELAXED);
-            uint64_t begin_ns = clock_now_ns();
-            kernel_enqueue(place, kind, i % place->frames);
-            if (flag)
-                while (__atomic_load_n(&words->report.done, __ATOMIC_ACQUIRE) == 0) {
-                }
-            else
-                must(gpu_stream_synchronize(stream, &err));
-            latencies_ns[i] = (double)(clock_now_ns() - begin_ns);
-            must(gpu_stream_synchronize(stream, &err));
-        }
-        snprintf(name, sizeof name, "%s: launch to %s", kind_names[kind],
-                 flag ? "its report" : "synchronized");
-        latency_print(name);
-    }
-}
-
-static void word_await(const uint32_t *word, uint32_t value)
-{
-    while (__atomic_load_n(word, __ATOMIC_ACQUIRE) != value) {
-    }
-}
-
-static void exchanges_bench(void)
-{
-    words->gate = words->answers[0] = 0;
-    must(launcher_enqueue_clock(launcher, stream, &device_words->gate, &device_words->answers[0],
-                                &device_words->begin_ns, LAUNCHES, &err));
-    for (uint32_t i = 0; i < LAUNCHES; i++) {
-        uint64_t begin_ns = clock_now_ns();
-        __atomic_store_n(&words->gate, i + 1, __ATOMIC_RELEASE);
-        word_await(&words->answers[0], i + 1);
-        latencies_ns[i] = (double)(clock_now_ns() - begin_ns);
-    }
-    must(gpu_stream_synchronize(stream, &err));
-    latency_print("flag there and back");
-}
-
-static void resident_bench(const struct place *place, enum launch_kind kind)
-{
-    char name[80];
-    words->payload = place->device;
-    words->stop = words->ended = words->bell = words->report.done = 0;
-    const struct launch_resident resident = {
-        .work = {.kind = kind,
-                 .payload_bytes = place->bytes,
-                 .geometry = place->geometry,
-                 .output = output},
-        .payloads = &device_words->payload,
-        .slots = 1,
-        .frames = LAUNCHES,
-        .bell = &device_words->bell,
-        .reports = &device_words->report,
-        .stop = &device_words->stop,
-        .ended = &device_words->ended,
-        .deadline_gpu_ns = UINT64_MAX,
-    };
-    must(launcher_enqueue_resident(launcher, stream, &resident, &err));
-    for (uint32_t i = 0; i < LAUNCHES; i++) {
-        uint64_t begin_ns = clock_now_ns();
-        __atomic_store_n(&words->bell, 2 * (i + 1), __ATOMIC_RELEASE);
-        word_await(&words->report.done, i + 1);
-        latencies_ns[i] = (double)(clock_now_ns() - begin_ns);
-    }
-    must(gpu_stream_synchronize(stream, &err));
-    snprintf(name, sizeof name, "%s: resident, bell to report", kind_names[kind]);
-    latency_print(name);
-}
-
-static void latency_bench(void)
-{
-    struct place place = place_make((struct geometry){1920, 1080, 3}, (size_t)300 << 20);
-    void *device;
-    must(gpu_device_alloc(gpu, place.frames * place.stride, &device, &err));
-    place.device = device;
-    printf("\nLatency; frames of 1920 x 1080 x 3 in device memory, %d times\n", LAUNCHES);
-    for (int i = 0; i < LAUNCH_KINDS; i++)
-        launches_bench(&place, (enum launch_kind)i);
-    for (int round = 0; round < 2; round++) {
-        exchanges_bench();
-        resident_bench(&place, LAUNCH_NOTHING);
-    }
-    resident_bench(&place, LAUNCH_CHECKSUM);
-    resident_bench(&place, LAUNCH_INVERT);
-    gpu_device_free(gpu, device);
-}
-
 int main(int argc, char **argv)
 {
     bool choices = argc == 1;
@@ -430,37 +237,13 @@ int main(int argc, char **argv)
         fputs("usage: bench_gpu_kernels [brief]\n", stderr);
         return 2;
     }
-    struct gpu_info info;
-    if (gpu_probe(&info, &err) != ST_OK) {
-        printf("no GPU to measure: %s\n", err.what);
-        return SKIPPED;
-    }
-    void *host, *device;
-    setvbuf(stdout, NULL, _IOLBF, 0);
-    must(gpu_open(GPU_SYNC_SPIN, &gpu, &err));
-    must(gpu_stream_open(gpu, &stream, &err));
-    must(launcher_open(gpu, &launcher, &err));
-    must(gpu_pinned_alloc(gpu, sizeof *words, &host, &device, &err));
-    words = host;
-    device_words = device;
-    must(gpu_device_alloc(gpu,
-                          sizeof(float) * PREPROCESS_PLANES_MAX * PREPROCESS_SIZE * PREPROCESS_SIZE,
-                          &device, &err));
-    output = device;
-    printf("%s, %d multiprocessors, L2 %.1f MB\n", info.name,
-           gpu_attribute_read(gpu, GPU_ATTRIBUTE_multiprocessors),
-           gpu_attribute_read(gpu, GPU_ATTRIBUTE_l2_cache_bytes) / 1e6);
+    bench_open();
     static const struct geometry geometries[] = {
         {1920, 1080, 3}, {1920, 1080, 4}, {3840, 2160, 3}, {3840, 2160, 4}};
     for (size_t i = 0; i < 4; i++)
         device_bench(geometries[i], choices && i >= 2);
     for (size_t i = 0; i < 4; i++)
         host_bench(geometries[i], choices && i >= 2);
-    latency_bench();
-    gpu_device_free(gpu, output);
-    gpu_pinned_free(gpu, words);
-    launcher_close(launcher);
-    gpu_stream_close(stream);
-    gpu_close(gpu);
+    bench_close();
     return 0;
 }
