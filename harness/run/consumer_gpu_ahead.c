@@ -145,6 +145,9 @@ enum status consumer_ahead_await(struct consumer_gpu *consumer, const struct rol
         for (int i = 0; i < ROLE_GPU_LOOKS; i++)
             if (ahead_has_come(word, value))
                 return ST_OK;
+        /* The producer writes the bell's line and the GPU reads it: not to be looked at for nothing. */
+        if (clock_now_ns() < watch->next_ns)
+            continue;
         const uint32_t end = ended ? __atomic_load_n(ended, __ATOMIC_ACQUIRE) : LAUNCH_RUNNING;
         if (ahead_has_come(word, value))
             return ST_OK;
