@@ -108,6 +108,10 @@ static double launch_value(const cJSON *launch, const char *interval, const char
     if (strcmp(json_get_string(launch, "status", ""), "ok") != 0)
         return NAN;
     snprintf(name, sizeof name, "%.8s_ns", which);
+    if (strcmp(interval, "period") == 0) {
+        double rate_hz = json_get_number(launch, "frames_per_s", NAN);
+        return rate_hz > 1e-9 && rate_hz < 1e18 && strcmp(which, "mean") == 0 ? 1e9 / rate_hz : NAN;
+    }
     bool mean = strcmp(which, "mean") == 0;
     bool never = mean ? json_get_number(json, "infinite", 0) > 0
                       : strcmp(json_get_string(json, name, ""), "inf") == 0;
@@ -175,8 +179,14 @@ static bool quote_read(const cJSON *json, struct claim_row *row)
     char *low_unit = strchr(low, ' '), *high_unit = strchr(high, ' ');
     if (low_unit && high_unit && strcmp(low_unit, high_unit) == 0)
         *low_unit = '\0'; /* said once */
-    bool range = row->quote.low_ns < row->quote.high_ns;
-    snprintf(row->quoted, sizeof row->quoted, "%.28s%s%.28s", range ? low : "", range ? "–" : "",
+    bool range = row->quote.low_ns < row->quote.high_ns, open = range && row->quote.low_ns == 0;
+    snprintf(row->quoted, sizeof row->quoted, "%.28s%s%.28s",
+             open    ? "at most"
+             : range ? low
+                     : "",
+             open    ? " "
+             : range ? "–"
+                     : "",
              high);
     return true;
 }
@@ -210,7 +220,10 @@ static bool row_fill(const struct report *report, const struct report_block *blo
             figure_split(json_get_string(json, "figure", ""), interval, which);
     if (!*read)
         return true;
-    snprintf(row->figure, sizeof row->figure, "%s of %s", which, interval);
+    if (strcmp(interval, "period") == 0)
+        snprintf(row->figure, sizeof row->figure, "time per frame");
+    else
+        snprintf(row->figure, sizeof row->figure, "%s of %s", which, interval);
     row->machine = json_get_string(json, "machine", "");
     if (row->machine[0] && machine_is(report, row->machine))
         row->machine = "";

@@ -15,7 +15,8 @@ struct claim {
     char *id;                 /* a name: "poll-1ms"; once per scenario */
     char *says;               /* the claim in its own words */
     char *where;              /* who says it, and where */
-    char *figure;             /* "<interval>.<mean|p50|p90|p99>", of an interval there is */
+    char *figure;             /* "<interval>.<mean|p50|p90|p99>", of an interval there is; or
+                               * "period.mean": the time per frame, one by its throughput */
     uint64_t low_ns, high_ns; /* what it says the figure is, low_ns <= high_ns */
     char *known;              /* what is known about it; "" when absent */
     char *machine;            /* the machine it speaks of, "Jetson"; "" for any */

@@ -133,7 +133,7 @@ static void test_good_files(void **state)
          768 - 192 - 128 + 32 + 1 + 3 * 7 * 4 * 2 * 3 + 3 * 3 * 5 * 2 * 3 + 6},
         {HANDOFF_SOURCE_DIR "/scenarios/smoke.json", 5},
         {HANDOFF_SOURCE_DIR "/scenarios/quick.json", 21},
-        {HANDOFF_SOURCE_DIR "/scenarios/claims.json", 9},
+        {HANDOFF_SOURCE_DIR "/scenarios/claims.json", 17},
         {HANDOFF_SOURCE_DIR "/scenarios/transports.json", 129},
         {HANDOFF_SOURCE_DIR "/scenarios/accesses.json", 20},
         {HANDOFF_SOURCE_DIR "/scenarios/gpu_sharing.json", 18},
