@@ -565,6 +565,35 @@ static void every_call_fails_in_turn(void **state)
     printf("%u calls failed\n", failures);
 }
 
+/* A frame that could not be enqueued is not in flight: the next one finds its place. */
+static void a_failure_keeps_no_place(void **state)
+{
+    if (!fake_gpu_fail)
+        skip();
+    static const char *const names[][2] = {{"copy", "gpu_stream_copy"},
+                                           {"managed", "gpu_stream_managed_to_gpu"},
+                                           {"mapped", "gpu_register"}};
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+        const struct access *access = access_find(names[i][0]);
+        struct edge edge = edge_make("shm", 8192, 1);
+        uint8_t payload[8192];
+        random_bytes(payload, sizeof payload);
+        struct frame in = edge_carry(&edge, 1, payload), out = {0};
+        struct access_config config = config_of(&edge, 8192, 1);
+        config.register_per_frame = (access->flags & ACCESS_REGISTERS) != 0;
+        struct access_state *opened = NULL;
+        assert_ok(access->open(&config, &opened, &err));
+        fake_gpu_fail(names[i][1], 1, false);
+        assert_int_not_equal(try_frame(access, opened, &in, &out), ST_OK);
+        fake_gpu_fail(NULL, 0, false);
+        assert_ok(try_frame(access, opened, &in, &out));
+        assert_ok(gpu_stream_synchronize(stream, &err));
+        assert_ok(access->finish(opened, &out, &err));
+        access->close(opened);
+        edge_end(&edge);
+    }
+}
+
 /* Last, since memory that the GPU cannot reach after all would break this process's context. */
 static void by_the_hosts_own_pointer(void **state)
 {
@@ -589,7 +618,7 @@ int main(void)
         cmocka_unit_test(registered_once),          cmocka_unit_test(refuses_what_it_cannot),
         cmocka_unit_test(frames_that_cannot_be),    cmocka_unit_test(too_many_in_flight),
         cmocka_unit_test(frames_of_the_device),     cmocka_unit_test(every_call_fails_in_turn),
-        cmocka_unit_test(by_the_hosts_own_pointer),
+        cmocka_unit_test(a_failure_keeps_no_place), cmocka_unit_test(by_the_hosts_own_pointer),
     };
     struct gpu_info info;
     if (gpu_probe(&info, &err) != ST_OK) {

@@ -21,11 +21,7 @@ enum status buffers_open(struct buffers *buffers, struct gpu *gpu, enum buffers_
                                          : gpu_device_alloc(gpu, size_bytes, buffer, err);
         buffers->count += status == ST_OK;
     }
-    if (status != ST_OK) {
-        err_context(err, "buffer %u of %u", buffers->count + 1, count);
-        buffers_close(buffers);
-    }
-    return status;
+    return status == ST_OK ? ST_OK : err_context(err, "buffer %u of %u", buffers->count + 1, count);
 }
 
 void *buffers_take(struct buffers *buffers)
