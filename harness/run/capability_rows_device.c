@@ -18,29 +18,20 @@
 static enum status device_put(struct capability_trial *trial, void *device, uint32_t index,
                               struct err *err)
 {
-    uint8_t *bytes = malloc(TRIAL_BYTES);
-    if (!bytes)
-        return err_set(err, ST_NO_MEMORY, NULL, "out of memory for %zu bytes", TRIAL_BYTES);
-    trial_content(trial, index, bytes);
-    enum status status = gpu_stream_copy(trial->stream, device, bytes, TRIAL_BYTES, err);
-    if (status == ST_OK)
-        status = gpu_stream_synchronize(trial->stream, err);
-    free(bytes);
-    return status;
+    trial_content(trial, index, trial->bytes);
+    enum status status = gpu_stream_copy(trial->stream, device, trial->bytes, TRIAL_BYTES, err);
+    return status == ST_OK ? gpu_stream_synchronize(trial->stream, err) : status;
 }
 
 static enum status device_check(struct capability_trial *trial, const void *device, uint32_t index,
                                 bool inverted, const char *where, struct err *err)
 {
-    uint8_t *bytes = malloc(TRIAL_BYTES);
-    if (!bytes)
-        return err_set(err, ST_NO_MEMORY, NULL, "out of memory for %zu bytes", TRIAL_BYTES);
-    enum status status = gpu_stream_copy(trial->stream, bytes, device, TRIAL_BYTES, err);
+    memset(trial->bytes, 0, TRIAL_BYTES);
+    enum status status = gpu_stream_copy(trial->stream, trial->bytes, device, TRIAL_BYTES, err);
     if (status == ST_OK)
         status = gpu_stream_synchronize(trial->stream, err);
     if (status == ST_OK)
-        status = trial_content_check(trial, index, inverted, bytes, where, err);
-    free(bytes);
+        status = trial_content_check(trial, index, inverted, trial->bytes, where, err);
     return status;
 }
 

@@ -96,15 +96,12 @@ enum status row_unregistered_malloc(struct capability_trial *trial, struct err *
 {
     struct channel_message message = {0};
     uint64_t checksum = 0;
-    uint8_t *bytes = malloc(TRIAL_BYTES);
-    if (!bytes)
-        return err_set(err, ST_NO_MEMORY, NULL, "out of memory for %zu bytes", TRIAL_BYTES);
-    trial_content(trial, 0, bytes);
+    trial_content(trial, 0, trial->bytes); /* malloc's */
     enum status status = trial_hear(trial, "content", &message, err);
     if (status == ST_OK && !json_get_u64_text(message.json, "checksum", &checksum))
         status = err_set(err, ST_CORRUPT, NULL, "content without its checksum");
     if (status == ST_OK)
-        status = trial_read(trial, bytes, 0, err);
+        status = trial_read(trial, trial->bytes, 0, err);
     if (status == ST_OK && trial->report->value != checksum)
         status = err_set(err, ST_CORRUPT, NULL, "the kernel's checksum is not the other process's");
     if (status == ST_OK)
@@ -112,7 +109,6 @@ enum status row_unregistered_malloc(struct capability_trial *trial, struct err *
     if (status == ST_OK)
         status = trial_tell(trial, "done", NULL, -1, err);
     channel_message_clear(&message);
-    free(bytes);
     return status;
 }
 

@@ -137,6 +137,9 @@ enum status trial_content_check(const struct capability_trial *trial, uint32_t i
 enum status trial_open_gpu(struct capability_trial *trial, struct err *err)
 {
     void *host, *device;
+    trial->bytes = malloc(TRIAL_BYTES);
+    if (!trial->bytes)
+        return err_set(err, ST_NO_MEMORY, NULL, "out of memory for %zu bytes", TRIAL_BYTES);
     enum status status = gpu_open(GPU_SYNC_SPIN, &trial->gpu, err);
     if (status == ST_OK)
         status = gpu_stream_open(trial->gpu, &trial->stream, err);
@@ -153,13 +156,15 @@ enum status trial_open_gpu(struct capability_trial *trial, struct err *err)
 
 void trial_close_gpu(struct capability_trial *trial)
 {
-    if (!trial->gpu)
-        return;
-    gpu_pinned_free(trial->gpu, trial->report);
-    launcher_close(trial->launcher);
-    gpu_stream_close(trial->stream);
-    gpu_close(trial->gpu);
-    trial->gpu = NULL;
+    if (trial->gpu) {
+        gpu_pinned_free(trial->gpu, trial->report);
+        launcher_close(trial->launcher);
+        gpu_stream_close(trial->stream);
+        gpu_close(trial->gpu);
+        trial->gpu = NULL;
+    }
+    free(trial->bytes);
+    trial->bytes = NULL;
 }
 
 enum status trial_enqueue(struct capability_trial *trial, enum launch_kind kind, void *device,

@@ -46,6 +46,7 @@ struct capability_trial {
     struct launcher *launcher;
     struct launch_report *report;        /* for the CPU */
     struct launch_report *report_device; /* for kernels */
+    uint8_t *bytes; /* TRIAL_BYTES from malloc; outlives all work that a failed wait leaves behind */
     uint32_t done_value;
 };
 
