@@ -12,7 +12,8 @@
  *       value of "unknown" is INT32_MIN. The fake behaves as they say. Beside them: device=0 (there
  *       is none), ipc_memory=0 (no legacy memory handles), same_process=1 (handles may be opened by
  *       the process that made them, which CUDA refuses).
- *   HANDOFF_FAKE_GPU_DELAY_US=max  each piece of work is late by a random 0 to max us
+ *   HANDOFF_FAKE_GPU_DELAY_US=max  each piece of work is late by a random 0 to max
+ *       us, one in eight by up to eight times that
  *   HANDOFF_FAKE_GPU_FAIL=role:function:n[:later|:unavailable]  the n-th call of the function fails
  *       in processes of that role (`*`: in all); "later": it succeeds, but the work it enqueued (or
  *       the next that is enqueued) breaks the context, as CUDA tells of most mishaps
@@ -81,6 +82,7 @@ struct gpu {
     pthread_mutex_t lock;
     struct gpu_stream *streams; /* open ones, and closed ones with work left */
     atomic_uint live[FAKE_OBJECTS];
+    atomic_uint peers_awaited; /* work that waits for an event of another process */
 };
 
 /* The one there is. */
@@ -167,10 +169,9 @@ struct gpu *fake_stream_check(const struct gpu_stream *stream, const char *funct
 bool fake_called_off(const struct gpu_stream *stream);
 /* A turn of a loop that looks for something: gives the CPU away, sleeps after a while. */
 void fake_relax(unsigned *turns);
-/* Waits for all work of all streams, as freeing memory does. Work that does not end within a second
+/* Waits for all work of all streams, as freeing memory does. Work that does not end in half a second
  * is told and called off. */
 void fake_settle(const char *function);
-bool fake_streams_idle(void);
 /* Ends the streams that were closed; counts those that were not. */
 unsigned fake_streams_end(void);
 unsigned fake_streams_open(void);

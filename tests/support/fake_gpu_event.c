@@ -121,8 +121,11 @@ static void wait_run(struct gpu_stream *stream, void *arguments, bool go)
 {
     const struct mark *mark = arguments;
     unsigned turns = 0;
+    bool peer = (mark->event->flags & GPU_EVENT_INTERPROCESS) != 0;
+    atomic_fetch_add(&fake_gpu.peers_awaited, peer);
     while (atomic_load(&mark->event->marks->finished) < mark->number && !fake_called_off(stream))
         fake_relax(&turns);
+    atomic_fetch_sub(&fake_gpu.peers_awaited, peer);
     event_drop(mark->event);
 }
 

@@ -13,7 +13,7 @@
 #include "tests/support/fake_gpu.h"
 
 #define WORKS_MAX 1024 /* as many as CUDA's own queues hold, about */
-#define SETTLE_NS UINT64_C(1000000000)
+#define SETTLE_NS UINT64_C(500000000)
 
 struct work {
     fake_run run;
@@ -58,7 +58,10 @@ static void be_late(struct gpu_stream *stream)
     if (max_us == 0)
         return;
     stream->random = stream->random * UINT64_C(6364136223846793005) + 1442695040888963407u;
-    uint64_t ns = (stream->random >> 33) % ((uint64_t)max_us * 1000 + 1);
+    /* One in eight very late: most mistakes in order need a long delay between two short ones. */
+    if (stream->random >> 61 == 0)
+        max_us *= 8;
+    uint64_t ns = (stream->random >> 30 & INT32_MAX) % ((uint64_t)max_us * 1000 + 1);
     const struct timespec pause = {.tv_sec = (time_t)(ns / 1000000000u),
                                    .tv_nsec = (long)(ns % 1000000000u)};
     nanosleep(&pause, NULL);
@@ -135,7 +138,7 @@ static void streams_sweep(struct gpu *gpu)
     }
 }
 
-bool fake_streams_idle(void)
+static bool streams_idle(void)
 {
     bool idle = true;
     pthread_mutex_lock(&fake_gpu.lock);
@@ -157,7 +160,7 @@ void fake_settle(const char *function)
     const uint64_t begun_ns = now_ns();
     unsigned turns = 0;
     bool told = false;
-    while (!fake_streams_idle()) {
+    while (!streams_idle()) {
         fake_relax(&turns);
         if (told || now_ns() - begun_ns < SETTLE_NS)
             continue;
