@@ -10,6 +10,7 @@
 #include "harness/base/shm.h"
 #include "harness/gpu/gpu.h"
 #include "harness/run/floor_gpu_parts.h"
+#include "harness/run/mps.h"
 #include "harness/run/process.h"
 
 /* What is left to a child that has said its last word. */
@@ -67,8 +68,10 @@ static enum status floor_gpu_say(const char *role, struct process *process, cJSO
 static enum status floor_gpu_start_child(struct floor_gpu_asking *asking, const char *role, int cpu,
                                          struct process *process, struct err *err)
 {
+    /* No daemon is joined: what is to be seen is two contexts that take turns on the GPU. */
+    static const char *const changes[] = {MPS_PIPE_VARIABLE "=" MPS_NO_PIPE_DIRECTORY, NULL};
     const struct floor_gpu_config *config = asking->config;
-    enum status status = process_start(role, PROCESS_DIES_WITH_US, process, err);
+    enum status status = process_start_with(role, PROCESS_DIES_WITH_US, changes, process, err);
     if (status != ST_OK)
         return status;
     cJSON *json = cJSON_CreateObject(), *sizes = cJSON_CreateArray();

@@ -1,5 +1,7 @@
 /* floor_gpu_memory.c: frames streamed through the GPU: copied, read over the bus, filled and
  * inverted. See floor_gpu_parts.h. */
+#include <unistd.h>
+
 #include "harness/measure/clock.h"
 #include "harness/run/floor_gpu_parts.h"
 
@@ -66,9 +68,10 @@ static enum status floor_gpu_host_make(struct floor_gpu_bench *bench, size_t cac
                                        struct err *err)
 {
     size_t bytes = floor_gpu_bytes(2 * cache_bytes, stride, FLOOR_GPU_HOST_BYTES_MAX);
+    size_t page = (size_t)sysconf(_SC_PAGESIZE); /* what can be registered is whole ones */
+    bytes = ((bytes > stride ? bytes : stride) + page - 1) / page * page;
     void *mapped;
-    enum status status =
-        shm_create("handoff-gpu-floor", bytes > stride ? bytes : stride, &memory->host, err);
+    enum status status = shm_create("handoff-gpu-floor", bytes, &memory->host, err);
     if (status != ST_OK)
         return status;
     floor_gpu_fill_host(&memory->host);

@@ -92,9 +92,6 @@ static enum status floor_gpu_set_up(struct role *role, struct floor_gpu_setup *s
     if (status != ST_OK)
         return status;
     setup->turns = setup->map.bytes;
-    /* A daemon of the user's is not joined silently: what is to be seen is two contexts that share
-     * the GPU in turns. There is no directory of this name. */
-    setenv("CUDA_MPS_PIPE_DIRECTORY", "/dev/null/no-mps", 1);
     return placement_apply(setup->config.cpus.producer, err);
 }
 
