@@ -47,12 +47,19 @@
 #include "harness/gpu/gpu.h"
 
 #define GPU_FIXTURE_SKIPPED 77
-/* Making a context takes seconds on some machines; a sanitizer of the GPU slows everything. */
-#define GPU_FIXTURE_PEER_SECONDS 100
-#define GPU_FIXTURE_TEST_SECONDS 280
+/* Making a context takes seconds on some machines. HANDOFF_TEST_PATIENCE multiplies both, for
+ * sanitizers of the GPU. */
+#define GPU_FIXTURE_PEER_SECONDS (100 * gpu_fixture_patience())
+#define GPU_FIXTURE_TEST_SECONDS (280 * gpu_fixture_patience())
 #define GPU_FIXTURE_MESSAGE_BYTES_MAX 30000
 
 extern char **environ;
+
+static inline unsigned gpu_fixture_patience(void)
+{
+    const char *given = getenv("HANDOFF_TEST_PATIENCE");
+    return given ? (unsigned)strtoul(given, NULL, 10) : 1;
+}
 
 /* ---- Statuses ---------------------------------------------------------------------------------- */
 
