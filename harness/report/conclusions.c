@@ -268,7 +268,7 @@ enum status conclusions_make(const struct report *report, struct conclusions **c
             struct conclusion *item = &made->items[made->count++];
             item->block = i;
             if (!conclusion_make(report, block, &block->groups[j], item) ||
-                !notes_make(block, &block->groups[j], item))
+                !notes_make(report, block, &block->groups[j], item))
                 goto undo_made;
         }
     }

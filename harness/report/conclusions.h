@@ -37,8 +37,8 @@ void conclusions_small_stages(const struct report_cell *cell, struct text *text)
 
 /* Makes the notes of an item whose lead is made; called by conclusions_make. False when out of
  * memory. */
-bool notes_make(const struct report_block *block, const struct report_group *group,
-                struct conclusion *item);
+bool notes_make(const struct report *report, const struct report_block *block,
+                const struct report_group *group, struct conclusion *item);
 /* Makes the advice; called by conclusions_make. */
 void advice_make(const struct report *report, struct conclusions *conclusions);
 /* "With spin at most 4,200 frames/s keep p99 of response under 500 µs, with futex 1,900."; for a

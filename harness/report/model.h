@@ -17,7 +17,7 @@
 #include "harness/report/text.h"
 
 #define REPORT_SCHEMA_VERSION 1
-#define REPORT_AXES_MAX 24
+#define REPORT_AXES_MAX 32
 #define REPORT_AXIS_BYTES 64
 
 struct report_cell {

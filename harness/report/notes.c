@@ -1,6 +1,6 @@
-/* notes.c: what stands below a comparison of waits: which is the cheapest below which bound, how
- * far figures are from what the machine can do at best, and how much launches differ. Called by
- * conclusions_make.
+/* notes.c: what stands below a comparison. Of waits: which is the cheapest below which bound, how far
+ * figures are from what the machine can do at best, and how much launches differ. Where two
+ * processes use the GPU: that they take turns on it. Called by conclusions_make.
  */
 #include <math.h>
 #include <stdlib.h>
@@ -11,7 +11,7 @@
 #include "harness/report/spread.h"
 #include "harness/report/tradeoff.h"
 
-#define NOTES_MAX (TRADEOFF_SENTENCES_MAX + 3)
+#define NOTES_MAX (TRADEOFF_SENTENCES_MAX + 4)
 
 static struct text *note_open(struct conclusion *item)
 {
@@ -97,9 +97,50 @@ static void floor_note(const struct report_block *block, const struct report_gro
     free(multiples);
 }
 
-bool notes_make(const struct report_block *block, const struct report_group *group,
-                struct conclusion *item)
+/* Kernels of both roles, in contexts of their own that take turns on the GPU. */
+static bool cell_takes_turns(const struct report_cell *cell)
 {
+    char value[REPORT_AXIS_BYTES];
+    const bool in_device_memory = report_axis_is(cell, "access", "device");
+    const bool kernel_on_gpu =
+        report_axis(cell, "access", value)[0] && !report_axis_is_default(cell, "access");
+    return cell->ok &&
+           (in_device_memory || (kernel_on_gpu && report_axis_is(cell, "fill", "gpu"))) &&
+           !report_axis_is(cell, "gpu_sharing", "mps");
+}
+
+/* What people take for scheduling overhead when two processes use one GPU. */
+static void turns_note(const struct report *report, const struct report_block *block,
+                       struct conclusion *item)
+{
+    const cJSON *gpu = json_get(json_get(report->json, "floor"), "gpu");
+    const double switch_ns = json_get_number(gpu, "switch_ns", NAN);
+    char time[FIGURE_BYTES];
+    size_t turns = 0, mps = 0;
+    for (size_t i = 0; i < block->cell_count; i++) {
+        turns += cell_takes_turns(&block->cells[i]);
+        mps += block->cells[i].ok && report_axis_is(&block->cells[i], "gpu_sharing", "mps");
+    }
+    if (turns == 0)
+        return;
+    struct text *note = note_open(item);
+    text_add(note, "Both processes use the GPU here. Unless they are under MPS their contexts take "
+                   "turns on it: a change from one to the other costs ");
+    if (switch_ns > 0 && switch_ns < 1e12)
+        text_addf(note, "%s on this machine (floor)", format_ns(switch_ns, time));
+    else
+        text_add(note, "over 100 µs on a large GPU");
+    text_addf(note,
+              ", and a frame that goes there and back needs two. That is what people take for "
+              "scheduling overhead, and no wait strategy changes it; under MPS %s at once.",
+              mps ? "both run, as the figures show," : "both would run");
+    note_close(item);
+}
+
+bool notes_make(const struct report *report, const struct report_block *block,
+                const struct report_group *group, struct conclusion *item)
+{
+    const bool is_last = group == &block->groups[block->group_count - 1];
     enum metric metric = verdict_metric(block, group);
     item->notes = calloc(NOTES_MAX, sizeof *item->notes);
     if (!item->notes)
@@ -113,11 +154,13 @@ bool notes_make(const struct report_block *block, const struct report_group *gro
                                   "nothing.");
         note_close(item);
     }
+    if (is_last) /* once, beside the block's last */
+        turns_note(report, block, item);
     if (strcmp(block->compare, "wait") != 0)
         return true;
     tradeoff_note(block, group, item);
     floor_note(block, group, metric, item);
-    if (group == &block->groups[block->group_count - 1]) { /* once, beside the block's last */
+    if (is_last) {
         spread_add_sentence(note_open(item), block);
         note_close(item);
     }
