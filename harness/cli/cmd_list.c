@@ -9,6 +9,7 @@
 #include "harness/cli/list_axes.h"
 #include "harness/cli/list_json.h"
 #include "harness/report/wrap.h"
+#include "harness/run/capability.h"
 #include "harness/scenario/cell.h"
 #include "harness/scenario/suggest.h"
 
@@ -170,6 +171,29 @@ static const struct {
 };
 #define LIST_COUNT (sizeof lists / sizeof lists[0])
 
+/* Finds out together what the lists are about to ask of the GPU one after the other, which takes
+ * seconds where there is one. `only`: NULL for all lists. */
+static void ask_gpu_together(const char *only)
+{
+    static const struct {
+        const char *list;
+        enum gpu_capability row;
+    } asked[] = {
+        {"transports", GPU_CAN_ipc_memory}, {"transports", GPU_CAN_vmm},
+        {"transports", GPU_CAN_pool},       {"waits", GPU_CAN_stream_values},
+        {"waits", GPU_CAN_resident_flag},   {"access", GPU_CAN_register_shm},
+        {"access", GPU_CAN_managed_copy},   {"access", GPU_CAN_unregistered_shm},
+        {"axes", GPU_CAN_ipc_event},        {"axes", GPU_CAN_mps},
+    };
+    bool wanted[GPU_CAPABILITY_COUNT] = {false};
+    bool any = false;
+    for (size_t i = 0; i < sizeof asked / sizeof asked[0]; i++)
+        if (!only || strcmp(only, asked[i].list) == 0)
+            any = wanted[asked[i].row] = true;
+    if (any)
+        (void)capability_ask(wanted);
+}
+
 static enum status print_one(const char *name, struct err *err)
 {
     struct suggest suggest = SUGGEST_START(name);
@@ -209,6 +233,7 @@ enum status cmd_list(int argc, char **argv, int *exit_code, struct err *err)
     if (argc - optind > 1)
         return err_set(err, ST_INVALID, "name one of transports, waits, access, kernels and axes",
                        "list: too many arguments");
+    ask_gpu_together(argc - optind == 1 ? argv[optind] : NULL);
     if (as_json)
         return list_json_print(stdout, argc - optind == 1 ? argv[optind] : NULL, err);
     if (argc - optind == 1)
