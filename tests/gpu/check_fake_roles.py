@@ -31,7 +31,7 @@ WORK = {"gpu_stream_copy", "gpu_stream_wait_value", "gpu_stream_write_value", "g
 # clean-up, on a busy machine under a sanitizer.
 SECONDS_PER_CELL = 8
 # Cells with one failing call: no more than these, since each is a launch.
-CELLS_PER_CALL = 3
+CELLS_PER_CALL = 2
 
 
 def cell(transport, access, wait="spin", **axes):
@@ -136,6 +136,42 @@ def test_other_machines(t):
              cell("shm", "managed", kernel="invert"), cell("cuda_vmm", "device", fill="gpu")]
     check_whole(start(t, "turns", cells, code=0, HANDOFF_FAKE_GPU_ATTRIBUTES=
                       "concurrent_managed_access=0,integrated=1,ipc_memory=0,dma_buf=0"))
+
+
+# Stands in for NVIDIA's program: a daemon with -f, else its client. The fake GPU is shared through it
+# where it finds `control`.
+MPS_CONTROL = """#!/bin/sh
+pipe=$CUDA_MPS_PIPE_DIRECTORY
+if [ "$1" = -f ]; then
+  : > "$pipe/control"
+  while ! [ -e "$pipe/quit" ]; do sleep 0.02; done
+  exit 0
+fi
+[ -e "$pipe/control" ] || exit 1
+read command rest
+case $command in
+get_default_active_thread_percentage) echo 100.0 ;;
+quit) : > "$pipe/quit" ;;
+esac
+"""
+
+
+def test_shared_through_mps(t):
+    """Roles join the guard's daemon where the cell says so, and else none, also not the user's."""
+    users = t.file("users")
+    for folder in (t.file("bin"), t.file("tmp"), users):
+        os.mkdir(folder)
+    with open(os.path.join(users, "control"), "w"):
+        pass
+    path = os.path.join(t.file("bin"), "nvidia-cuda-mps-control")
+    with open(path, "w") as file:
+        file.write(MPS_CONTROL)
+    os.chmod(path, 0o755)
+    cells = [cell("cuda_vmm", "device", fill="gpu", gpu_sharing="mps"), cell("shm", "mapped"),
+             cell("shm", "mapped", fill="gpu", gpu_sharing="mps")]
+    check_whole(start(t, "mps", cells, code=0, CUDA_MPS_PIPE_DIRECTORY=users, TMPDIR=t.file("tmp"),
+                      PATH=t.file("bin") + ":" + os.environ["PATH"]))
+    check(not os.listdir(t.file("tmp")), "the daemon left %s" % os.listdir(t.file("tmp")))
 
 
 def calls_of(t, index, axes):
