@@ -19,7 +19,8 @@
 #include "transports/access/access.h"
 
 #define DEPTH_MAX 4
-#define WAIT_NS 20000000000u
+#define WAIT_S 20
+#define WAIT_NS (WAIT_S * UINT64_C(1000000000))
 
 static struct gpu *gpu;
 static struct gpu_stream *stream;
@@ -170,7 +171,7 @@ static bool await(uint32_t index, uint32_t done_value)
         if (status != ST_OK && status != ST_AGAIN)
             return false;
         if (clock_now_ns() > until_ns)
-            fail_msg("a kernel did not report within %u s", WAIT_NS / 1000000000u);
+            fail_msg("a kernel did not report within %d s", WAIT_S);
     }
     return true;
 }
