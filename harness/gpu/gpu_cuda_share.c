@@ -59,7 +59,7 @@ static enum status gpu_wire_read(const struct gpu_shared_address *address, enum 
                        "the address of shared device memory has %u bytes instead of %zu",
                        (unsigned)address->byte_count, sizeof *wire);
     memcpy(wire, address->bytes, sizeof *wire);
-    if (wire->magic != GPU_WIRE_MAGIC || wire->sum != gpu_wire_sum(wire))
+    if (wire->magic != GPU_WIRE_MAGIC || wire->sum != gpu_wire_sum(wire) || wire->zero != 0)
         return err_set(err, ST_CORRUPT, hint, "this is no address of shared device memory");
     if (wire->share != (uint32_t)share)
         return err_set(err, ST_CORRUPT, hint,
