@@ -1,16 +1,22 @@
 /* guard.c: see guard.h. */
 #include "harness/run/guard.h"
 
+#include <poll.h>
 #include <signal.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
 #include "harness/base/channel.h"
 #include "harness/base/json.h"
+#include "harness/run/leftovers.h"
 #include "harness/run/mps_daemon.h"
 
 #define GUARD_WATCHED_MAX 64
+/* A killed process with a GPU takes a while to end. */
+#define GUARD_END_MS 2000
+#define GUARD_REAPED_LOOKS 100
 
 static enum status guard_send(struct guard *guard, const char *type, const int *fds,
                               uint32_t fd_count, struct err *err)
@@ -60,13 +66,45 @@ struct guard_watched {
     uint32_t count;
 };
 
+/* The number of the process behind a pidfd; 0 when it has gone. */
+static pid_t guard_pid(int pidfd)
+{
+    char path[64], line[128];
+    long pid = 0;
+    snprintf(path, sizeof path, "/proc/self/fdinfo/%d", pidfd);
+    FILE *file = fopen(path, "re");
+    if (!file)
+        return 0;
+    while (fgets(line, sizeof line, file))
+        if (sscanf(line, "Pid: %ld", &pid) == 1)
+            break;
+    fclose(file);
+    return pid > 0 ? (pid_t)pid : 0;
+}
+
+/* Waits until whoever was killed has gone, so that what it leaves behind can be removed. */
+static void guard_remove_leftovers(int pidfd, pid_t pid)
+{
+    struct pollfd ending = {.fd = pidfd, .events = POLLIN};
+    if (pid == 0 || poll(&ending, 1, GUARD_END_MS) <= 0)
+        return;
+    /* Its parent was the runner; whoever inherits it reaps it a moment later. */
+    for (int i = 0; i < GUARD_REAPED_LOOKS && kill(pid, 0) == 0; i++)
+        usleep(1000);
+    leftovers_remove(pid);
+}
+
 static void guard_drop_all(struct guard_watched *watched, bool kill_them)
 {
-    for (uint32_t i = 0; i < watched->count; i++) {
+    pid_t pids[GUARD_WATCHED_MAX] = {0};
+    for (uint32_t i = 0; i < watched->count && kill_them; i++) {
+        pids[i] = guard_pid(watched->pidfds[i]);
 #ifdef SYS_pidfd_send_signal
-        if (kill_them)
-            (void)syscall(SYS_pidfd_send_signal, watched->pidfds[i], SIGKILL, NULL, 0);
+        (void)syscall(SYS_pidfd_send_signal, watched->pidfds[i], SIGKILL, NULL, 0);
 #endif
+    }
+    for (uint32_t i = 0; i < watched->count; i++) {
+        guard_remove_leftovers(watched->pidfds[i], pids[i]);
         close(watched->pidfds[i]);
     }
     watched->count = 0;

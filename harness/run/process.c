@@ -15,6 +15,7 @@
 
 #include "harness/base/channel.h"
 #include "harness/measure/clock.h"
+#include "harness/run/leftovers.h"
 
 #define PROCESS_CONTROL_FD 3
 /* What shells say, too. */
@@ -170,6 +171,8 @@ bool process_has_ended(struct process *process)
     if (got == 0 || (got < 0 && errno == EINTR))
         return false;
     process->wait_status = got > 0 ? wait_status : 0;
+    if (got > 0 && WIFSIGNALED(wait_status))
+        leftovers_remove(process->pid);
     process->pid = 0;
     return true;
 }

@@ -26,6 +26,7 @@ class Edge:
     def __init__(self, transport, wait, policy):
         self.transport, self.wait, self.policy = transport, wait, policy
         self.payload = {}
+        self.children = 0  # processes that the runner has beside the guard between launches
         self.exact = policy == "block"  # the frame at which a role dies is the frame told
         self.name = "%s+%s%s" % (transport, wait, "" if policy == "block" else "/" + policy)
 

@@ -26,6 +26,7 @@ class GpuEdge(faults.Edge):
     def __init__(self, transport, wait, payload, name):
         super().__init__(transport, wait, "block")
         self.payload, self.name, self.exact = payload, name, False
+        self.children = 1  # the runner asks about the GPU through a process of its own, also afterwards
 
 
 def gpu_edges():
