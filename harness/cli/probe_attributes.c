@@ -23,7 +23,6 @@ static const struct {
     {GPU_ATTRIBUTE_memory_pools, GPU_CAN_pool, INT_MAX},
     {GPU_ATTRIBUTE_memory_pool_handle_types, GPU_CAN_pool, 1},
     {GPU_ATTRIBUTE_dma_buf, GPU_CAN_dmabuf_device, INT_MAX},
-    {GPU_ATTRIBUTE_dma_buf, GPU_CAN_dmabuf_host, INT_MAX},
     {GPU_ATTRIBUTE_ipc_event, GPU_CAN_ipc_event, INT_MAX},
     {GPU_ATTRIBUTE_ipc_event, GPU_CAN_ipc_memory, INT_MAX},
     {GPU_ATTRIBUTE_mps, GPU_CAN_mps, INT_MAX},

@@ -55,7 +55,7 @@ struct capability_limits {
         starting_ns;    /* until both sides have their context: a new GPU's kernels are compiled */
     uint64_t trying_ns; /* and then for the row */
     uint64_t negative_ns; /* for one that is expected to fail */
-    uint64_t ending_ns;   /* after the outcome, until they are killed: contexts take a while to go */
+    uint64_t ending_ns; /* after the outcome, until they are killed: contexts take a while to go */
 };
 void capability_set_limits(const struct capability_limits *limits);
 

@@ -76,13 +76,6 @@ enum status trial_hear_only(struct capability_trial *trial, const char *type, st
     return status;
 }
 
-enum status trial_tell_memory(struct capability_trial *trial, size_t size_bytes,
-                              struct shm_map *map, struct err *err)
-{
-    enum status status = shm_create("handoff-probe", size_bytes, map, err);
-    return status == ST_OK ? trial_tell(trial, "memory", NULL, map->fd, err) : status;
-}
-
 enum status trial_hear_memory(struct capability_trial *trial, size_t size_bytes,
                               struct shm_map *map, struct err *err)
 {

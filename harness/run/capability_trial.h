@@ -46,7 +46,8 @@ struct capability_trial {
     struct launcher *launcher;
     struct launch_report *report;        /* for the CPU */
     struct launch_report *report_device; /* for kernels */
-    uint8_t *bytes; /* TRIAL_BYTES from malloc; outlives all work that a failed wait leaves behind */
+    uint8_t
+        *bytes; /* TRIAL_BYTES from malloc; outlives all work that a failed wait leaves behind */
     uint32_t done_value;
 };
 
@@ -90,9 +91,7 @@ enum status trial_read(struct capability_trial *trial, void *device, uint32_t in
 enum status trial_invert(struct capability_trial *trial, void *device, uint32_t index,
                          struct err *err);
 
-/* A memfd of TRIAL_ROOM bytes or more, told to the other side as "memory"; and heard. */
-enum status trial_tell_memory(struct capability_trial *trial, size_t size_bytes,
-                              struct shm_map *map, struct err *err);
+/* A memfd of at least size_bytes that the other side told as "memory", mapped; the caller unmaps. */
 enum status trial_hear_memory(struct capability_trial *trial, size_t size_bytes,
                               struct shm_map *map, struct err *err);
 
@@ -134,6 +133,7 @@ enum status row_event_maker(struct capability_trial *trial, struct err *err);
 enum status row_event_user(struct capability_trial *trial, struct err *err);
 enum status row_values_maker(struct capability_trial *trial, struct err *err);
 enum status row_values_user(struct capability_trial *trial, struct err *err);
+/* capability_rows_resident.c */
 enum status row_flag_maker(struct capability_trial *trial, struct err *err);
 enum status row_flag_user(struct capability_trial *trial, struct err *err);
 enum status row_mps_maker(struct capability_trial *trial, struct err *err);
