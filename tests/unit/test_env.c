@@ -358,6 +358,29 @@ static void test_difference_warnings(void **state)
     cJSON_Delete(before);
 }
 
+/* A GPU that is held back is told, by the worst cause and when; one that idles or was set is not. */
+static void test_gpu_held_back(void **state)
+{
+    (void)state;
+    cJSON *idle =
+        cJSON_Parse("{\"gpu\":{\"clock_limits\":[\"idle\",\"applications_clocks_setting\",7]}}");
+    cJSON *hot =
+        cJSON_Parse("{\"gpu\":{\"clock_limits\":[\"sw_power_cap\",\"hw_thermal_slowdown\"]}}");
+    cJSON *warnings = cJSON_CreateArray();
+    assert_true(env_difference_warnings(idle, idle, warnings));
+    assert_int_equal(cJSON_GetArraySize(warnings), 0);
+    assert_true(env_difference_warnings(idle, hot, warnings));
+    assert_int_equal(count_warnings(warnings, "at the end of the run (hw_thermal_slowdown)"), 1);
+    assert_true(env_difference_warnings(hot, idle, warnings));
+    assert_int_equal(count_warnings(warnings, "held back before the run"), 1);
+    assert_true(env_difference_warnings(hot, hot, warnings));
+    assert_int_equal(count_warnings(warnings, "before and after the run"), 1);
+    assert_int_equal(cJSON_GetArraySize(warnings), 3);
+    cJSON_Delete(warnings);
+    cJSON_Delete(hot);
+    cJSON_Delete(idle);
+}
+
 /* Numbers as collected are raw digits until they went through text; warnings read both. */
 static void test_warnings_on_raw_numbers(void **state)
 {
@@ -406,6 +429,7 @@ int main(void)
         IN_TREE(test_virtual_machine_and_gpu),
         cmocka_unit_test(test_warnings_on_cpus),
         cmocka_unit_test(test_difference_warnings),
+        cmocka_unit_test(test_gpu_held_back),
         cmocka_unit_test(test_warnings_on_raw_numbers),
         cmocka_unit_test(test_this_environment),
     };
