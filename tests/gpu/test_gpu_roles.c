@@ -339,6 +339,25 @@ static void test_a_producer_that_falls_silent(void **state)
     }
 }
 
+/* The consumer's own failure, with frames still coming: what it left on the GPU is ended all the same,
+ * long before the deadline would. */
+static void test_a_consumer_that_fails(void **state)
+{
+    for (size_t i = 0; i < sizeof waits / sizeof waits[0]; i++) {
+        struct rig rig;
+        rig_open(&rig, cell_of("mapped", kernels[random_below(4)], waits[i]), 30);
+        rig.role.trace->capacity = 1 + (uint32_t)random_below(20);
+        const uint64_t begin_ns = clock_now_ns();
+        const enum status status = rig_run(&rig, 60000);
+        assert_int_equal(status, ST_CORRUPT);
+        assert_non_null(strstr(rig.err.what, "more frames than were sent"));
+        const uint64_t took_ms = (clock_now_ns() - begin_ns) / MILLISECOND_NS;
+        if (took_ms > 900)
+            fail_msg("%s: took %u ms", waits[i], (unsigned)took_ms);
+        rig_close(&rig);
+    }
+}
+
 /* What was called off changes no frame: a frame that the producer begins to write after the deadline
  * is the producer's. */
 static void test_called_off_work_touches_nothing(void **state)
@@ -371,6 +390,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(test_every_sync_and_depth),
         cmocka_unit_test(test_a_producer_that_hangs_up),
         cmocka_unit_test(test_a_producer_that_falls_silent),
+        cmocka_unit_test(test_a_consumer_that_fails),
         cmocka_unit_test(test_called_off_work_touches_nothing),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
