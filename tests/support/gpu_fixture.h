@@ -45,6 +45,7 @@
 #include "harness/base/channel.h"
 #include "harness/base/json.h"
 #include "harness/gpu/gpu.h"
+#include "harness/run/leftovers.h"
 
 #define GPU_FIXTURE_SKIPPED 77
 /* Making a context takes seconds on some machines. HANDOFF_TEST_PATIENCE multiplies both, for
@@ -232,6 +233,7 @@ static inline int gpu_peer_wait(struct gpu_peer *peer)
         waitpid(peer->pid, &wait_status, 0);
         fail_msg("the peer %s did not end", peer->name);
     }
+    leftovers_remove(peer->pid);
     close(peer->fd);
     peer->pid = 0;
     peer->fd = -1;
