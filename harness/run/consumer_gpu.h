@@ -139,10 +139,10 @@ enum status consumer_gpu_reported(const struct launch_report *report, uint32_t v
 
 /* Words of the host in pinned memory, each on its line, by what they are for. */
 enum ahead_word {
-    AHEAD_DONE,  /* gpu_stream: the stream writes how many frames are done */
-    AHEAD_ONE,   /* gpu_stream: a 1 to copy from */
-    AHEAD_STOP,  /* gpu_kernel: not 0 ends the kernel */
-    AHEAD_ENDED, /* gpu_kernel: enum launch_resident_end */
+    AHEAD_PASSED, /* gpu_stream: the stream writes how many frames it has behind it */
+    AHEAD_ONE,    /* gpu_stream: a 1 to copy from */
+    AHEAD_STOP,   /* gpu_kernel: not 0 ends the kernel */
+    AHEAD_ENDED,  /* gpu_kernel: enum launch_resident_end */
     AHEAD_WORDS,
 };
 struct ahead {
@@ -175,9 +175,10 @@ void consumer_ahead_close(struct consumer_gpu *consumer);
 enum status consumer_ahead_await(struct consumer_gpu *consumer, const struct role *role,
                                  const uint32_t *word, uint32_t value, uint32_t frame,
                                  const uint32_t *ended, struct err *err);
-/* Frame number `frame` is done: stamps, acquires, checks, releases it. */
+/* Frame number `frame` is done: stamps, acquires, checks, releases it; before that waits until
+ * *passed, unless NULL, has come to it. */
 enum status consumer_ahead_take(struct consumer_gpu *consumer, struct role *role, uint32_t frame,
-                                struct err *err);
+                                const uint32_t *passed, struct err *err);
 
 /* The loops, from the first frame to the last. What they leave on the GPU after an error they have
  * called off. */

@@ -180,7 +180,7 @@ static enum status ahead_acquire(struct consumer_gpu *consumer, uint32_t frame,
 }
 
 enum status consumer_ahead_take(struct consumer_gpu *consumer, struct role *role, uint32_t frame,
-                                struct err *err)
+                                const uint32_t *passed, struct err *err)
 {
     const uint64_t done_ns = stamp_now_ns();
     struct flight *flight = &consumer->flights[frame % consumer->cell->slots];
@@ -197,7 +197,10 @@ enum status consumer_ahead_take(struct consumer_gpu *consumer, struct role *role
     record->stamps_ns[STAMP_DONE] = done_ns;
     CONSUMER_FAULT("done", id);
     flight->value = frame + 1;
-    status = consumer_gpu_check(consumer, role, flight, id, &record->flags, err);
+    if (passed)
+        status = consumer_ahead_await(consumer, role, passed, frame + 1, frame, NULL, err);
+    if (status == ST_OK)
+        status = consumer_gpu_check(consumer, role, flight, id, &record->flags, err);
     CONSUMER_FAULT("checked", id);
     /* Once it is released, the slot's next frame may come and be reported. */
     consumer_gpu_stamps(role, flight->report);

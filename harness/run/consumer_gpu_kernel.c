@@ -45,7 +45,7 @@ static enum status kernel_run(struct consumer_gpu *consumer, struct role *role, 
             consumer_ahead_await(consumer, role, &consumer->flights[frame % slots].report->done,
                                  frame + 1, frame, ended, err);
         if (status == ST_OK)
-            status = consumer_ahead_take(consumer, role, frame, err);
+            status = consumer_ahead_take(consumer, role, frame, NULL, err);
         if (status != ST_OK)
             return err_context(err, "consumer, frame %u", frame);
     }

@@ -1,5 +1,7 @@
 /* consumer_gpu_stream.c: wait gpu_stream: each frame's work stands on the stream behind a wait for
- * the transport's word (cuStreamWaitValue), and a write-value behind the work tells the CPU.
+ * the transport's word (cuStreamWaitValue), and a write-value behind the work tells the CPU that the
+ * slot may go back. That the kernel is done it says itself, by its report, as with sync flag
+ * everywhere: the stream's word comes later, by what it takes the GPU to put a kernel away.
  *
  * The stream's wait has no deadline, so this file is its watchdog: at the launch's deadline, when the
  * producer hangs up and after any error the work still enqueued is called off (it looks at a word,
@@ -29,7 +31,7 @@ static enum status stream_enqueue(struct consumer_gpu *consumer, uint32_t frame,
         status = consumer_gpu_launch(consumer, flight, id, ahead->abandon, err);
     if (status == ST_OK)
         status =
-            gpu_stream_write_value(stream, ahead_word_device(ahead, AHEAD_DONE), frame + 1, err);
+            gpu_stream_write_value(stream, ahead_word_device(ahead, AHEAD_PASSED), frame + 1, err);
     if (status == ST_OK && consumer->check_ahead)
         status = consumer_gpu_launch_check(consumer, flight, id, consumer->gpu.launcher, stream,
                                            ahead->abandon, err);
@@ -77,10 +79,12 @@ static enum status stream_run(struct consumer_gpu *consumer, struct role *role, 
     for (uint32_t frame = 0; frame < total; frame++) {
         consumer_gpu_count(consumer, role, (int32_t)frame);
         CONSUMER_FAULT("waiting", (int32_t)frame);
-        status = consumer_ahead_await(consumer, role, ahead_word(consumer->ahead, AHEAD_DONE),
-                                      frame + 1, frame, NULL, err);
+        const struct flight *flight = &consumer->flights[frame % consumer->cell->slots];
+        status = consumer_ahead_await(consumer, role, &flight->report->done, frame + 1, frame, NULL,
+                                      err);
         if (status == ST_OK)
-            status = consumer_ahead_take(consumer, role, frame, err);
+            status = consumer_ahead_take(consumer, role, frame,
+                                         ahead_word(consumer->ahead, AHEAD_PASSED), err);
         if (status == ST_OK && frame + ahead_count < total)
             status = stream_enqueue(consumer, frame + ahead_count, err);
         if (status != ST_OK)

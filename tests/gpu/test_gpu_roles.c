@@ -326,7 +326,7 @@ static void test_a_producer_that_hangs_up(void **state)
     for (size_t i = 0; i < sizeof waits / sizeof waits[0]; i++) {
         struct mischief mischief = none;
         mischief.hangs_up = (int32_t)random_below(3) ? 1 + (int32_t)random_below(20) : 0;
-        run_to_failure(waits[i], kernels[random_below(4)], mischief, 60000, ST_PEER_GONE, 2000);
+        run_to_failure(waits[i], kernels[random_below(4)], mischief, 60000, ST_PEER_GONE, 5000);
     }
 }
 
@@ -335,7 +335,7 @@ static void test_a_producer_that_falls_silent(void **state)
     for (size_t i = 0; i < sizeof waits / sizeof waits[0]; i++) {
         struct mischief mischief = none;
         mischief.silent = (int32_t)random_below(3) ? 1 + (int32_t)random_below(10) : 0;
-        run_to_failure(waits[i], kernels[random_below(4)], mischief, 400, ST_TIMEOUT, 2000);
+        run_to_failure(waits[i], kernels[random_below(4)], mischief, 400, ST_TIMEOUT, 5000);
     }
 }
 
@@ -352,7 +352,7 @@ static void test_a_consumer_that_fails(void **state)
         assert_int_equal(status, ST_CORRUPT);
         assert_non_null(strstr(rig.err.what, "more frames than were sent"));
         const uint64_t took_ms = (clock_now_ns() - begin_ns) / MILLISECOND_NS;
-        if (took_ms > 900)
+        if (took_ms > 5000)
             fail_msg("%s: took %u ms", waits[i], (unsigned)took_ms);
         rig_close(&rig);
     }
