@@ -96,6 +96,8 @@ static void turns_are_explained_where_there_are_any(void **state)
                                                {"copy", "copy", "time_sliced"}};
     static const struct gpu_axes cpu[] = {{"host", "gpu", "time_sliced"},
                                           {"mapped", "in_place", "time_sliced"}};
+    static const struct gpu_axes together[] = {{"device", "gpu", "mps"}, {"device", "copy", "mps"}};
+    expect(together, "fill", 112000, NULL, "take turns");
     expect(both, "gpu_sharing", 112000,
            "a change from one to the other costs 112 µs on this machine (floor)", NULL);
     expect(both, "gpu_sharing", 112000,
