@@ -8,8 +8,6 @@
  * never runs out of work at pacing max.
  */
 #include <stdlib.h>
-#include <string.h>
-#include <unistd.h>
 
 #include "harness/run/producer_gpu.h"
 

@@ -137,8 +137,10 @@ enum status producer_gpu_frame(struct producer_gpu *producer, const struct role 
     if (status != ST_OK)
         return status;
     PRODUCER_FAULT("woke", id);
-    if (!fills)
+    if (!fills) {
         stamps[STAMP_READY] = stamp_now_ns();
+        PRODUCER_FAULT("ready", id);
+    }
     status = wait_loop_reserve(&common->loop, &frame, err);
     if (status != ST_OK)
         return status;
