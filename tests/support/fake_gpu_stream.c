@@ -261,6 +261,16 @@ struct copy {
     size_t size_bytes;
 };
 
+/* A word is copied whole, and others may look at it meanwhile. */
+static void bytes_copy(void *to, const void *from, size_t size_bytes)
+{
+    const uint32_t *word = from;
+    if (size_bytes == sizeof *word && ((uintptr_t)to | (uintptr_t)from) % sizeof *word == 0)
+        __atomic_store_n((uint32_t *)to, __atomic_load_n(word, __ATOMIC_ACQUIRE), __ATOMIC_RELEASE);
+    else
+        memcpy(to, from, size_bytes);
+}
+
 static void copy_run(struct gpu_stream *stream, void *arguments, bool go)
 {
     const struct copy *copy = arguments;
@@ -271,7 +281,7 @@ static void copy_run(struct gpu_stream *stream, void *arguments, bool go)
     const void *from =
         to ? fake_translate(copy->from, copy->size_bytes, FAKE_USE_COPY, &why) : NULL;
     if (from)
-        memcpy(to, from, copy->size_bytes);
+        bytes_copy(to, from, copy->size_bytes);
     else
         fake_break("a copy of %zu bytes from %p to %p: %s", copy->size_bytes, copy->from, copy->to,
                    why);
