@@ -234,8 +234,9 @@ static void wait_add(struct text *text, const struct report_cell *cell, enum met
     text_addf(text, ", %s %% of a CPU)", format_figure(&cpu, UNIT_PERCENT, value));
 }
 
-/* ", or spin, which is not told apart from it": waits that are neither slower nor the cheapest. */
-static void undecided_add(struct text *text, const struct report *report,
+/* ", or spin, which is not told apart from it": waits that are neither slower nor the cheapest.
+ * True when there are any. */
+static bool undecided_add(struct text *text, const struct report *report,
                           const struct report_block *block, const struct report_group *group,
                           const struct report_cell *fastest, const struct report_cell *cheapest)
 {
@@ -251,7 +252,8 @@ static void undecided_add(struct text *text, const struct report *report,
         any = true;
     }
     if (any)
-        text_add(text, ", which the data does not tell apart from it,");
+        text_add(text, ", which the data does not tell apart from it");
+    return any;
 }
 
 static void wait_advice(const struct report *report, struct text *text)
@@ -270,7 +272,7 @@ static void wait_advice(const struct report *report, struct text *text)
             continue;
         text_add(text, "Wait with ");
         wait_add(text, fastest, metric);
-        undecided_add(text, report, block, group, fastest, cheapest);
+        bool undecided = undecided_add(text, report, block, group, fastest, cheapest);
         if (cheapest == fastest) {
             text_add(text, ": both the fastest and the cheapest measured here");
             context_add(text, " with ", group);
@@ -278,7 +280,8 @@ static void wait_advice(const struct report *report, struct text *text)
             return;
         }
         enum stats_verdict verdict = verdict_compare(report, cheapest, fastest, metric).verdict;
-        text_add(text, " where the consumer can have a CPU to itself, and otherwise with ");
+        text_addf(text, "%s where the consumer can have a CPU to itself, and otherwise with ",
+                  undecided ? "," : "");
         wait_add(text, cheapest, metric);
         text_add(text, verdict == STATS_SLOWER ? ": the fastest and the cheapest measured here"
                        : verdict == STATS_TIED ? ": in time the two are tied here"

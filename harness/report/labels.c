@@ -24,7 +24,7 @@ static void label_join(struct text *text, const struct report_cell *cell, const 
     if (text->used_bytes)
         text_add(text, between);
     if (strcmp(axis, "slots") == 0)
-        text_addf(text, "%s slots", pretty);
+        text_addf(text, "%s slot%s", pretty, strcmp(pretty, "1") == 0 ? "" : "s");
     else
         text_add_plain(text, pretty);
 }

@@ -22,6 +22,8 @@ struct guard;
 /* Room for a directory; the sockets in it have to fit into sockaddr_un with their names. */
 #define MPS_PATH_BYTES 80
 #define MPS_PIPE_VARIABLE "CUDA_MPS_PIPE_DIRECTORY"
+/* A user's limit on what part of the GPU a client gets: taken away, since no axis says it. */
+#define MPS_SHARE_VARIABLE "CUDA_MPS_ACTIVE_THREAD_PERCENTAGE"
 /* For roles that must not join any daemon: CUDA finds none there, and nobody can put one there. */
 #define MPS_NO_PIPE_DIRECTORY "/proc/self/handoff-without-mps"
 

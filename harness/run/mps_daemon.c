@@ -38,7 +38,8 @@ static int mps_spawn(const struct mps_daemon *daemon, const char *argument, int 
     char pipe_variable[MPS_PATH_BYTES + 32], log_variable[MPS_PATH_BYTES + 32];
     const char *const argv[] = {MPS_PROGRAM, argument, NULL};
     /* The server must see all devices: its clients choose among those, by the same variable. */
-    const char *const changes[] = {pipe_variable, log_variable, "CUDA_VISIBLE_DEVICES", NULL};
+    const char *const changes[] = {pipe_variable, log_variable, "CUDA_VISIBLE_DEVICES",
+                                   MPS_SHARE_VARIABLE, NULL};
     snprintf(pipe_variable, sizeof pipe_variable, MPS_PIPE_VARIABLE "=%s", daemon->pipe_directory);
     snprintf(log_variable, sizeof log_variable, "CUDA_MPS_LOG_DIRECTORY=%s", daemon->log_directory);
     char **environment = process_environment(changes);

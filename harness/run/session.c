@@ -45,7 +45,7 @@ static enum status session_start_process(struct session *session, struct session
     const char *const changes[] = {mps_environment(request->guard,
                                                    request->cell->gpu_sharing == GPU_SHARING_MPS,
                                                    variable, sizeof variable),
-                                   NULL};
+                                   MPS_SHARE_VARIABLE, NULL};
     enum status status =
         process_start_with(role->name, PROCESS_DIES_WITH_US,
                            cell_uses_gpu(request->cell) ? changes : NULL, &role->process, err);

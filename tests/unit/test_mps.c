@@ -38,7 +38,8 @@ static const char script[] =
     "#!/bin/sh\n"
     "pipe=$CUDA_MPS_PIPE_DIRECTORY\n"
     "if [ \"$1\" = -f ]; then\n"
-    "  echo \"$$ $pipe ${CUDA_VISIBLE_DEVICES-unset}\" >> \"$FAKE_FOLDER/starts\"\n"
+    "  echo \"$$ $pipe ${CUDA_VISIBLE_DEVICES-unset} ${CUDA_MPS_ACTIVE_THREAD_PERCENTAGE-unset}\" "
+    ">> \"$FAKE_FOLDER/starts\"\n"
     "  case $FAKE_MPS in\n"
     "  refuses) echo 'first line' >> \"$CUDA_MPS_LOG_DIRECTORY/control.log\"\n"
     "    echo 'no such device' >> \"$CUDA_MPS_LOG_DIRECTORY/control.log\"; exit 3;;\n"
@@ -152,12 +153,14 @@ static void it_starts_once_and_leaves_nothing(void **state)
     (void)state;
     struct stat info;
     setenv("CUDA_VISIBLE_DEVICES", "1", 1);
+    setenv(MPS_SHARE_VARIABLE, "10", 1);
     struct guard guard = start_guard("good");
     assert_int_equal(starts(), 0); /* not before it is needed */
     mps_stop(&guard);
     start_well(&guard);
     start_well(&guard);
     unsetenv("CUDA_VISIBLE_DEVICES");
+    unsetenv(MPS_SHARE_VARIABLE);
     assert_int_equal(starts(), 1);
     assert_true(is_alive(noted_pid("starts")) && is_alive(noted_pid("server")));
     assert_int_equal(stat(guard.mps.pipe_directory, &info), 0);
@@ -168,7 +171,7 @@ static void it_starts_once_and_leaves_nothing(void **state)
     FILE *file = fopen(path, "r");
     assert_non_null(fgets(line, sizeof line, file));
     fclose(file);
-    assert_non_null(strstr(line, " unset\n"));
+    assert_non_null(strstr(line, " unset unset\n"));
     assert_non_null(strstr(line, guard.mps.pipe_directory));
     mps_stop(&guard);
     assert_false(guard.mps.running);
