@@ -94,7 +94,7 @@ void fake_break(const char *format, ...) __attribute__((format(printf, 1, 2)));
  * processes. */
 uint64_t fake_globaltimer_ns(void);
 
-/* ---- Memory (fake_gpu_memory.c) --------------------------------------------------------------- */
+/* ---- Memory (fake_gpu_regions.c) -------------------------------------------------------------- */
 
 enum fake_kind { FAKE_DEVICE, FAKE_PINNED, FAKE_REGISTERED, FAKE_MANAGED, FAKE_SHARED, FAKE_KINDS };
 
@@ -133,7 +133,12 @@ void fake_region_end(enum fake_kind kind, void *address, const char *function);
 int fake_memory_make(const char *label, size_t bytes, bool zeroed, struct err *err);
 void fake_regions_count(unsigned counts[FAKE_KINDS]);
 uint64_t fake_device_bytes(void);
-/* Whose turn it is on managed memory. */
+/* Makes host memory reachable; why that cannot be, or NULL. */
+const char *fake_region_register(void *host, size_t size_bytes, void **device);
+/* A new descriptor of whole pages of one allocation, or -1. */
+int fake_region_export(enum fake_kind kind, const void *device, size_t size_bytes);
+/* From now on only one side may touch this managed memory, the host first; then whose turn it is. */
+void fake_managed_take_turns(const void *memory);
 void fake_managed_turn(void *memory, bool host);
 bool fake_managed_begins(const void *memory);
 
@@ -165,6 +170,7 @@ void fake_enqueue(struct gpu_stream *stream, fake_run run, const void *arguments
                   size_t size_bytes);
 /* Aborts when there is no such stream open; its GPU. */
 struct gpu *fake_stream_check(const struct gpu_stream *stream, const char *function);
+#define STREAM_ENTER(stream, err) FAKE_ENTER(fake_stream_check(stream, __func__), err)
 /* In loops of running work: the context broke or the process closes. */
 bool fake_called_off(const struct gpu_stream *stream);
 /* A turn of a loop that looks for something: gives the CPU away, sleeps after a while. */
