@@ -5,6 +5,9 @@
 #include "harness/base/json.h"
 #include "harness/report/model.h"
 
+/* Of a block that varies more axes than this at once, labels leave out what is as usual. */
+#define LABEL_AXES_MAX 6
+
 /* Steals a text's characters; NULL on failure. */
 static char *text_take(struct text *text)
 {
@@ -61,7 +64,8 @@ char *label_make(const struct report_block *block, const struct report_cell *cel
             label_join(&text, cell, block->varying[i], " + ");
     for (size_t i = 0; axes != LABEL_COMPARED && axes != LABEL_NAME && i < block->varying_count;
          i++)
-        if (!block->bound[i])
+        if (!block->bound[i] && !(block->varying_count > LABEL_AXES_MAX &&
+                                  report_axis_is_default(cell, block->varying[i])))
             label_add(&text, cell, block->varying[i]);
     return text_take(&text);
 }

@@ -13,6 +13,14 @@ static bool sync_pretty(const char *raw, char *value)
     return true;
 }
 
+static bool fill_pretty(const char *raw, char *value)
+{
+    if (strcmp(raw, "gpu") != 0)
+        return false;
+    strcpy(value, "filled by the GPU");
+    return true;
+}
+
 static bool order_pretty(const char *raw, char *value)
 {
     snprintf(value, REPORT_AXIS_BYTES, "ordered by %.30s",
@@ -69,6 +77,7 @@ bool names_gpu_pretty(const char *axis, const char *raw, char *value)
         const char *axis;
         bool (*pretty)(const char *raw, char *value);
     } rules[] = {
+        {"fill", fill_pretty},
         {"sync", sync_pretty},
         {"order", order_pretty},
         {"depth", depth_pretty},

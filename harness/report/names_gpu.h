@@ -1,4 +1,4 @@
-/* names_gpu.h: the values of the GPU's axes as people say them. Called by names.c.
+/* names_gpu.h: the values of the GPU's axes, and fill gpu, as people say them. Called by names.c.
  */
 #ifndef HANDOFF_REPORT_NAMES_GPU_H
 #define HANDOFF_REPORT_NAMES_GPU_H
