@@ -17,7 +17,7 @@
 /* A frame that was called off must not be changed, but it may be read: so only kinds that write wait
  * for the abandon word before they begin. */
 template <int KIND, int LOADS, bool STREAM>
-__global__ void __launch_bounds__(LAUNCH_THREADS, 4)
+__global__ void __launch_bounds__(LAUNCH_THREADS_MAX)
     launch_kernel(const struct job job, const struct outcome outcome)
 {
     uint64_t begin_ns = 0;
@@ -88,16 +88,15 @@ enum status launch_fail(struct err *err, cudaError_t error, const char *what)
 }
 
 uint32_t launch_blocks(const struct launcher *launcher, enum launch_kind kind, size_t payload_bytes,
-                       uint32_t each)
+                       uint32_t threads, uint32_t each)
 {
     if (kind == LAUNCH_NOTHING || kind == LAUNCH_CHECK)
         return 1;
     size_t most = (size_t)launcher->multiprocessors * each;
     if (most > LAUNCH_BLOCKS_MAX)
         most = LAUNCH_BLOCKS_MAX;
-    size_t pieces = kind == LAUNCH_PREPROCESS
-                        ? (PREPROCESS_PIXELS + LAUNCH_THREADS - 1) / LAUNCH_THREADS
-                        : (payload_bytes + FRAME_TAG_STRIDE - 1) / FRAME_TAG_STRIDE;
+    size_t items = kind == LAUNCH_PREPROCESS ? PREPROCESS_PIXELS : payload_bytes / VECTOR_BYTES + 1;
+    size_t pieces = (items + threads - 1) / threads;
     return (uint32_t)(pieces < most ? pieces : most);
 }
 
@@ -162,11 +161,12 @@ enum status launcher_enqueue(struct launcher *launcher, struct gpu_stream *strea
     launch_job_make(work, &job);
     struct outcome outcome = {launcher->scratch, work->report, work->abandon, work->done_value};
     void *arguments[] = {&job, &outcome};
+    uint32_t threads = launch_threads(work->kind, launcher->threads);
     uint32_t blocks =
-        launch_blocks(launcher, work->kind, work->payload_bytes, launcher->blocks_each);
-    cudaError_t error = cudaLaunchKernel(kernel_of(work->kind, launcher->variant), dim3(blocks),
-                                         dim3(launch_threads(work->kind)), arguments, 0,
-                                         (cudaStream_t)gpu_stream_native(stream));
+        launch_blocks(launcher, work->kind, work->payload_bytes, threads, launcher->blocks_each);
+    cudaError_t error =
+        cudaLaunchKernel(kernel_of(work->kind, launcher->variant), dim3(blocks), dim3(threads),
+                         arguments, 0, (cudaStream_t)gpu_stream_native(stream));
     return error == cudaSuccess ? ST_OK : launch_fail(err, error, "launching a GPU kernel");
 }
 
@@ -189,9 +189,8 @@ static enum status kernels_load(struct launcher *launcher, cudaStream_t stream, 
             struct cudaFuncAttributes attributes;
             cudaError_t error = cudaFuncGetAttributes(&attributes, kernel);
             if (error == cudaSuccess)
-                error =
-                    cudaLaunchKernel(kernel, dim3(1), dim3(launch_threads((enum launch_kind)kind)),
-                                     arguments, 0, stream);
+                error = cudaLaunchKernel(kernel, dim3(1), dim3(LAUNCH_THREADS_PIXELS), arguments, 0,
+                                         stream);
             if (error != cudaSuccess)
                 return launch_fail(err, error, "loading the GPU kernels");
         }
@@ -213,7 +212,7 @@ static enum status launcher_prepare(struct launcher *launcher, cudaStream_t stre
         return launch_fail(err, error, "preparing the GPU kernels");
     launcher->multiprocessors = (uint32_t)multiprocessors;
     launcher->cooperative = cooperative != 0;
-    launcher_tune(launcher, 0, 0);
+    launcher_tune(launcher, 0, 0, 0);
     enum status status = kernels_load(launcher, stream, err);
     if (status != ST_OK)
         return status;
@@ -254,8 +253,10 @@ void launcher_close(struct launcher *launcher)
     free(launcher);
 }
 
-void launcher_tune(struct launcher *launcher, uint32_t blocks_each, uint32_t variant)
+void launcher_tune(struct launcher *launcher, uint32_t threads, uint32_t blocks_each,
+                   uint32_t variant)
 {
+    launcher->threads = threads ? threads : LAUNCH_THREADS;
     launcher->blocks_each = blocks_each ? blocks_each : LAUNCH_BLOCKS_EACH;
     launcher->variant = variant;
 }

@@ -10,18 +10,21 @@ extern "C" {
 #include "kernels/preprocess.h"
 }
 
-/* Threads of a block; those of NOTHING and CHECK have one warp. */
-#define LAUNCH_THREADS 256
+/* Threads of a block; PREPROCESS, NOTHING and CHECK have fewer. */
+#define LAUNCH_THREADS 512
+#define LAUNCH_THREADS_MAX 1024
+#define LAUNCH_THREADS_PIXELS 256
 #define LAUNCH_THREADS_FEW 32
 #define PREPROCESS_PIXELS (PREPROCESS_SIZE * PREPROCESS_SIZE)
 
 /* Blocks on each multiprocessor for whole frames. All are on the device at once, so that no
  * half-empty round comes last, and half of the threads' room stays for another process's kernel
- * beside. 4 blocks of 256 threads with 8 loads of 16 bytes each under way are 128 KB on a
- * multiprocessor, while 30 KB would cover the latency of an H200's memory. */
-#define LAUNCH_BLOCKS_EACH 4
+ * beside. 1024 threads with 8 loads of 16 bytes each under way are 128 KB on a multiprocessor, while
+ * 30 KB would cover the latency of an H200's memory. Few large blocks, since each ends with an atomic
+ * on the same words. */
+#define LAUNCH_BLOCKS_EACH 2
 /* The same of a resident kernel, which takes its room for as long as it lives. */
-#define LAUNCH_RESIDENT_BLOCKS_EACH 2
+#define LAUNCH_RESIDENT_BLOCKS_EACH 1
 #define LAUNCH_BLOCKS_MAX 4096
 #define LAUNCH_SLOTS_MAX 1024
 
@@ -46,6 +49,7 @@ struct launcher {
     struct gpu *gpu;
     struct scratch *scratch; /* device memory */
     uint32_t multiprocessors;
+    uint32_t threads; /* of the kinds that work on whole frames */
     uint32_t blocks_each;
     uint32_t variant;
     bool cooperative;                       /* the device has cooperative launches */
@@ -67,13 +71,18 @@ struct job {
 /* ST_UNAVAILABLE where the binary has no kernel for the device, otherwise ST_SYSTEM. */
 enum status launch_fail(struct err *err, cudaError_t error, const char *what);
 
-/* Blocks for a frame with `each` of them on a multiprocessor: no more than it has rows. */
-uint32_t launch_blocks(const struct launcher *launcher, enum launch_kind kind, size_t payload_bytes,
-                       uint32_t each);
-static inline uint32_t launch_threads(enum launch_kind kind)
+/* Threads of a block, of `most` where the kind works on whole frames. */
+static inline uint32_t launch_threads(enum launch_kind kind, uint32_t most)
 {
-    return kind == LAUNCH_NOTHING || kind == LAUNCH_CHECK ? LAUNCH_THREADS_FEW : LAUNCH_THREADS;
+    if (kind == LAUNCH_NOTHING || kind == LAUNCH_CHECK)
+        return LAUNCH_THREADS_FEW;
+    return kind == LAUNCH_PREPROCESS ? LAUNCH_THREADS_PIXELS : most;
 }
+
+/* Blocks of that many threads for a frame, `each` of them on a multiprocessor: no more than there are
+ * pieces of work. */
+uint32_t launch_blocks(const struct launcher *launcher, enum launch_kind kind, size_t payload_bytes,
+                       uint32_t threads, uint32_t each);
 
 /* ST_INVALID as launch.h has it; with `slots` the payload is left out, since it comes later. */
 enum status launch_check(const struct launch_work *work, bool slots, struct err *err);

@@ -28,22 +28,40 @@ enum launch_kind {
 };
 #define LAUNCH_CHECK_TAGS 8
 
-/* In pinned host memory, written by the kernel's last block in this order. `done` is stored last,
- * with release order for the whole system: once the host loads done_value from it with acquire
- * order, the rest is whole. */
+/* In pinned host memory, written by the kernel's last block: two halves of 16 bytes, each in one
+ * store that ends with a word set to done_value. So the GPU need not wait for one store to arrive
+ * before it makes the next, which takes longer than many a kernel. Once the host loads done_value
+ * from `done` with acquire order, the first half is whole, and so is what the kernel wrote to the
+ * payload or the output; launch_report_stamps waits for the second half, which is then on its way or
+ * there. 32-byte aligned. */
 struct launch_report {
-    uint64_t value;    /* the checksum with LAUNCH_CHECKSUM; otherwise 0 */
-    uint64_t begin_ns; /* %globaltimer when the first block began */
-    uint64_t end_ns;   /* and when the last one had done its work */
+    uint64_t value; /* the checksum with LAUNCH_CHECKSUM; otherwise 0 */
     /* Tags found wrong. INVERT looks at all of them before it inverts; CHECK and PREPROCESS at those
      * that frame_tags_check_sample takes for LAUNCH_CHECK_TAGS samples; 0 otherwise (a checksum
      * tells by its value). */
     uint32_t torn_tags;
     uint32_t done;
-};
+    uint64_t begin_ns; /* %globaltimer when the first block began */
+    uint32_t took_ns;  /* from there until the last one had done its work; at most UINT32_MAX */
+    uint32_t stamped;
+} __attribute__((aligned(32)));
 #if !defined(__cplusplus) /* launch_*.cu read this as C++ */
 _Static_assert(sizeof(struct launch_report) == 32, "half a cache line");
 #endif
+
+/* When the kernel began and ended, after `done` was seen; both 0 in the report of abandoned work, and
+ * if the second half does not come. */
+static inline void launch_report_stamps(const struct launch_report *report, uint64_t *begin_ns,
+                                        uint64_t *end_ns)
+{
+    uint32_t looks = 0;
+    *begin_ns = *end_ns = 0;
+    while (__atomic_load_n(&report->stamped, __ATOMIC_ACQUIRE) != report->done)
+        if (++looks == 1u << 28)
+            return;
+    *begin_ns = report->begin_ns;
+    *end_ns = *begin_ns + report->took_ns;
+}
 
 /* The work on one frame. All addresses are the device's. */
 struct launch_work {
@@ -58,9 +76,9 @@ struct launch_work {
     float *output;                /* PREPROCESS: PREPROCESS_PLANES_MAX planes of device memory */
     struct launch_report *report; /* NULL: nothing is reported */
     uint32_t done_value;
-    /* A word in device memory: when it is not 0 on begin, nothing is done but the report's `done`,
-     * and the report's other fields stay as they were. NULL: always work. How frames enqueued behind
-     * a stream wait are called off. */
+    /* A word in device memory: when it is not 0 on begin, nothing is done but the report, which is 0
+     * but for done and stamped. NULL: always work. How frames enqueued behind a stream wait are
+     * called off. */
     const uint32_t *abandon;
 };
 
@@ -119,7 +137,8 @@ enum status launcher_enqueue_resident(struct launcher *launcher, struct gpu_stre
 /* Enqueues a kernel of one thread for run/gpu_clock.c: for i from 1 to `count` it waits until *ask
  * is i, stores %globaltimer to *now_ns and then i to *answer (release, system). All pinned. It gives
  * up by itself when *ask does not move for a second. The same exchange is the floor "flag there and
- * back". */
+ * back". Where *answer lies right behind *now_ns and that is 16-byte aligned, one store does for
+ * both (and makes the 4 bytes behind them 0), and the answer comes sooner. */
 enum status launcher_enqueue_clock(struct launcher *launcher, struct gpu_stream *stream,
                                    const uint32_t *ask, uint32_t *answer, uint64_t *now_ns,
                                    uint32_t count, struct err *err);

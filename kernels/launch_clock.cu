@@ -11,13 +11,19 @@
 __global__ void clock_kernel(const uint32_t *ask, uint32_t *answer, uint64_t *now_ns,
                              uint32_t count)
 {
+    bool together =
+        PAIRS_ARE_WHOLE && answer == (uint32_t *)(now_ns + 1) && (uintptr_t)now_ns % 16 == 0;
     for (uint32_t i = 1; i <= count; i++) {
         uint64_t since_ns = clock_gpu_ns();
         while (load_acquire_system(ask) != i)
             if (clock_gpu_ns() - since_ns > CLOCK_PATIENCE_NS)
                 return;
-        *now_ns = clock_gpu_ns();
-        store_release_system(answer, i);
+        if (together) {
+            store_pair_system(now_ns, clock_gpu_ns(), i);
+        } else {
+            *now_ns = clock_gpu_ns();
+            store_release_system(answer, i);
+        }
     }
 }
 

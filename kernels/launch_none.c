@@ -36,6 +36,7 @@ enum status launcher_enqueue_clock(struct launcher *launcher, struct gpu_stream 
     return launch_unavailable(err);
 }
 
-void launcher_tune(struct launcher *launcher, uint32_t blocks_each, uint32_t variant)
+void launcher_tune(struct launcher *launcher, uint32_t threads, uint32_t blocks_each,
+                   uint32_t variant)
 {
 }

@@ -138,7 +138,7 @@ static const void *resident_kernel_of(enum launch_kind kind)
 
 static uint32_t resident_threads(enum launch_kind kind)
 {
-    return kind == LAUNCH_NOTHING ? 1 : launch_threads(kind);
+    return kind == LAUNCH_NOTHING ? 1 : launch_threads(kind, LAUNCH_THREADS);
 }
 
 static cudaError_t resident_launch(const struct launcher *launcher, enum launch_kind kind,
@@ -213,7 +213,7 @@ enum status launcher_enqueue_resident(struct launcher *launcher, struct gpu_stre
         resident->stop,    resident->ended,      resident->deadline_gpu_ns, resident->slots,
         resident->frames,  resident->first_word, resident->work.frame_id};
     uint32_t blocks = launch_blocks(launcher, kind, resident->work.payload_bytes,
-                                    launcher->resident_blocks[kind]);
+                                    resident_threads(kind), launcher->resident_blocks[kind]);
     if (blocks < 1)
         return err_set(err, ST_UNAVAILABLE, "use another wait",
                        "resident GPU kernel: not one block of it fits this GPU");

@@ -9,7 +9,9 @@
 #define LAUNCH_VARIANT_FEW 2u    /* 4 loads under way for each thread instead of 8 */
 #define LAUNCH_VARIANTS 4u
 
-/* What launcher_enqueue does from here on; 0 blocks for each multiprocessor: the default. */
-void launcher_tune(struct launcher *launcher, uint32_t blocks_each, uint32_t variant);
+/* What launcher_enqueue does from here on with whole frames: blocks of so many threads (a multiple of
+ * 256, up to 1024), so many of them on each multiprocessor; 0: the default. */
+void launcher_tune(struct launcher *launcher, uint32_t threads, uint32_t blocks_each,
+                   uint32_t variant);
 
 #endif

@@ -42,15 +42,17 @@ static __host__ __device__ constexpr bool kind_writes(int kind)
  * calls. */
 static __device__ __forceinline__ uint64_t block_sum(uint64_t sum)
 {
-    __shared__ uint64_t warp_sums[LAUNCH_THREADS / 32];
+    __shared__ uint64_t warp_sums[LAUNCH_THREADS_MAX / 32];
     for (int distance = 16; distance > 0; distance /= 2)
         sum += __shfl_down_sync(0xffffffff, sum, distance);
     if (threadIdx.x % 32 == 0)
         warp_sums[threadIdx.x / 32] = sum;
     __syncthreads();
-    if (threadIdx.x == 0)
-        for (int i = 1; i < LAUNCH_THREADS / 32; i++)
-            sum += warp_sums[i];
+    if (threadIdx.x < 32) {
+        sum = threadIdx.x < blockDim.x / 32 ? warp_sums[threadIdx.x] : 0;
+        for (int distance = 16; distance > 0; distance /= 2)
+            sum += __shfl_down_sync(0xffffffff, sum, distance);
+    }
     return sum;
 }
 
@@ -59,10 +61,13 @@ template <int KIND> static __device__ __forceinline__ struct share block_share(s
 {
     if (kind_sums(KIND))
         share.sum = block_sum(share.sum);
-    else if (KIND == LAUNCH_CHECK || KIND == LAUNCH_PREPROCESS)
+    else if (KIND == LAUNCH_INVERT) {
+        if (__syncthreads_or(share.torn_tags != 0))
+            share.torn_tags = (uint32_t)block_sum(share.torn_tags);
+    } else if (KIND == LAUNCH_CHECK || KIND == LAUNCH_PREPROCESS)
         share.torn_tags = (uint32_t)__syncthreads_count(share.torn_tags != 0);
     else if (KIND != LAUNCH_NOTHING)
-        __syncthreads(); /* thread 0 found all torn tags of INVERT */
+        __syncthreads();
     return share;
 }
 
@@ -74,18 +79,24 @@ static __device__ __forceinline__ void outcome_begin(const struct outcome &outco
         store_relaxed_device(&outcome.scratch->begin_ns, begin_ns);
 }
 
-static __device__ __forceinline__ void report_write(const struct outcome &outcome, uint64_t value,
-                                                    uint64_t begin_ns, uint64_t end_ns,
-                                                    uint32_t torn_tags, bool abandoned)
+/* Of what the blocks wrote, the GPU has seen everything by now; the fence is for the host. */
+template <int KIND>
+static __device__ __forceinline__ void report_write(const struct outcome &outcome,
+                                                    struct share total, uint64_t begin_ns,
+                                                    uint64_t end_ns, bool abandoned)
 {
-    struct launch_report *report = outcome.report;
-    if (!abandoned) {
-        report->value = value;
-        report->begin_ns = begin_ns;
-        report->end_ns = end_ns;
-        report->torn_tags = torn_tags;
+    uint64_t took_ns = end_ns > begin_ns ? end_ns - begin_ns : 0;
+    took_ns = took_ns < UINT32_MAX ? took_ns : UINT32_MAX;
+    if (abandoned) {
+        total = {0, 0};
+        begin_ns = took_ns = 0;
+    } else if (kind_writes(KIND)) {
+        __threadfence_system();
     }
-    store_release_system(&report->done, outcome.done_value);
+    store_pair_system(&outcome.report->begin_ns, begin_ns,
+                      word64((uint32_t)took_ns, outcome.done_value));
+    store_pair_system(&outcome.report->value, total.sum,
+                      word64(total.torn_tags, outcome.done_value));
 }
 
 /* Adds a share to the totals: true for the last of the blocks, with the totals in *share. */
@@ -137,12 +148,10 @@ static __device__ __forceinline__ bool outcome_finish(const struct outcome &outc
         if (!totals_add<KIND>(scratch, blocks, &share))
             return false;
         begin_ns = begin_take(scratch);
-        if (end_ns < begin_ns) /* this block began and ended before block 0 */
-            end_ns = begin_ns;
         if (outcome.abandon) /* another block may have seen what this one did not */
             abandoned = atomicExch(&scratch->abandoned, 0) != 0;
     }
-    report_write(outcome, share.sum, begin_ns, end_ns, share.torn_tags, abandoned);
+    report_write<KIND>(outcome, share, begin_ns, end_ns, abandoned);
     return true;
 }
 

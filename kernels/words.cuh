@@ -71,4 +71,25 @@ static __device__ __forceinline__ void store_release_system(uint32_t *word, uint
     asm volatile("st.release.sys.u32 [%0], %1;" ::"l"(word), "r"(value) : "memory");
 }
 
+/* That a store of 16 bytes is not split is part of PTX since CUDA 12.3. */
+#define PAIRS_ARE_WHOLE (__CUDACC_VER_MAJOR__ * 100 + __CUDACC_VER_MINOR__ >= 1203)
+
+/* 16 bytes, 16-byte aligned: whoever sees the uppermost 4 of them sees all. */
+static __device__ __forceinline__ void store_pair_system(void *pair, uint64_t low, uint64_t high)
+{
+#if PAIRS_ARE_WHOLE
+    asm volatile("{\n\t"
+                 ".reg .b128 both;\n\t"
+                 "mov.b128 both, {%1, %2};\n\t"
+                 "st.relaxed.sys.b128 [%0], both;\n\t"
+                 "}" ::"l"(pair),
+                 "l"(low), "l"(high)
+                 : "memory");
+#else
+    *(uint64_t *)pair = low;
+    *((uint32_t *)pair + 2) = (uint32_t)high;
+    store_release_system((uint32_t *)pair + 3, (uint32_t)(high >> 32));
+#endif
+}
+
 #endif

@@ -4,10 +4,11 @@
  * the same bodies: each says which of how many blocks it is. launch.h says what the kinds compute;
  * the CPU files of this folder and harness/base/frame.c are what they are tested against.
  *
- * A row is one tag's FRAME_TAG_STRIDE bytes, and a block has a thread for each 16 bytes of it, so
- * that thread 0 and no other meets the tags. A block takes every `blocks`th row: all blocks get the
- * same number of rows or one less, and the rows under way at any moment lie together, which address
- * translation likes when they are pages of host memory.
+ * A row is one tag's FRAME_TAG_STRIDE bytes, and ROW_VECTORS threads have 16 bytes of it each, so
+ * that the first of them and no other meets the tags. A block has threads for one or several rows and
+ * takes every `blocks`th such piece: all blocks get the same number of pieces or one less, and those
+ * under way at any moment lie together, which address translation likes when they are pages of host
+ * memory.
  */
 #ifndef HANDOFF_KERNELS_WORK_CUH
 #define HANDOFF_KERNELS_WORK_CUH
@@ -24,7 +25,7 @@ struct share {
 
 #define VECTOR_BYTES 16u
 #define ROW_VECTORS (FRAME_TAG_STRIDE / VECTOR_BYTES)
-static_assert(ROW_VECTORS == LAUNCH_THREADS, "a thread for each vector of a row");
+static_assert(LAUNCH_THREADS % ROW_VECTORS == 0, "whole rows for each block");
 static_assert(FRAME_PAYLOAD_MAX / 2 < UINT32_MAX, "checksum weights have 32 bits");
 
 /* ---- Vectors --------------------------------------------------------------------------------- */
@@ -93,9 +94,9 @@ static __device__ __forceinline__ struct share checksum_share(const struct job &
 {
     const uint4 *vectors = (const uint4 *)job.payload;
     uint32_t count = (uint32_t)(job.payload_bytes / VECTOR_BYTES);
-    uint32_t step = blocks * ROW_VECTORS;
+    uint32_t step = blocks * blockDim.x;
     struct share share = {0, 0};
-    for (uint32_t i = block * ROW_VECTORS + threadIdx.x; i < count; i += LOADS * step) {
+    for (uint32_t i = block * blockDim.x + threadIdx.x; i < count; i += LOADS * step) {
         uint4 got[LOADS];
 #pragma unroll
         for (int k = 0; k < LOADS; k++)
@@ -127,9 +128,9 @@ static __device__ __forceinline__ struct share invert_share(const struct job &jo
 {
     uint4 *vectors = (uint4 *)job.payload;
     uint32_t count = (uint32_t)(job.payload_bytes / VECTOR_BYTES);
-    uint32_t step = blocks * ROW_VECTORS;
+    uint32_t step = blocks * blockDim.x;
     struct share share = {0, 0};
-    for (uint32_t i = block * ROW_VECTORS + threadIdx.x; i < count; i += LOADS * step) {
+    for (uint32_t i = block * blockDim.x + threadIdx.x; i < count; i += LOADS * step) {
         uint4 got[LOADS];
 #pragma unroll
         for (int k = 0; k < LOADS; k++)
@@ -138,7 +139,7 @@ static __device__ __forceinline__ struct share invert_share(const struct job &jo
 #pragma unroll
         for (int k = 0; k < LOADS; k++)
             if (i + k * step < count) {
-                if (threadIdx.x == 0)
+                if (threadIdx.x % ROW_VECTORS == 0)
                     share.torn_tags += word64(got[k].x, got[k].y) != job.tag;
                 vector_store<STREAM>(vectors + i + k * step,
                                      make_uint4(~got[k].x, ~got[k].y, ~got[k].z, ~got[k].w));
@@ -169,10 +170,11 @@ static __device__ __forceinline__ struct share fill_share(const struct job &job,
 {
     uint4 *vectors = (uint4 *)job.payload;
     uint32_t count = (uint32_t)(job.payload_bytes / VECTOR_BYTES);
-    uint32_t step = blocks * ROW_VECTORS;
-    for (uint32_t i = block * ROW_VECTORS + threadIdx.x; i < count; i += step) {
-        uint64_t low =
-            threadIdx.x == 0 ? job.tag : frame_mix_content_word(job.key, 2 * (uint64_t)i);
+    uint32_t step = blocks * blockDim.x;
+    for (uint32_t i = block * blockDim.x + threadIdx.x; i < count; i += step) {
+        uint64_t low = threadIdx.x % ROW_VECTORS == 0
+                           ? job.tag
+                           : frame_mix_content_word(job.key, 2 * (uint64_t)i);
         uint64_t high = frame_mix_content_word(job.key, 2 * (uint64_t)i + 1);
         vector_store<STREAM>(vectors + i, make_uint4((uint32_t)low, (uint32_t)(low >> 32),
                                                      (uint32_t)high, (uint32_t)(high >> 32)));
@@ -211,8 +213,8 @@ static __device__ __forceinline__ struct share preprocess_share(const struct job
                                                                 uint32_t block, uint32_t blocks)
 {
     struct share share = check_share(job, block);
-    for (uint32_t pixel = block * LAUNCH_THREADS + threadIdx.x; pixel < PREPROCESS_PIXELS;
-         pixel += blocks * LAUNCH_THREADS)
+    for (uint32_t pixel = block * blockDim.x + threadIdx.x; pixel < PREPROCESS_PIXELS;
+         pixel += blocks * blockDim.x)
         pixel_preprocess(job, pixel);
     return share;
 }

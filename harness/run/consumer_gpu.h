@@ -106,8 +106,8 @@ static inline void consumer_gpu_stamps(const struct role *role, const struct lau
 {
     struct trace_gpu_record *gpu = trace_gpu_record(
         role->trace, atomic_load_explicit(&role->trace->count, memory_order_relaxed));
-    gpu->stamps_ns[STAMP_GPU_BEGIN] = report->begin_ns;
-    gpu->stamps_ns[STAMP_GPU_END] = report->end_ns;
+    launch_report_stamps(report, &gpu->stamps_ns[STAMP_GPU_BEGIN],
+                         &gpu->stamps_ns[STAMP_GPU_END]);
 }
 
 /* Puts the frame under the kernel: sets flight->accessed. May enqueue. */

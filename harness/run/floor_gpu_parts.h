@@ -24,8 +24,9 @@ struct floor_gpu_turns {
 /* Words that host and GPU write to each other, in pinned memory. */
 struct floor_gpu_words {
     _Alignas(SHARED_LINE_BYTES) _Atomic uint32_t ask;
-    _Alignas(SHARED_LINE_BYTES) _Atomic uint32_t answer;
-    _Alignas(SHARED_LINE_BYTES) uint64_t now_ns;
+    _Alignas(SHARED_LINE_BYTES) uint64_t now_ns; /* the GPU writes both in one store */
+    _Atomic uint32_t answer;
+    uint32_t behind;
     _Alignas(SHARED_LINE_BYTES) struct launch_report report;
 };
 

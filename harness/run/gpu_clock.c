@@ -25,9 +25,9 @@
 /* A clock that counts in more than this is taken for one that happened to. */
 #define EXCHANGE_TICK_MAX_NS 4096u
 
-/* Offsets into the pinned memory: what the CPU writes, and what the GPU does. */
-enum { WORD_ASK = 0, WORD_ANSWER = SHARED_LINE_BYTES, WORD_NOW = 2 * SHARED_LINE_BYTES };
-#define WORDS_BYTES (3 * (size_t)SHARED_LINE_BYTES)
+/* Offsets into the pinned memory: what the CPU writes, and what the GPU does, in one store. */
+enum { WORD_ASK = 0, WORD_NOW = SHARED_LINE_BYTES, WORD_ANSWER = WORD_NOW + 8 };
+#define WORDS_BYTES (2 * (size_t)SHARED_LINE_BYTES)
 
 enum status gpu_clock_open(struct gpu_clock *clock, struct gpu *gpu, struct gpu_stream *stream,
                            struct launcher *launcher, struct err *err)

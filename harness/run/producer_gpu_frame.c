@@ -10,7 +10,9 @@ enum status producer_gpu_collect(struct producer_gpu *producer, const struct rol
         role_gpu_await_word(&producer->watch, &report->done, id + 1, "the end of a fill", err);
     if (status != ST_OK)
         return status;
-    trace_gpu_record(role->trace, id)->stamps_ns[STAMP_GPU_FILLED] = report->end_ns;
+    uint64_t begin_ns;
+    launch_report_stamps(report, &begin_ns,
+                         &trace_gpu_record(role->trace, id)->stamps_ns[STAMP_GPU_FILLED]);
     producer->collected = id + 1;
     return ST_OK;
 }

@@ -13,7 +13,7 @@
 
 #include "tests/support/bench_gpu.h"
 
-enum { ROUNDS = 9, BURST = 200, WORKS_MAX = 96 };
+enum { ROUNDS = 9, BURST = 200, WORKS_MAX = 128 };
 #define HOST_FRAMES_BYTES ((size_t)400 << 20)
 
 /* ---- Works ----------------------------------------------------------------------------------- */
@@ -24,11 +24,13 @@ enum step { STEP_KERNEL, STEP_COPY, STEP_UPLOAD, STEP_PAIR };
 struct work {
     enum step step;
     enum launch_kind kind;
-    uint32_t blocks_each; /* 0: as the kernels have it */
+    uint32_t threads; /* 0: as the kernels have it */
+    uint32_t blocks_each;
     uint32_t variant;
     uint32_t frames; /* 0: all there are */
     unsigned passes; /* bytes moved by a frame's bytes */
     double burst_ns[ROUNDS];
+    double inside_ns[ROUNDS]; /* of one frame, between the stamps of its kernels */
 };
 
 static void step_enqueue(const struct place *place, const struct work *work, uint32_t i)
@@ -38,7 +40,7 @@ static void step_enqueue(const struct place *place, const struct work *work, uin
     uint8_t *other = place->device + (i + frames / 2) % frames * place->stride;
     switch (work->step) {
     case STEP_KERNEL:
-        kernel_enqueue(place, work->kind, i % frames);
+        kernel_enqueue(place, work->kind, i % frames, i);
         break;
     case STEP_COPY:
         must(gpu_stream_copy(stream, payload, other, place->bytes, &err));
@@ -48,8 +50,8 @@ static void step_enqueue(const struct place *place, const struct work *work, uin
                              place->bytes, &err));
         break;
     case STEP_PAIR:
-        kernel_enqueue(place, LAUNCH_FILL, i % frames);
-        kernel_enqueue(place, LAUNCH_INVERT, i % frames);
+        kernel_enqueue(place, LAUNCH_FILL, i % frames, 2 * i);
+        kernel_enqueue(place, LAUNCH_INVERT, i % frames, 2 * i + 1);
         break;
     }
 }
@@ -57,19 +59,31 @@ static void step_enqueue(const struct place *place, const struct work *work, uin
 /* The GPU's time from an opened gate to the end of `count` frames. */
 static double burst_ns(const struct place *place, const struct work *work, uint32_t count)
 {
-    launcher_tune(launcher, work->blocks_each, work->variant);
+    launcher_tune(launcher, work->threads, work->blocks_each, work->variant);
     words->gate = 0;
     words->open = 1;
-    must(launcher_enqueue_clock(launcher, stream, &device_words->gate, &device_words->answers[0],
-                                &device_words->begin_ns, 1, &err));
+    must(launcher_enqueue_clock(launcher, stream, &device_words->gate,
+                                &device_words->marks[0].answer, &device_words->marks[0].now_ns, 1,
+                                &err));
     for (uint32_t i = 0; i < count; i++)
         step_enqueue(place, work, i);
-    must(launcher_enqueue_clock(launcher, stream, &device_words->open, &device_words->answers[1],
-                                &device_words->end_ns, 1, &err));
+    must(launcher_enqueue_clock(launcher, stream, &device_words->open,
+                                &device_words->marks[1].answer, &device_words->marks[1].now_ns, 1,
+                                &err));
     __atomic_store_n(&words->gate, 1, __ATOMIC_RELEASE);
     must(gpu_stream_synchronize(stream, &err));
-    launcher_tune(launcher, 0, 0);
-    return (double)(words->end_ns - words->begin_ns);
+    launcher_tune(launcher, 0, 0, 0);
+    return (double)(words->marks[1].now_ns - words->marks[0].now_ns);
+}
+
+/* A frame's share of it that lies within kernels, from their stamps. */
+static double inside_ns(const struct work *work, uint32_t count)
+{
+    double sum_ns = 0;
+    uint32_t reports = work->step == STEP_KERNEL ? count : work->step == STEP_PAIR ? 2 * count : 0;
+    for (uint32_t i = 0; i < reports; i++)
+        sum_ns += words->reports[i].took_ns;
+    return sum_ns / count;
 }
 
 static void works_run(const struct place *place, struct work *works, size_t works_count,
@@ -78,8 +92,10 @@ static void works_run(const struct place *place, struct work *works, size_t work
     for (size_t w = 0; w < works_count; w++)
         burst_ns(place, &works[w], count); /* warms up */
     for (size_t round = 0; round < ROUNDS; round++)
-        for (size_t w = 0; w < works_count; w++)
+        for (size_t w = 0; w < works_count; w++) {
             works[w].burst_ns[round] = burst_ns(place, &works[w], count);
+            works[w].inside_ns[round] = inside_ns(&works[w], count);
+        }
 }
 
 static double gigabytes(const struct place *place, struct work *work, uint32_t count)
@@ -94,7 +110,7 @@ static void work_name(const struct work *work, char *name, size_t size)
     static const char *variants[LAUNCH_VARIANTS] = {"", " stream", " few", " stream few"};
     char choice[48] = "";
     if (work->blocks_each)
-        snprintf(choice, sizeof choice, ", %u blocks%s", work->blocks_each,
+        snprintf(choice, sizeof choice, ", %u x %u threads%s", work->blocks_each, work->threads,
                  variants[work->variant]);
     if (work->step == STEP_PAIR)
         snprintf(name, size, "fill + invert, %u frames%s", work->frames, choice);
@@ -111,16 +127,31 @@ static void works_print(const struct place *place, struct work *works, size_t wo
                         uint32_t count)
 {
     double standard = gigabytes(place, &works[0], count);
-    printf("  %-40s %9s %9s %9s %9s\n", "", "us/frame", "frames/s", "GB/s", "of copy");
+    printf("  %-42s %9s %9s %9s %9s   %s\n", "", "us/frame", "frames/s", "GB/s", "of copy",
+           "within kernels: us, GB/s, of copy");
     for (size_t w = 0; w < works_count; w++) {
         char name[80];
         work_name(&works[w], name, sizeof name);
         double frame_ns = median(works[w].burst_ns, ROUNDS) / count;
+        double within_ns = median(works[w].inside_ns, ROUNDS);
         double rate = gigabytes(place, &works[w], count);
-        printf("  %-40s %9.2f %9.0f %9.1f %8.1f%%\n", name, frame_ns / 1e3, 1e9 / frame_ns, rate,
+        printf("  %-42s %9.2f %9.0f %9.1f %8.1f%%", name, frame_ns / 1e3, 1e9 / frame_ns, rate,
                100 * rate / standard);
+        if (within_ns > 0) {
+            rate = (double)place->bytes * works[w].passes / within_ns;
+            printf(" %9.2f %9.1f %8.1f%%", within_ns / 1e3, rate, 100 * rate / standard);
+        }
+        putchar('\n');
     }
 }
+
+/* Blocks of so many threads, so many of them on each multiprocessor; the first as the kernels have
+ * it. */
+static const struct {
+    uint32_t threads;
+    uint32_t blocks_each;
+} shapes[] = {{256, 2}, {256, 4}, {256, 6}, {512, 1}, {512, 2}, {512, 3}, {1024, 1}};
+enum { SHAPES = sizeof shapes / sizeof shapes[0] };
 
 static size_t works_make(struct work *works, struct work standard, bool choices, bool host)
 {
@@ -128,18 +159,18 @@ static size_t works_make(struct work *works, struct work standard, bool choices,
         enum launch_kind kind;
         unsigned passes;
     } kinds[] = {{LAUNCH_CHECKSUM, 1}, {LAUNCH_INVERT, 2}, {LAUNCH_FILL, 1}};
-    static const uint32_t blocks[] = {1, 2, 4, 6, 8};
     size_t count = 0;
     works[count++] = standard;
     for (size_t k = 0; k < sizeof kinds / sizeof kinds[0]; k++) {
         works[count++] = (struct work){.kind = kinds[k].kind, .passes = kinds[k].passes};
         if (host && kinds[k].kind != LAUNCH_CHECKSUM)
             continue;
-        for (size_t b = host ? 0 : 1; choices && b < sizeof blocks / sizeof blocks[0]; b++)
+        for (size_t i = 0; choices && i < SHAPES; i++)
             for (uint32_t variant = 0; variant < LAUNCH_VARIANTS; variant++)
                 works[count++] = (struct work){.kind = kinds[k].kind,
                                                .passes = kinds[k].passes,
-                                               .blocks_each = blocks[b],
+                                               .threads = shapes[i].threads,
+                                               .blocks_each = shapes[i].blocks_each,
                                                .variant = variant};
     }
     return count;
@@ -163,12 +194,13 @@ static void pairs_bench(const struct place *place, bool choices)
     works[count++] = (struct work){.step = STEP_COPY, .passes = 2};
     for (size_t f = 0; f < 4; f++) {
         works[count++] = (struct work){.step = STEP_PAIR, .passes = 3, .frames = frames[f]};
-        for (uint32_t blocks = 2; choices && blocks <= 8; blocks += 2)
+        for (size_t i = 0; choices && i < SHAPES; i++)
             for (uint32_t variant = 0; variant < 2; variant++)
                 works[count++] = (struct work){.step = STEP_PAIR,
                                                .passes = 3,
                                                .frames = frames[f],
-                                               .blocks_each = blocks,
+                                               .threads = shapes[i].threads,
+                                               .blocks_each = shapes[i].blocks_each,
                                                .variant = variant};
     }
     works_run(place, works, count, BURST);

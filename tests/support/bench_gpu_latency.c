@@ -22,11 +22,11 @@ static void launches_bench(const struct place *place, enum launch_kind kind)
     char name[80];
     for (int flag = 0; flag < 2; flag++) {
         for (uint32_t i = 0; i < LAUNCHES; i++) {
-            __atomic_store_n(&words->report.done, 0, __ATOMIC_RELAXED);
+            __atomic_store_n(&words->reports[0].done, 0, __ATOMIC_RELAXED);
             uint64_t begin_ns = clock_now_ns();
-            kernel_enqueue(place, kind, i % place->frames);
+            kernel_enqueue(place, kind, i % place->frames, 0);
             if (flag)
-                while (__atomic_load_n(&words->report.done, __ATOMIC_ACQUIRE) == 0) {
+                while (__atomic_load_n(&words->reports[0].done, __ATOMIC_ACQUIRE) == 0) {
                 }
             else
                 must(gpu_stream_synchronize(stream, &err));
@@ -51,13 +51,14 @@ static void word_await(const uint32_t *word, uint32_t value)
 
 static void exchanges_bench(void)
 {
-    words->gate = words->answers[0] = 0;
-    must(launcher_enqueue_clock(launcher, stream, &device_words->gate, &device_words->answers[0],
-                                &device_words->begin_ns, LAUNCHES, &err));
+    words->gate = words->marks[0].answer = 0;
+    must(launcher_enqueue_clock(launcher, stream, &device_words->gate,
+                                &device_words->marks[0].answer, &device_words->marks[0].now_ns,
+                                LAUNCHES, &err));
     for (uint32_t i = 0; i < LAUNCHES; i++) {
         uint64_t begin_ns = clock_now_ns();
         __atomic_store_n(&words->gate, i + 1, __ATOMIC_RELEASE);
-        word_await(&words->answers[0], i + 1);
+        word_await(&words->marks[0].answer, i + 1);
         latencies_ns[i] = (double)(clock_now_ns() - begin_ns);
     }
     must(gpu_stream_synchronize(stream, &err));
@@ -68,7 +69,7 @@ static void resident_bench(const struct place *place, enum launch_kind kind)
 {
     char name[80];
     words->payload = place->device;
-    words->stop = words->ended = words->bell = words->report.done = 0;
+    words->stop = words->ended = words->bell = words->reports[0].done = 0;
     const struct launch_resident resident = {
         .work = {.kind = kind,
                  .payload_bytes = place->bytes,
@@ -78,7 +79,7 @@ static void resident_bench(const struct place *place, enum launch_kind kind)
         .slots = 1,
         .frames = LAUNCHES,
         .bell = &device_words->bell,
-        .reports = &device_words->report,
+        .reports = device_words->reports,
         .stop = &device_words->stop,
         .ended = &device_words->ended,
         .deadline_gpu_ns = UINT64_MAX,
@@ -87,7 +88,7 @@ static void resident_bench(const struct place *place, enum launch_kind kind)
     for (uint32_t i = 0; i < LAUNCHES; i++) {
         uint64_t begin_ns = clock_now_ns();
         __atomic_store_n(&words->bell, 2 * (i + 1), __ATOMIC_RELEASE);
-        word_await(&words->report.done, i + 1);
+        word_await(&words->reports[0].done, i + 1);
         latencies_ns[i] = (double)(clock_now_ns() - begin_ns);
     }
     must(gpu_stream_synchronize(stream, &err));
