@@ -5,9 +5,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <ftw.h>
-#include <poll.h>
 #include <signal.h>
-#include <spawn.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -17,126 +15,14 @@
 #include <unistd.h>
 
 #include "harness/measure/clock.h"
+#include "harness/run/mps_program.h"
 #include "harness/run/process.h"
 
-#define MPS_PROGRAM "nvidia-cuda-mps-control"
 /* Between two looks at whether the daemon answers, or has ended. */
 #define MPS_LOOK_NS 10000000u
 /* What one question to the daemon may take. */
 #define MPS_ASK_NS 1000000000u
-/* After SIGKILL: a process that uses a GPU takes its time to go. */
-#define MPS_KILLED_NS 5000000000u
 #define MPS_LINE_BYTES 160
-
-/* ---- Starting the program -------------------------------------------------------------------- */
-
-/* Starts the program with one argument or none. in and out: descriptors it shall have as standard
- * input, and as output and error. */
-static int mps_spawn(const struct mps_daemon *daemon, const char *argument, int in, int out,
-                     pid_t *pid)
-{
-    char pipe_variable[MPS_PATH_BYTES + 32], log_variable[MPS_PATH_BYTES + 32];
-    const char *const argv[] = {MPS_PROGRAM, argument, NULL};
-    /* The server must see all devices: its clients choose among those, by the same variable. */
-    const char *const changes[] = {pipe_variable, log_variable, "CUDA_VISIBLE_DEVICES",
-                                   MPS_SHARE_VARIABLE, NULL};
-    snprintf(pipe_variable, sizeof pipe_variable, MPS_PIPE_VARIABLE "=%s", daemon->pipe_directory);
-    snprintf(log_variable, sizeof log_variable, "CUDA_MPS_LOG_DIRECTORY=%s", daemon->log_directory);
-    char **environment = process_environment(changes);
-    posix_spawnattr_t attributes;
-    posix_spawn_file_actions_t actions;
-    sigset_t ours, none;
-    if (!environment)
-        return ENOMEM;
-    /* What the guard ignores (Ctrl-C is the runner's) must end the daemon. */
-    sigemptyset(&none);
-    sigemptyset(&ours);
-    sigaddset(&ours, SIGINT);
-    sigaddset(&ours, SIGHUP);
-    sigaddset(&ours, SIGTERM);
-    sigaddset(&ours, SIGPIPE);
-    posix_spawnattr_init(&attributes);
-    posix_spawnattr_setsigdefault(&attributes, &ours);
-    posix_spawnattr_setsigmask(&attributes, &none);
-    posix_spawnattr_setpgroup(&attributes, 0);
-    posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETPGROUP | POSIX_SPAWN_SETSIGDEF |
-                                              POSIX_SPAWN_SETSIGMASK);
-    posix_spawn_file_actions_init(&actions);
-    posix_spawn_file_actions_adddup2(&actions, in, STDIN_FILENO);
-    posix_spawn_file_actions_adddup2(&actions, out, STDOUT_FILENO);
-    posix_spawn_file_actions_adddup2(&actions, out, STDERR_FILENO);
-    int error = posix_spawnp(pid, MPS_PROGRAM, &actions, &attributes,
-                             (char *const *)(uintptr_t)argv, environment);
-    posix_spawn_file_actions_destroy(&actions);
-    posix_spawnattr_destroy(&attributes);
-    free(environment);
-    return error;
-}
-
-/* True once the child has ended; *wait_status is set then. */
-static bool mps_has_ended(pid_t pid, int *wait_status)
-{
-    pid_t got = waitpid(pid, wait_status, WNOHANG);
-    return got == pid || (got < 0 && errno == ECHILD);
-}
-
-static bool mps_await_end(pid_t pid, uint64_t until_ns, int *wait_status)
-{
-    while (!mps_has_ended(pid, wait_status)) {
-        if (clock_now_ns() >= until_ns)
-            return false;
-        clock_sleep_until_ns(clock_now_ns() + 2000000u);
-    }
-    return true;
-}
-
-/* What a client of the daemon says to one command: true when it ended well. `answer` gets its
- * first bytes. Blocks until until_ns at most. */
-static bool mps_ask(const struct mps_daemon *daemon, const char *command, uint64_t until_ns,
-                    char *answer, size_t size)
-{
-    int in[2] = {-1, -1}, out[2] = {-1, -1};
-    int wait_status = -1;
-    size_t used = 0;
-    pid_t pid;
-    bool well = false;
-    if (pipe2(in, O_CLOEXEC) != 0 || pipe2(out, O_CLOEXEC) != 0)
-        goto undo;
-    if (write(in[1], command, strlen(command)) != (ssize_t)strlen(command) ||
-        mps_spawn(daemon, NULL, in[0], out[1], &pid) != 0)
-        goto undo;
-    close(in[1]); /* the end of its input */
-    close(out[1]);
-    in[1] = out[1] = -1;
-    for (;;) {
-        char more[256];
-        struct pollfd output = {.fd = out[0], .events = POLLIN};
-        uint64_t now_ns = clock_now_ns();
-        if (now_ns >= until_ns || poll(&output, 1, (int)((until_ns - now_ns) / 1000000u) + 1) <= 0)
-            break;
-        ssize_t got = read(out[0], more, sizeof more);
-        if (got <= 0)
-            break;
-        size_t kept = (size_t)got < size - 1 - used ? (size_t)got : size - 1 - used;
-        memcpy(answer + used, more, kept);
-        used += kept;
-    }
-    if (mps_await_end(pid, until_ns, &wait_status)) {
-        well = WIFEXITED(wait_status) && WEXITSTATUS(wait_status) == 0;
-    } else {
-        kill(-pid, SIGKILL);
-        (void)mps_await_end(pid, clock_now_ns() + MPS_KILLED_NS, &wait_status);
-    }
-undo:
-    answer[used] = '\0';
-    for (int i = 0; i < 2; i++) {
-        if (in[i] >= 0)
-            close(in[i]);
-        if (out[i] >= 0)
-            close(out[i]);
-    }
-    return well;
-}
 
 /* ---- Directories and logs -------------------------------------------------------------------- */
 
@@ -222,7 +108,7 @@ static enum status mps_launch(struct mps_daemon *daemon, struct err *err)
     snprintf(path, sizeof path, "%s/output", daemon->log_directory);
     int in = open("/dev/null", O_RDONLY | O_CLOEXEC);
     int out = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
-    int error = in < 0 || out < 0 ? errno : mps_spawn(daemon, "-f", in, out, &daemon->pid);
+    int error = in < 0 || out < 0 ? errno : mps_program_start(daemon, "-f", in, out, &daemon->pid);
     if (in >= 0)
         close(in);
     if (out >= 0)
@@ -246,7 +132,7 @@ static enum status mps_await_ready(struct mps_daemon *daemon, uint64_t ready_ns,
     char answer[64], words[MPS_LINE_BYTES + 32];
     int wait_status;
     for (;;) {
-        if (mps_has_ended(daemon->pid, &wait_status)) {
+        if (mps_program_has_ended(daemon->pid, &wait_status)) {
             struct process ended = {.wait_status = wait_status};
             char end[96];
             daemon->pid = 0;
@@ -261,8 +147,8 @@ static enum status mps_await_ready(struct mps_daemon *daemon, uint64_t ready_ns,
                            (double)ready_ns / 1e9, mps_log_words(daemon, words, sizeof words));
         uint64_t ask_ns = now_ns + MPS_ASK_NS < until_ns ? now_ns + MPS_ASK_NS : until_ns;
         /* It says a percentage. */
-        if (mps_ask(daemon, "get_default_active_thread_percentage\n", ask_ns, answer,
-                    sizeof answer) &&
+        if (mps_program_ask(daemon, "get_default_active_thread_percentage\n", ask_ns, answer,
+                            sizeof answer) &&
             answer[strspn(answer, " \t\r\n")] >= '0' && answer[strspn(answer, " \t\r\n")] <= '9')
             return ST_OK;
         clock_sleep_until_ns(clock_now_ns() + MPS_LOOK_NS);
@@ -272,7 +158,7 @@ static enum status mps_await_ready(struct mps_daemon *daemon, uint64_t ready_ns,
 enum status mps_daemon_start(struct mps_daemon *daemon, uint64_t ready_ns, struct err *err)
 {
     int wait_status;
-    if (daemon->pid > 0 && !mps_has_ended(daemon->pid, &wait_status))
+    if (daemon->pid > 0 && !mps_program_has_ended(daemon->pid, &wait_status))
         return ST_OK;
     daemon->pid = 0;
     mps_daemon_stop(daemon); /* what a dead one left */
@@ -325,10 +211,11 @@ void mps_daemon_stop(struct mps_daemon *daemon)
     char answer[64];
     if (daemon->pid > 0) {
         const uint64_t until_ns = clock_now_ns() + MPS_DAEMON_STOP_NS;
-        (void)mps_ask(daemon, "quit -t 1\n", clock_now_ns() + MPS_ASK_NS, answer, sizeof answer);
-        if (!mps_await_end(daemon->pid, until_ns, &wait_status))
+        (void)mps_program_ask(daemon, "quit -t 1\n", clock_now_ns() + MPS_ASK_NS, answer,
+                              sizeof answer);
+        if (!mps_program_await_end(daemon->pid, until_ns, &wait_status))
             kill(-daemon->pid, SIGKILL);
-        (void)mps_await_end(daemon->pid, clock_now_ns() + MPS_KILLED_NS, &wait_status);
+        (void)mps_program_await_end(daemon->pid, clock_now_ns() + MPS_KILLED_NS, &wait_status);
         daemon->pid = 0;
     }
     if (daemon->root[0]) {

@@ -287,8 +287,9 @@ static void throughput_is_a_time_per_frame(void **state)
     cJSON *result = result_of(&cell, 1, CLAIM_JSON("period.mean", "0", "370370", ""));
     cJSON *launch;
     const double rates_hz[] = {3300, 2600};
-    const char *const said[] = {"holds here: said at most 370.37 µs (time per frame), measured 303 µs",
-                                "Slower here: measured is 3.8 % more than"};
+    const char *const said[] = {
+        "holds here: said at most 370.37 µs (time per frame), measured 303 µs",
+        "Slower here: measured is 3.8 % more than"};
     for (size_t i = 0; i < 2; i++) {
         unsigned k = 0;
         cJSON_ArrayForEach (launch, json_get(json_get(result, "cells")->child, "launches")) {
