@@ -19,11 +19,11 @@ static uint64_t fault_clock_ns(clockid_t clock)
     return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
 }
 
-/* True when nobody has died yet; notes that this process is about to. */
-static bool fault_is_first(const char *path)
+/* Notes in a file that this process is about to die; false when it cannot be opened that way. */
+static bool fault_note(const char *path, int how)
 {
     char note[96];
-    int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+    int fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC | how, 0600);
     if (fd < 0)
         return false;
     int length =
@@ -38,13 +38,17 @@ void fault_point(const char *role, const char *point, int32_t frame_id)
 {
     const char *wanted = getenv("HANDOFF_FAULT");
     const char *once = getenv("HANDOFF_FAULT_ONCE");
+    const char *log = getenv("HANDOFF_FAULT_LOG");
     const char *action = getenv("HANDOFF_FAULT_ACTION");
     char here[96];
     if (!wanted)
         return;
     snprintf(here, sizeof here, "%s:%s:%d", role, point, frame_id);
-    if (strcmp(here, wanted) != 0 || (once && !fault_is_first(once)))
+    /* Only the first gets to make the file. */
+    if (strcmp(here, wanted) != 0 || (once && !fault_note(once, O_EXCL)))
         return;
+    if (log)
+        (void)fault_note(log, O_APPEND);
     kill(getpid(), action && strcmp(action, "stop") == 0 ? SIGSTOP : SIGKILL);
 }
 

@@ -6,6 +6,7 @@
  *   HANDOFF_FAULT="<role>:<point>:<frame id>"  that role ends itself there, by SIGKILL
  *   HANDOFF_FAULT_ONCE=<path>   only if this file does not exist yet; it gets the time of the
  *                               death, "<CLOCK_MONOTONIC ns> <CLOCK_REALTIME ns> <pid>"
+ *   HANDOFF_FAULT_LOG=<path>    every time; each death is a line of that file, written as above
  *   HANDOFF_FAULT_ACTION=stop   SIGSTOP instead: the role hangs
  *   HANDOFF_FAULT_SLACK_MS=<n>  what a launch may take beyond its expected time
  */

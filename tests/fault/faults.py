@@ -26,7 +26,6 @@ class Edge:
     def __init__(self, transport, wait, policy):
         self.transport, self.wait, self.policy = transport, wait, policy
         self.payload = {}
-        self.children = 0  # processes that the runner has beside the guard between launches
         self.exact = policy == "block"  # the frame at which a role dies is the frame told
         self.name = "%s+%s%s" % (transport, wait, "" if policy == "block" else "/" + policy)
 
@@ -106,6 +105,7 @@ def arguments(description):
     parser.add_argument("--repeats", type=int, default=2, help="times each death is tried with each wait")
     parser.add_argument("--jobs", type=int, default=6, help="runs side by side")
     parser.add_argument("--seed", type=int, default=None)
+    parser.add_argument("--edges", default="", help="GPU only: edges whose name matches this pattern")
     parsed = parser.parse_args()
     parsed.program = os.path.abspath(parsed.program)
     if parsed.seed is None:
