@@ -22,6 +22,7 @@ static void producer_gpu_clean_up(void *state)
     if (!producer)
         return;
     struct gpu *gpu = producer->gpu.stuck ? NULL : producer->gpu.gpu;
+    wait_loop_hang_up(&producer->common.loop); /* whatever the GPU does, the consumer must hear */
     if (gpu) {
         gpu_event_close(producer->event);
         if (producer->registered)

@@ -162,6 +162,9 @@ static enum status role_work(struct role *role, const struct role_kind *kind, st
     FAULT_POINT(kind->name, "ending", 0);
     kind->clean_up(state);
     shm_unmap(&role->trace_map);
+    /* Now, and not with the process, whose end takes a driver its time: the runner lets the other
+     * role go (session.c). */
+    close(role->control_fd);
     return status;
 }
 

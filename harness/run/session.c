@@ -136,31 +136,53 @@ static bool session_only_complaints(const struct session *session)
     return session->complained_ns != 0 && !session->interrupted;
 }
 
+static cJSON *session_exit_json(void)
+{
+    cJSON *json = cJSON_CreateObject();
+    json_add_string(json, "type", "exit");
+    return json;
+}
+
+/* The orderly end: what goes wrong behind the last frame is told here. Device memory and events live
+ * in the producer, and nobody may have them open when it frees them: the consumer is gone before the
+ * producer is told. */
+static void session_take_leave(struct session *session)
+{
+    const bool in_turn = (session->request->cell->transport->flags & TRANSPORT_DEVICE_MEMORY) != 0;
+    struct err ignored;
+    for (int i = 0; i < session->role_count && !in_turn; i++)
+        (void)session_send(&session->roles[i], session_exit_json(), NULL, 0, &ignored);
+    for (int i = session->role_count; i-- > 0;) {
+        struct session_role *role = &session->roles[i];
+        const uint64_t until_ns = clock_now_ns() + PROCESS_GRACE_NS;
+        if (in_turn)
+            (void)session_send(role, session_exit_json(), NULL, 0, &ignored);
+        session_hear_out(session, role, until_ns);
+        const uint64_t now_ns = clock_now_ns();
+        if (!role->ended)
+            process_end(&role->process, until_ns > now_ns ? until_ns - now_ns : 0);
+    }
+}
+
 /* Ends all processes: in order when they finished, at once when one of them died or hangs. Where
  * one gave up and said so, they have a moment to clean up, told by the end of their socket: a client
  * of MPS that is killed while it has the GPU can take the daemon and other clients with it. */
 static void session_end_roles(struct session *session, bool orderly)
 {
     struct err ignored;
-    uint64_t grace_ns = orderly ? PROCESS_GRACE_NS : 0;
-    for (int i = 0; i < session->role_count && orderly; i++) {
-        cJSON *json = cJSON_CreateObject();
-        json_add_string(json, "type", "exit");
-        (void)session_send(&session->roles[i], json, NULL, 0, &ignored);
-    }
-    if (!orderly && session_only_complaints(session)) {
+    uint64_t grace_ns = 0;
+    if (orderly) {
+        grace_ns = PROCESS_GRACE_NS;
+        session_take_leave(session);
+    } else if (session_only_complaints(session)) {
         grace_ns = SESSION_CLEAN_UP_NS;
         for (int i = 0; i < session->role_count; i++)
             process_hang_up(&session->roles[i].process);
     }
-    uint64_t begun_ns = clock_now_ns();
+    const uint64_t until_ns = clock_now_ns() + grace_ns;
     for (int i = 0; i < session->role_count; i++) {
-        if (orderly) { /* what goes wrong behind the last frame is told here */
-            begun_ns = clock_now_ns();
-            session_hear_out(session, &session->roles[i], begun_ns + grace_ns);
-        }
-        const uint64_t waited_ns = clock_now_ns() - begun_ns;
-        process_end(&session->roles[i].process, grace_ns > waited_ns ? grace_ns - waited_ns : 0);
+        const uint64_t now_ns = clock_now_ns();
+        process_end(&session->roles[i].process, until_ns > now_ns ? until_ns - now_ns : 0);
     }
     (void)guard_forget(session->request->guard, &ignored);
 }

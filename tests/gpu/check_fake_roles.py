@@ -176,6 +176,24 @@ def test_shared_through_mps(t):
     check(not os.listdir(t.file("tmp")), "the daemon left %s" % os.listdir(t.file("tmp")))
 
 
+def test_consumer_ends_first(t):
+    """Device memory and events are no longer open when their maker, the producer, frees them."""
+    count = t.file("ends")
+    scenario = t.scenario(blocks([cell(transport, "device", fill="gpu", order="event")
+                                  for transport in DEVICE]), frames=8, launches=2)
+    t.run("run", scenario, "--out", t.file("out"),
+          env=dict(EVERYTHING, HANDOFF_FAKE_GPU_COUNT=count))
+    # Each process writes its lines when it closes the GPU.
+    ends = []
+    with open(count) as file:
+        for line in file:
+            role, pid = line.split()[:2]
+            if role in ("producer", "consumer") and (role, pid) not in ends:
+                ends.append((role, pid))
+    check(len(ends) == 12, "%d roles ended" % len(ends))
+    check([role for role, _ in ends] == ["consumer", "producer"] * 6, "roles ended as %s" % ends)
+
+
 def calls_of(t, index, axes):
     """How often each role calls what."""
     count = t.file("count%d" % index)
