@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "harness/measure/clock.h"
+#include "harness/run/leftovers.h"
 #include "harness/run/mps_program.h"
 #include "harness/run/process.h"
 
@@ -23,6 +24,8 @@
 /* What one question to the daemon may take. */
 #define MPS_ASK_NS 1000000000u
 #define MPS_LINE_BYTES 160
+/* A daemon has one server for each user; ours has one user. */
+#define MPS_SERVERS_MAX 8
 
 /* ---- Directories and logs -------------------------------------------------------------------- */
 
@@ -205,12 +208,30 @@ static void mps_kill_children(void)
     closedir(processes);
 }
 
+/* The servers that the daemon started, before it ends them. */
+static int mps_find_servers(const struct mps_daemon *daemon, pid_t pids[MPS_SERVERS_MAX])
+{
+    int count = 0;
+    DIR *processes = opendir("/proc");
+    if (!processes)
+        return 0;
+    for (const struct dirent *entry = readdir(processes); entry && count < MPS_SERVERS_MAX;
+         entry = readdir(processes))
+        if (entry->d_name[0] >= '1' && entry->d_name[0] <= '9' &&
+            mps_parent_of(entry->d_name) == daemon->pid)
+            pids[count++] = (pid_t)strtol(entry->d_name, NULL, 10);
+    closedir(processes);
+    return count;
+}
+
 void mps_daemon_stop(struct mps_daemon *daemon)
 {
-    int wait_status;
+    int wait_status, servers = 0;
+    pid_t server_pids[MPS_SERVERS_MAX];
     char answer[64];
     if (daemon->pid > 0) {
         const uint64_t until_ns = clock_now_ns() + MPS_DAEMON_STOP_NS;
+        servers = mps_find_servers(daemon, server_pids);
         (void)mps_program_ask(daemon, "quit -t 1\n", clock_now_ns() + MPS_ASK_NS, answer,
                               sizeof answer);
         if (!mps_program_await_end(daemon->pid, until_ns, &wait_status))
@@ -226,5 +247,7 @@ void mps_daemon_stop(struct mps_daemon *daemon)
             clock_sleep_until_ns(clock_now_ns() + 2000000u);
         }
     }
+    for (int i = 0; i < servers; i++)
+        leftovers_remove(server_pids[i]);
     mps_remove_directories(daemon);
 }

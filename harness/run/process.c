@@ -171,7 +171,7 @@ bool process_has_ended(struct process *process)
     if (got == 0 || (got < 0 && errno == EINTR))
         return false;
     process->wait_status = got > 0 ? wait_status : 0;
-    if (got > 0 && WIFSIGNALED(wait_status))
+    if (got > 0)
         leftovers_remove(process->pid);
     process->pid = 0;
     return true;
