@@ -14,12 +14,23 @@
 
 /* ---- Kernels --------------------------------------------------------------------------------- */
 
+/* With LAUNCH_EARLY a kernel's blocks may be on the device before the kernel before it has ended:
+ * nothing may be touched until then. Only now may the next one's come. */
+static __device__ __forceinline__ void predecessor_await()
+{
+#if __CUDA_ARCH__ >= 900
+    asm volatile("griddepcontrol.wait;" ::: "memory");
+    asm volatile("griddepcontrol.launch_dependents;" ::: "memory");
+#endif
+}
+
 /* A frame that was called off must not be changed, but it may be read: so only kinds that write wait
  * for the abandon word before they begin. */
-template <int KIND, int LOADS, bool STREAM>
+template <int KIND, uint32_t CACHE>
 __global__ void __launch_bounds__(LAUNCH_THREADS_MAX)
     launch_kernel(const struct job job, const struct outcome outcome)
 {
+    predecessor_await();
     uint64_t begin_ns = 0;
     if (blockIdx.x == 0 && threadIdx.x == 0 && outcome.report) {
         begin_ns = clock_gpu_ns();
@@ -28,7 +39,7 @@ __global__ void __launch_bounds__(LAUNCH_THREADS_MAX)
     bool abandoned = outcome.abandon && load_relaxed_system(outcome.abandon) != 0;
     struct share share = {0, 0};
     if (!kind_writes(KIND) || !abandoned)
-        share = work_share<KIND, LOADS, STREAM>(job, blockIdx.x, gridDim.x);
+        share = work_share<KIND, CACHE>(job, blockIdx.x, gridDim.x);
     if (!outcome.report)
         return;
     share = block_share<KIND>(share);
@@ -36,35 +47,36 @@ __global__ void __launch_bounds__(LAUNCH_THREADS_MAX)
         outcome_finish<KIND>(outcome, gridDim.x, share, begin_ns, abandoned);
 }
 
-template <int KIND> static const void *kernel_variant(uint32_t variant)
+/* Who fills a frame leaves it where the consumer finds it soon; consumers are its last readers. */
+template <int KIND> static const void *kernel_variant(uint32_t cache)
 {
-    switch (variant) {
-    case LAUNCH_VARIANT_STREAM:
-        return (const void *)launch_kernel<KIND, 8, true>;
-    case LAUNCH_VARIANT_FEW:
-        return (const void *)launch_kernel<KIND, 4, false>;
-    case LAUNCH_VARIANT_STREAM | LAUNCH_VARIANT_FEW:
-        return (const void *)launch_kernel<KIND, 4, true>;
+    if (cache == LAUNCH_CACHE_DEFAULT)
+        cache = KIND == LAUNCH_FILL ? LAUNCH_CACHE_L2 : LAUNCH_CACHE_STREAM;
+    switch (cache) {
+    case LAUNCH_CACHE_L2:
+        return (const void *)launch_kernel<KIND, LAUNCH_CACHE_L2>;
+    case LAUNCH_CACHE_STREAM:
+        return (const void *)launch_kernel<KIND, LAUNCH_CACHE_STREAM>;
     default:
-        return (const void *)launch_kernel<KIND, 8, false>;
+        return (const void *)launch_kernel<KIND, LAUNCH_CACHE_PLAIN>;
     }
 }
 
-static const void *kernel_of(enum launch_kind kind, uint32_t variant)
+static const void *kernel_of(enum launch_kind kind, uint32_t cache)
 {
     switch (kind) {
     case LAUNCH_CHECKSUM:
-        return kernel_variant<LAUNCH_CHECKSUM>(variant);
+        return kernel_variant<LAUNCH_CHECKSUM>(cache);
     case LAUNCH_INVERT:
-        return kernel_variant<LAUNCH_INVERT>(variant);
+        return kernel_variant<LAUNCH_INVERT>(cache);
     case LAUNCH_FILL:
-        return kernel_variant<LAUNCH_FILL>(variant);
+        return kernel_variant<LAUNCH_FILL>(cache);
     case LAUNCH_PREPROCESS:
-        return (const void *)launch_kernel<LAUNCH_PREPROCESS, 1, false>;
+        return (const void *)launch_kernel<LAUNCH_PREPROCESS, LAUNCH_CACHE_PLAIN>;
     case LAUNCH_CHECK:
-        return (const void *)launch_kernel<LAUNCH_CHECK, 1, false>;
+        return (const void *)launch_kernel<LAUNCH_CHECK, LAUNCH_CACHE_PLAIN>;
     default:
-        return (const void *)launch_kernel<LAUNCH_NOTHING, 1, false>;
+        return (const void *)launch_kernel<LAUNCH_NOTHING, LAUNCH_CACHE_PLAIN>;
     }
 }
 
@@ -151,6 +163,27 @@ void launch_job_make(const struct launch_work *work, struct job *job)
     }
 }
 
+static cudaError_t kernel_launch(const struct launcher *launcher, const void *kernel,
+                                 uint32_t blocks, uint32_t threads, void **arguments,
+                                 cudaStream_t stream)
+{
+#if CUDART_VERSION >= 11080
+    if (launcher->variant & LAUNCH_EARLY) {
+        cudaLaunchAttribute attribute = {};
+        cudaLaunchConfig_t config = {};
+        attribute.id = cudaLaunchAttributeProgrammaticStreamSerialization;
+        attribute.val.programmaticStreamSerializationAllowed = 1;
+        config.gridDim = dim3(blocks);
+        config.blockDim = dim3(threads);
+        config.stream = stream;
+        config.attrs = &attribute;
+        config.numAttrs = 1;
+        return cudaLaunchKernelExC(&config, kernel, arguments);
+    }
+#endif
+    return cudaLaunchKernel(kernel, dim3(blocks), dim3(threads), arguments, 0, stream);
+}
+
 enum status launcher_enqueue(struct launcher *launcher, struct gpu_stream *stream,
                              const struct launch_work *work, struct err *err)
 {
@@ -165,8 +198,8 @@ enum status launcher_enqueue(struct launcher *launcher, struct gpu_stream *strea
     uint32_t blocks =
         launch_blocks(launcher, work->kind, work->payload_bytes, threads, launcher->blocks_each);
     cudaError_t error =
-        cudaLaunchKernel(kernel_of(work->kind, launcher->variant), dim3(blocks), dim3(threads),
-                         arguments, 0, (cudaStream_t)gpu_stream_native(stream));
+        kernel_launch(launcher, kernel_of(work->kind, launcher->variant % LAUNCH_CACHES), blocks,
+                      threads, arguments, (cudaStream_t)gpu_stream_native(stream));
     return error == cudaSuccess ? ST_OK : launch_fail(err, error, "launching a GPU kernel");
 }
 
@@ -184,8 +217,8 @@ static enum status kernels_load(struct launcher *launcher, cudaStream_t stream, 
     struct outcome outcome = {launcher->scratch, NULL, &launcher->scratch->abandon, 0};
     void *arguments[] = {&job, &outcome};
     for (int kind = 0; kind < LAUNCH_KINDS; kind++)
-        for (uint32_t variant = 0; variant < LAUNCH_VARIANTS; variant++) {
-            const void *kernel = kernel_of((enum launch_kind)kind, variant);
+        for (uint32_t cache = 0; cache < LAUNCH_CACHES; cache++) {
+            const void *kernel = kernel_of((enum launch_kind)kind, cache);
             struct cudaFuncAttributes attributes;
             cudaError_t error = cudaFuncGetAttributes(&attributes, kernel);
             if (error == cudaSuccess)
@@ -200,10 +233,12 @@ static enum status kernels_load(struct launcher *launcher, cudaStream_t stream, 
 
 static enum status launcher_prepare(struct launcher *launcher, cudaStream_t stream, struct err *err)
 {
-    int multiprocessors = 0, cooperative = 0;
+    int multiprocessors = 0, cooperative = 0, compute_major = 0;
     cudaError_t error = cudaDeviceGetAttribute(&multiprocessors, cudaDevAttrMultiProcessorCount, 0);
     if (error == cudaSuccess)
         error = cudaDeviceGetAttribute(&cooperative, cudaDevAttrCooperativeLaunch, 0);
+    if (error == cudaSuccess)
+        error = cudaDeviceGetAttribute(&compute_major, cudaDevAttrComputeCapabilityMajor, 0);
     if (error == cudaSuccess)
         error = cudaMemsetAsync(launcher->scratch, 0, sizeof *launcher->scratch, stream);
     if (error == cudaSuccess)
@@ -212,6 +247,7 @@ static enum status launcher_prepare(struct launcher *launcher, cudaStream_t stre
         return launch_fail(err, error, "preparing the GPU kernels");
     launcher->multiprocessors = (uint32_t)multiprocessors;
     launcher->cooperative = cooperative != 0;
+    launcher->compute_major = compute_major;
     launcher_tune(launcher, 0, 0, 0);
     enum status status = kernels_load(launcher, stream, err);
     if (status != ST_OK)
@@ -258,5 +294,5 @@ void launcher_tune(struct launcher *launcher, uint32_t threads, uint32_t blocks_
 {
     launcher->threads = threads ? threads : LAUNCH_THREADS;
     launcher->blocks_each = blocks_each ? blocks_each : LAUNCH_BLOCKS_EACH;
-    launcher->variant = variant;
+    launcher->variant = launcher->compute_major >= 9 ? variant : variant % LAUNCH_CACHES;
 }

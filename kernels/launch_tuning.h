@@ -5,9 +5,15 @@
 
 #include "kernels/launch.h"
 
-#define LAUNCH_VARIANT_STREAM 1u /* loads and stores say that the bytes are not wanted again */
-#define LAUNCH_VARIANT_FEW 2u    /* 4 loads under way for each thread instead of 8 */
-#define LAUNCH_VARIANTS 4u
+/* A variant is what the caches are told of a frame's bytes, and perhaps LAUNCH_EARLY. */
+#define LAUNCH_CACHE_DEFAULT 0u /* as each kind has it */
+#define LAUNCH_CACHE_PLAIN 1u   /* nothing */
+#define LAUNCH_CACHE_L2 2u      /* to keep them in the L2 cache alone */
+#define LAUNCH_CACHE_STREAM 3u  /* that they are not wanted again */
+#define LAUNCH_CACHES 4u
+/* The next kernel of the stream takes its place while this one ends (compute capability 9.0). */
+#define LAUNCH_EARLY 4u
+#define LAUNCH_VARIANTS 8u
 
 /* What launcher_enqueue does from here on with whole frames: blocks of so many threads (a multiple of
  * 256, up to 1024), so many of them on each multiprocessor; 0: the default. */

@@ -30,23 +30,33 @@ static_assert(FRAME_PAYLOAD_MAX / 2 < UINT32_MAX, "checksum weights have 32 bits
 
 /* ---- Vectors --------------------------------------------------------------------------------- */
 
-/* STREAM: the bytes are not wanted again, so they are the first to leave the caches. */
-template <bool STREAM> static __device__ __forceinline__ uint4 vector_load(const uint4 *vector)
+/* CACHE is one of LAUNCH_CACHE_*. Where the caches are told nothing, their upkeep between kernels
+ * costs half a microsecond. */
+template <uint32_t CACHE> static __device__ __forceinline__ uint4 vector_load(const uint4 *vector)
 {
-    if (!STREAM)
-        return *vector;
     uint4 got;
-    asm volatile("ld.global.cs.v4.u32 {%0, %1, %2, %3}, [%4];"
-                 : "=r"(got.x), "=r"(got.y), "=r"(got.z), "=r"(got.w)
-                 : "l"(vector));
+    if (CACHE == LAUNCH_CACHE_STREAM)
+        asm volatile("ld.global.cs.v4.u32 {%0, %1, %2, %3}, [%4];"
+                     : "=r"(got.x), "=r"(got.y), "=r"(got.z), "=r"(got.w)
+                     : "l"(vector));
+    else if (CACHE == LAUNCH_CACHE_L2)
+        asm volatile("ld.global.L1::no_allocate.v4.u32 {%0, %1, %2, %3}, [%4];"
+                     : "=r"(got.x), "=r"(got.y), "=r"(got.z), "=r"(got.w)
+                     : "l"(vector));
+    else
+        got = *vector;
     return got;
 }
 
-template <bool STREAM>
+template <uint32_t CACHE>
 static __device__ __forceinline__ void vector_store(uint4 *vector, uint4 value)
 {
-    if (STREAM)
+    if (CACHE == LAUNCH_CACHE_STREAM)
         __stcs(vector, value);
+    else if (CACHE == LAUNCH_CACHE_L2)
+        asm volatile("st.global.L1::no_allocate.v4.u32 [%0], {%1, %2, %3, %4};" ::"l"(vector),
+                     "r"(value.x), "r"(value.y), "r"(value.z), "r"(value.w)
+                     : "memory");
     else
         *vector = value;
 }
@@ -88,7 +98,7 @@ static __device__ uint64_t leftover_sum(const struct job &job)
     return sum;
 }
 
-template <int LOADS, bool STREAM>
+template <uint32_t CACHE>
 static __device__ __forceinline__ struct share checksum_share(const struct job &job, uint32_t block,
                                                               uint32_t blocks)
 {
@@ -96,14 +106,14 @@ static __device__ __forceinline__ struct share checksum_share(const struct job &
     uint32_t count = (uint32_t)(job.payload_bytes / VECTOR_BYTES);
     uint32_t step = blocks * blockDim.x;
     struct share share = {0, 0};
-    for (uint32_t i = block * blockDim.x + threadIdx.x; i < count; i += LOADS * step) {
-        uint4 got[LOADS];
+    for (uint32_t i = block * blockDim.x + threadIdx.x; i < count; i += LAUNCH_LOADS * step) {
+        uint4 got[LAUNCH_LOADS];
 #pragma unroll
-        for (int k = 0; k < LOADS; k++)
-            got[k] = i + k * step < count ? vector_load<STREAM>(vectors + i + k * step)
+        for (int k = 0; k < LAUNCH_LOADS; k++)
+            got[k] = i + k * step < count ? vector_load<CACHE>(vectors + i + k * step)
                                           : make_uint4(0, 0, 0, 0);
 #pragma unroll
-        for (int k = 0; k < LOADS; k++)
+        for (int k = 0; k < LAUNCH_LOADS; k++)
             share.sum += vector_sum(got[k], i + k * step);
     }
     if (leftover_mine(job, block, blocks))
@@ -122,7 +132,7 @@ static __device__ uint32_t leftover_invert(const struct job &job)
     return torn;
 }
 
-template <int LOADS, bool STREAM>
+template <uint32_t CACHE>
 static __device__ __forceinline__ struct share invert_share(const struct job &job, uint32_t block,
                                                             uint32_t blocks)
 {
@@ -130,19 +140,19 @@ static __device__ __forceinline__ struct share invert_share(const struct job &jo
     uint32_t count = (uint32_t)(job.payload_bytes / VECTOR_BYTES);
     uint32_t step = blocks * blockDim.x;
     struct share share = {0, 0};
-    for (uint32_t i = block * blockDim.x + threadIdx.x; i < count; i += LOADS * step) {
-        uint4 got[LOADS];
+    for (uint32_t i = block * blockDim.x + threadIdx.x; i < count; i += LAUNCH_LOADS * step) {
+        uint4 got[LAUNCH_LOADS];
 #pragma unroll
-        for (int k = 0; k < LOADS; k++)
+        for (int k = 0; k < LAUNCH_LOADS; k++)
             if (i + k * step < count)
-                got[k] = vector_load<STREAM>(vectors + i + k * step);
+                got[k] = vector_load<CACHE>(vectors + i + k * step);
 #pragma unroll
-        for (int k = 0; k < LOADS; k++)
+        for (int k = 0; k < LAUNCH_LOADS; k++)
             if (i + k * step < count) {
                 if (threadIdx.x % ROW_VECTORS == 0)
                     share.torn_tags += word64(got[k].x, got[k].y) != job.tag;
-                vector_store<STREAM>(vectors + i + k * step,
-                                     make_uint4(~got[k].x, ~got[k].y, ~got[k].z, ~got[k].w));
+                vector_store<CACHE>(vectors + i + k * step,
+                                    make_uint4(~got[k].x, ~got[k].y, ~got[k].z, ~got[k].w));
             }
     }
     if (leftover_mine(job, block, blocks))
@@ -164,7 +174,7 @@ static __device__ void leftover_fill(const struct job &job)
     }
 }
 
-template <bool STREAM>
+template <uint32_t CACHE>
 static __device__ __forceinline__ struct share fill_share(const struct job &job, uint32_t block,
                                                           uint32_t blocks)
 {
@@ -176,8 +186,8 @@ static __device__ __forceinline__ struct share fill_share(const struct job &job,
                            ? job.tag
                            : frame_mix_content_word(job.key, 2 * (uint64_t)i);
         uint64_t high = frame_mix_content_word(job.key, 2 * (uint64_t)i + 1);
-        vector_store<STREAM>(vectors + i, make_uint4((uint32_t)low, (uint32_t)(low >> 32),
-                                                     (uint32_t)high, (uint32_t)(high >> 32)));
+        vector_store<CACHE>(vectors + i, make_uint4((uint32_t)low, (uint32_t)(low >> 32),
+                                                    (uint32_t)high, (uint32_t)(high >> 32)));
     }
     if (leftover_mine(job, block, blocks))
         leftover_fill(job);
@@ -221,19 +231,19 @@ static __device__ __forceinline__ struct share preprocess_share(const struct job
 
 /* ---- All kinds ------------------------------------------------------------------------------- */
 
-template <int KIND, int LOADS, bool STREAM>
+template <int KIND, uint32_t CACHE>
 static __device__ __forceinline__ struct share work_share(const struct job &job, uint32_t block,
                                                           uint32_t blocks)
 {
     switch (KIND) {
     case LAUNCH_CHECKSUM:
-        return checksum_share<LOADS, STREAM>(job, block, blocks);
+        return checksum_share<CACHE>(job, block, blocks);
     case LAUNCH_INVERT:
-        return invert_share<LOADS, STREAM>(job, block, blocks);
+        return invert_share<CACHE>(job, block, blocks);
     case LAUNCH_PREPROCESS:
         return preprocess_share(job, block, blocks);
     case LAUNCH_FILL:
-        return fill_share<STREAM>(job, block, blocks);
+        return fill_share<CACHE>(job, block, blocks);
     case LAUNCH_CHECK:
         return check_share(job, block);
     default:

@@ -3,6 +3,7 @@
 #include "tests/support/gpu_fixture.h"
 
 #include "kernels/launch.h"
+#include "kernels/launch_tuning.h"
 #include "tests/support/gpu_place.h"
 #include "tests/support/random_input.h"
 
@@ -69,7 +70,7 @@ static void drain(void)
 
 /* Fill, checksum or invert in random order and sizes on one frame, without a look in between: each
  * report is its own, and nothing is left over from the frame before. Some report nothing. */
-static void frames_back_to_back(void **state)
+static void frames_in_a_row(void)
 {
     enum { BYTES = 3000017 };
     struct place place = place_make(gpu, stream, PLACE_DEVICE, BYTES);
@@ -126,6 +127,18 @@ static void frames_back_to_back(void **state)
     free(seen);
     free(bytes);
     place_free(&place);
+}
+
+/* In every shape and variant that the benchmark compares. */
+static void frames_back_to_back(void **state)
+{
+    static const uint32_t threads[] = {0, 256, 512, 1024};
+    for (uint32_t variant = 0; variant < LAUNCH_VARIANTS; variant++) {
+        launcher_tune(launcher, threads[variant % 4], variant % 3, variant);
+        frames_in_a_row();
+    }
+    launcher_tune(launcher, 0, 0, 0);
+    frames_in_a_row();
 }
 
 /* ---- Frames called off ------------------------------------------------------------------------ */

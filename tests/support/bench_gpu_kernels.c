@@ -107,7 +107,8 @@ static double gigabytes(const struct place *place, struct work *work, uint32_t c
 
 static void work_name(const struct work *work, char *name, size_t size)
 {
-    static const char *variants[LAUNCH_VARIANTS] = {"", " stream", " few", " stream few"};
+    static const char *variants[LAUNCH_VARIANTS] = {
+        "", " plain", " l2", " stream", " early", " early plain", " early l2", " early stream"};
     char choice[48] = "";
     if (work->blocks_each)
         snprintf(choice, sizeof choice, ", %u x %u threads%s", work->blocks_each, work->threads,
@@ -150,7 +151,7 @@ static void works_print(const struct place *place, struct work *works, size_t wo
 static const struct {
     uint32_t threads;
     uint32_t blocks_each;
-} shapes[] = {{256, 2}, {256, 4}, {256, 6}, {512, 1}, {512, 2}, {512, 3}, {1024, 1}};
+} shapes[] = {{256, 2}, {256, 4}, {512, 2}};
 enum { SHAPES = sizeof shapes / sizeof shapes[0] };
 
 static size_t works_make(struct work *works, struct work standard, bool choices, bool host)
@@ -194,14 +195,13 @@ static void pairs_bench(const struct place *place, bool choices)
     works[count++] = (struct work){.step = STEP_COPY, .passes = 2};
     for (size_t f = 0; f < 4; f++) {
         works[count++] = (struct work){.step = STEP_PAIR, .passes = 3, .frames = frames[f]};
-        for (size_t i = 0; choices && i < SHAPES; i++)
-            for (uint32_t variant = 0; variant < 2; variant++)
-                works[count++] = (struct work){.step = STEP_PAIR,
-                                               .passes = 3,
-                                               .frames = frames[f],
-                                               .threads = shapes[i].threads,
-                                               .blocks_each = shapes[i].blocks_each,
-                                               .variant = variant};
+        for (uint32_t variant = 0; choices && variant < LAUNCH_VARIANTS; variant++)
+            works[count++] = (struct work){.step = STEP_PAIR,
+                                           .passes = 3,
+                                           .frames = frames[f],
+                                           .threads = shapes[1].threads,
+                                           .blocks_each = shapes[1].blocks_each,
+                                           .variant = variant};
     }
     works_run(place, works, count, BURST);
     works_print(place, works, count, BURST);
