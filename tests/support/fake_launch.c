@@ -62,7 +62,7 @@ void launcher_close(struct launcher *launcher)
 void launcher_tune(struct launcher *launcher, uint32_t threads, uint32_t blocks_each,
                    uint32_t variant)
 {
-    (void)launcher_gpu(launcher, __func__); /* one shape for all */
+    /* One shape for all. */
 }
 
 /* ---- The kernels --------------------------------------------------------------------------------- */
