@@ -28,6 +28,7 @@ static void producer_gpu_clean_up(void *state)
         if (producer->registered)
             gpu_unregister(gpu, producer->registered);
         gpu_pinned_free(gpu, producer->reports);
+        gpu_pinned_free(gpu, producer->uploaded);
     }
     if (!producer->gpu.stuck)
         producer_close(&producer->common);
@@ -89,6 +90,25 @@ static enum status producer_gpu_open_reports(struct producer_gpu *producer, stru
     return ST_OK;
 }
 
+/* What the role looks at to wait for its own work, by the axis sync; fills have their reports. */
+static enum status producer_gpu_open_sync(struct producer_gpu *producer, struct err *err)
+{
+    const struct cell *cell = producer->cell;
+    void *host, *device;
+    if (cell->order != ORDER_HOST)
+        return ST_OK;
+    if (cell->sync == GPU_SYNC_EVENT)
+        return gpu_event_open(producer->gpu.gpu, 0, &producer->event, err);
+    if (cell->sync != GPU_SYNC_FLAG || cell->fill == FILL_GPU)
+        return ST_OK;
+    enum status status = gpu_pinned_alloc(producer->gpu.gpu, sizeof(uint32_t), &host, &device, err);
+    if (status != ST_OK)
+        return err_context(err, "the word behind uploads");
+    producer->uploaded = host;
+    producer->uploaded_device = device;
+    return ST_OK;
+}
+
 static enum status producer_gpu_prepare(struct role *role, void **state, struct err *err)
 {
     const struct cell *cell = &role->setup.cell;
@@ -103,8 +123,8 @@ static enum status producer_gpu_prepare(struct role *role, void **state, struct 
         status = producer_open(role, &producer->common, producer->gpu.gpu, err);
     if (status == ST_OK)
         status = producer_gpu_open_memory(producer, err);
-    if (status == ST_OK && cell->sync == GPU_SYNC_EVENT && cell->order == ORDER_HOST)
-        status = gpu_event_open(producer->gpu.gpu, 0, &producer->event, err);
+    if (status == ST_OK)
+        status = producer_gpu_open_sync(producer, err);
     if (status == ST_OK && cell->fill == FILL_GPU)
         status = producer_gpu_open_reports(producer, err);
     if (status != ST_OK)

@@ -12,6 +12,9 @@ struct producer_gpu {
     struct role_gpu gpu;
     const struct cell *cell;
     struct gpu_event *event; /* order host, sync event */
+    /* Uploads with sync flag: the word that the stream writes behind them, pinned; or NULL. */
+    uint32_t *uploaded;
+    uint32_t *uploaded_device;
     void *registered;        /* host memory registered here, or NULL */
     const uint8_t *memory;   /* fill gpu of host memory: where the endpoint's begins */
     uint8_t *memory_device;  /* and for kernels */

@@ -60,6 +60,9 @@ static enum status producer_gpu_enqueue(struct producer_gpu *producer, const str
                              source_frames_payload(&producer->common.source, (int32_t)id),
                              frame->payload_bytes, err);
     producer->common.filled_bytes += frame->payload_bytes;
+    if (status == ST_OK && producer->uploaded)
+        status =
+            gpu_stream_write_value(producer->gpu.stream, producer->uploaded_device, id + 1, err);
     return status;
 }
 
@@ -71,13 +74,16 @@ static enum status producer_gpu_await(struct producer_gpu *producer, const struc
     enum status status;
     if (producer->gpu.sync == GPU_SYNC_FLAG && fills)
         return producer_gpu_collect(producer, role, id, err);
+    if (producer->uploaded)
+        return role_gpu_await_word(&producer->watch, producer->uploaded, id + 1,
+                                   "the end of an upload", err);
     if (producer->gpu.sync == GPU_SYNC_EVENT) {
         status = gpu_event_record(producer->event, producer->gpu.stream, err);
         if (status == ST_OK)
             status =
                 role_gpu_await_event(&producer->watch, producer->event, "the end of a fill", err);
     } else {
-        /* Spin, yield and block; and an upload raises no flag. */
+        /* Spin, yield and block. */
         status = gpu_stream_synchronize(producer->gpu.stream, err);
     }
     return status;

@@ -208,6 +208,17 @@ def calls_of(t, index, axes):
     return calls
 
 
+def test_uploads_raise_flags(t):
+    """With sync flag the producer looks at a word for its uploads too, and no CUDA call waits."""
+    waits = {sync: calls_of(t, i, cell("cuda_vmm", "device", fill="copy", sync=sync))
+             for i, sync in enumerate(("flag", "spin"))}
+    written = waits["flag"]["producer", "gpu_stream_write_value"]
+    check(written == 8 + 2, "%d words were written for 10 frames" % written)
+    spared = (waits["spin"]["producer", "gpu_stream_synchronize"] -
+              waits["flag"]["producer", "gpu_stream_synchronize"])
+    check(spared == 8 + 2, "%d calls less waited for uploads" % spared)
+
+
 def faults(t, cells):
     """(role, function, n, how, cells) for each call to be failed."""
     calls = {}
