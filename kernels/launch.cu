@@ -36,7 +36,11 @@ __global__ void __launch_bounds__(LAUNCH_THREADS_MAX)
         begin_ns = clock_gpu_ns();
         outcome_begin(outcome, gridDim.x, begin_ns);
     }
-    bool abandoned = outcome.abandon && load_relaxed_system(outcome.abandon) != 0;
+    /* A plain load, which all threads of a multiprocessor share: the word as it was when the kernel
+     * began, or newer. */
+    bool abandoned = false;
+    if (outcome.abandon && (kind_writes(KIND) || threadIdx.x == 0))
+        abandoned = *outcome.abandon != 0;
     struct share share = {0, 0};
     if (!kind_writes(KIND) || !abandoned)
         share = work_share<KIND, CACHE>(job, blockIdx.x, gridDim.x);

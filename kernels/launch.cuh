@@ -30,7 +30,7 @@ extern "C" {
 #define LAUNCH_BLOCKS_MAX 4096
 #define LAUNCH_SLOTS_MAX 1024
 
-/* One launcher's device memory. Words that all blocks add to have lines of their own; the first four
+/* One launcher's device memory. Words that all blocks add to have lines of their own; the first three
  * are 0 between kernels. */
 struct scratch {
     /* Finished blocks in the upper 16 bits; below, the sum of the shares' low 32 bits, or of their
@@ -38,7 +38,6 @@ struct scratch {
     alignas(128) uint64_t finished;
     alignas(128) uint64_t finished_high; /* the same with the shares' high 32 bits */
     alignas(128) uint64_t begin_ns;      /* from block 0 to the last one */
-    alignas(128) uint32_t abandoned;     /* some block saw the abandon word */
     /* Resident: frames announced by block 0, or RESIDENT_END; frames reported. */
     alignas(128) uint32_t announced;
     alignas(128) uint32_t completed;

@@ -24,6 +24,8 @@ struct outcome {
 
 #define FINISHED_SHIFT 48
 #define FINISHED_ONE ((uint64_t)1 << FINISHED_SHIFT)
+/* Kinds that write count in the same word, above the torn tags, the blocks that were called off. */
+#define ABANDONED_ONE ((uint64_t)1 << 32)
 /* The low parts of all shares must fit below the count. */
 static_assert((uint64_t)LAUNCH_BLOCKS_MAX << 32 <= FINISHED_ONE, "counts stay apart from sums");
 static_assert(FRAME_PAYLOAD_MAX / FRAME_TAG_STRIDE < FINISHED_ONE, "and from torn tags");
@@ -102,9 +104,11 @@ static __device__ __forceinline__ void report_write(const struct outcome &outcom
 /* Adds a share to the totals: true for the last of the blocks, with the totals in *share. */
 template <int KIND>
 static __device__ __forceinline__ bool totals_add(struct scratch *scratch, uint32_t blocks,
-                                                  struct share *share)
+                                                  struct share *share, bool *abandoned)
 {
     uint64_t low = FINISHED_ONE + (kind_sums(KIND) ? (uint32_t)share->sum : share->torn_tags);
+    if (kind_writes(KIND) && *abandoned)
+        low += ABANDONED_ONE;
     uint64_t high = FINISHED_ONE + (share->sum >> 32);
     unsigned long long *low_word = (unsigned long long *)&scratch->finished;
     unsigned long long *high_word = (unsigned long long *)&scratch->finished_high;
@@ -117,12 +121,15 @@ static __device__ __forceinline__ bool totals_add(struct scratch *scratch, uint3
     low_total &= FINISHED_ONE - 1;
     share->sum = kind_sums(KIND) ? low_total + (high_total << 32) : 0;
     share->torn_tags = kind_sums(KIND) ? 0 : (uint32_t)low_total;
+    if (kind_writes(KIND)) /* another block may have seen what this one did not */
+        *abandoned = low_total >= ABANDONED_ONE;
     return true;
 }
 
-static __device__ __forceinline__ uint64_t begin_take(struct scratch *scratch)
+/* `early` is what was loaded before the totals: 0 where block 0 had not stored it yet. */
+static __device__ __forceinline__ uint64_t begin_take(struct scratch *scratch, uint64_t early)
 {
-    uint64_t begin_ns = load_relaxed_device(&scratch->begin_ns);
+    uint64_t begin_ns = early;
     while (begin_ns == 0)
         begin_ns = load_relaxed_device(&scratch->begin_ns);
     scratch->finished = scratch->finished_high = scratch->begin_ns = 0;
@@ -139,17 +146,12 @@ static __device__ __forceinline__ bool outcome_finish(const struct outcome &outc
     struct scratch *scratch = outcome.scratch;
     if (kind_writes(KIND) && blocks > 1)
         __threadfence(); /* the block's bytes before its count */
-    if (abandoned && blocks > 1) {
-        atomicExch(&scratch->abandoned, 1);
-        __threadfence();
-    }
     uint64_t end_ns = clock_gpu_ns();
     if (blocks > 1) {
-        if (!totals_add<KIND>(scratch, blocks, &share))
+        uint64_t early = load_relaxed_device(&scratch->begin_ns); /* on its way with the totals */
+        if (!totals_add<KIND>(scratch, blocks, &share, &abandoned))
             return false;
-        begin_ns = begin_take(scratch);
-        if (outcome.abandon) /* another block may have seen what this one did not */
-            abandoned = atomicExch(&scratch->abandoned, 0) != 0;
+        begin_ns = begin_take(scratch, early);
     }
     report_write<KIND>(outcome, share, begin_ns, end_ns, abandoned);
     return true;
