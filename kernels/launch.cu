@@ -51,11 +51,12 @@ __global__ void __launch_bounds__(LAUNCH_THREADS_MAX)
         outcome_finish<KIND>(outcome, gridDim.x, share, begin_ns, abandoned);
 }
 
-/* Who fills a frame leaves it where the consumer finds it soon; consumers are its last readers. */
+/* The L1 cache is of no use to a frame. The L2 cache is told nothing: with one frame in turn, whatever
+ * leaves it early is fetched again by the next fill. */
 template <int KIND> static const void *kernel_variant(uint32_t cache)
 {
     if (cache == LAUNCH_CACHE_DEFAULT)
-        cache = KIND == LAUNCH_FILL ? LAUNCH_CACHE_L2 : LAUNCH_CACHE_STREAM;
+        cache = LAUNCH_CACHE_L2;
     switch (cache) {
     case LAUNCH_CACHE_L2:
         return (const void *)launch_kernel<KIND, LAUNCH_CACHE_L2>;

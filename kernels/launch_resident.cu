@@ -102,7 +102,7 @@ __global__ void __launch_bounds__(LAUNCH_THREADS, LAUNCH_RESIDENT_BLOCKS_EACH)
             return;
         job.payload = payloads[n % resident.slots];
         job.tag = frame_mix_tag((int32_t)((uint32_t)resident.first_id + n));
-        struct share share = work_share<KIND, LAUNCH_CACHE_STREAM>(job, blockIdx.x, gridDim.x);
+        struct share share = work_share<KIND, LAUNCH_CACHE_L2>(job, blockIdx.x, gridDim.x);
         share = block_share<KIND>(share); /* a barrier, behind which `there` may change */
         if (threadIdx.x == 0 &&
             outcome_finish<KIND>(outcome_of(resident, n), gridDim.x, share, begin_ns, false))
