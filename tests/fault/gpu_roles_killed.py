@@ -3,8 +3,8 @@ device memory and with every wait on the GPU: each death is known within a secon
 the matrix goes on, no process is left, and the device's memory is back where it was.
 
 A trial is one run whose first cell dies in each of its launches, at frame FRAME; a second cell, which
-has fewer frames, must be measured in between. Where no device shows, exit code 77. Under MPS one run
-at a time: an MPS server that loses a client may take its other clients along.
+has fewer frames, must be measured in between. Where no device shows, exit code 77. Under MPS few runs
+at a time: each has a server of its own, and every death a new one.
 """
 import os
 import re
@@ -24,6 +24,7 @@ HOST = {"access": "mapped", "kernel": "checksum", "frame": "1920x1080x3"}
 # What a process's context takes of the device may come back a moment after the process has gone.
 SETTLE_S = 5.0
 MEMORY_SLACK_MIB = 64
+MPS_JOBS = 3
 
 
 class GpuEdge(faults.Edge):
@@ -184,7 +185,7 @@ def body():
         sys.exit(77)
     before = device_memory_mib()
     results, failures = run_edges(given, shared, given.jobs)
-    more, failed = run_edges(given, grouped, 1)
+    more, failed = run_edges(given, grouped, min(MPS_JOBS, given.jobs))
     results += more
     failures += failed
     if results:
