@@ -133,6 +133,19 @@ static enum status producer_gpu_bring(struct producer_gpu *producer, const struc
     return status;
 }
 
+/* No slot came. With order event this role never waits for its own work: if that is what broke, the
+ * other waits for an event that will not come, and the cause is here. */
+static enum status __attribute__((cold))
+producer_gpu_no_slot(const struct producer_gpu *producer, enum status status, struct err *err)
+{
+    struct err own;
+    const enum status work = gpu_stream_poll(producer->gpu.stream, &own);
+    if (work == ST_OK || work == ST_AGAIN)
+        return status;
+    *err = own;
+    return err_context(err, "no free slot came, and the work on the GPU has failed");
+}
+
 enum status producer_gpu_frame(struct producer_gpu *producer, const struct role *role, int32_t id,
                                uint64_t *stamps, struct err *err)
 {
@@ -151,7 +164,7 @@ enum status producer_gpu_frame(struct producer_gpu *producer, const struct role 
     }
     status = wait_loop_reserve(&common->loop, &frame, err);
     if (status != ST_OK)
-        return status;
+        return producer_gpu_no_slot(producer, status, err);
     stamps[STAMP_RESERVED] = stamp_now_ns();
     PRODUCER_FAULT("reserved", id);
     status = producer_gpu_bring(producer, role, id, &frame, stamps, err);
