@@ -229,4 +229,8 @@ configure_build() {
   cmake -S "$root" -B "$folder" "$@"
 }
 
-compile_build() { cmake --build "$1" --parallel "$jobs"; }
+compile_build() {
+  local folder=$1
+  shift
+  cmake --build "$folder" --parallel "$jobs" "$@"
+}

@@ -5,6 +5,7 @@ hangs, nothing is left."""
 import collections
 import concurrent.futures
 import os
+import random
 import sys
 import time
 
@@ -254,8 +255,9 @@ def test_every_call_fails(t):
     for role, function, n, how, users in faults(t, cells):
         if users:
             jobs.append((fail_one, t, len(jobs), [cells[i] for i in users], role, function, n, how))
-    if suite.sanitized(t.path):
-        jobs = jobs[::3]
+    # Others each time: all of them take a while.
+    step = 3 if suite.sanitized(t.path) else 2
+    jobs = jobs[random.randrange(step)::step]
     check(len(jobs) >= 20, "only %d calls were found" % len(jobs))
     side_by_side(jobs, 4)  # most of a failed launch is waiting
     say("%d calls failed, in %d launches" % (len(jobs), sum(len(job[3]) for job in jobs)))
