@@ -72,7 +72,11 @@ static __device__ __forceinline__ void store_release_system(uint32_t *word, uint
 }
 
 /* That a store of 16 bytes is not split is part of PTX since CUDA 12.3. */
+#if defined(__CUDACC_VER_MAJOR__) /* nvcc's, not clang's */
 #define PAIRS_ARE_WHOLE (__CUDACC_VER_MAJOR__ * 100 + __CUDACC_VER_MINOR__ >= 1203)
+#else
+#define PAIRS_ARE_WHOLE 0
+#endif
 
 /* 16 bytes, 16-byte aligned: whoever sees the uppermost 4 of them sees all. */
 static __device__ __forceinline__ void store_pair_system(void *pair, uint64_t low, uint64_t high)
