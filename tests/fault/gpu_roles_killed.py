@@ -156,6 +156,8 @@ def trial(path, edge, role, point, deaths):
             check_cells(program.read_json(os.path.join(out, "result.json")), deaths)
         except faults.Failure as failure:
             raise faults.Failure("%s, %s dies at %s: %s" % (edge.name, role, point, failure))
+    say("%s, %s at %s: %d deaths, the slowest told after %.1f ms"
+        % (edge.name, role, point, deaths, slowest_s * 1e3))
     return edge.name, role, deaths, slowest_s
 
 

@@ -12,16 +12,20 @@
 /* The rows' own deadlines are shorter; a first use may compile kernels for the device. */
 #define ALL_SECONDS 120
 
-static bool all[GPU_CAPABILITY_COUNT];
+/* All rows; with HANDOFF_TEST_LEGAL in the environment those alone whose claim is that something works:
+ * the others read what may not be read, which is an error to compute-sanitizer. */
+static bool asked[GPU_CAPABILITY_COUNT];
 
 static void test_every_row(void **state)
 {
     const uint64_t begin_ns = clock_now_ns();
-    const struct capability_answer *answers = capability_ask(all);
+    const struct capability_answer *answers = capability_ask(asked);
     const uint64_t took_ns = clock_now_ns() - begin_ns;
     printf("all rows in %.1f s\n", (double)took_ns / 1e9);
     for (int i = 0; i < GPU_CAPABILITY_COUNT; i++) {
         const struct capability_answer *answer = &answers[i];
+        if (!asked[i])
+            continue;
         const bool works = answer->outcome == CAPABILITY_WORKS;
         printf("%-20s %-9s %4.1f s  %s\n", gpu_capability_rows[i].key,
                works                                    ? "works"
@@ -45,11 +49,13 @@ static void test_every_row(void **state)
 /* Once found out, nobody is asked again; whoever checks gets the same answer. */
 static void test_remembered(void **state)
 {
-    const struct capability_answer *answers = capability_ask(all);
+    const struct capability_answer *answers = capability_ask(asked);
     struct err err;
     const uint64_t begin_ns = clock_now_ns();
     capability_install();
     for (int i = 0; i < GPU_CAPABILITY_COUNT; i++) {
+        if (!asked[i])
+            continue;
         const enum status status = gpu_capability_check((enum gpu_capability)i, &err);
         assert_int_equal(status == ST_OK, answers[i].outcome == CAPABILITY_WORKS);
         if (status != ST_OK) {
@@ -92,7 +98,8 @@ int main(int argc, char **argv)
     if (argc > 1 && strcmp(argv[1], "--role") == 0)
         return role_main(argc, argv, &err) == ST_OK ? 0 : 1;
     gpu_fixture_begin(argc, argv);
-    memset(all, true, sizeof all);
+    for (int i = 0; i < GPU_CAPABILITY_COUNT; i++)
+        asked[i] = !getenv("HANDOFF_TEST_LEGAL") || !gpu_capability_rows[i].negative;
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_every_row),
         cmocka_unit_test(test_remembered),
