@@ -143,8 +143,8 @@ static enum status pages_hugetlb_allowed(size_t size_bytes, struct err *err)
     snprintf(hint, sizeof hint, "as root: sysctl vm.nr_hugepages=%llu, or use smaller frames",
              (unsigned long long)(total + needed - usable));
     return err_set(err, ST_UNAVAILABLE, hint,
-                   "%llu huge pages of %zu kB are needed, but the pool has %llu free ones",
-                   (unsigned long long)needed, page_bytes / 1024, (unsigned long long)usable);
+                   "huge pages of %zu kB: %llu needed, and the pool has %llu free",
+                   page_bytes / 1024, (unsigned long long)needed, (unsigned long long)usable);
 }
 
 enum status pages_allowed(enum shm_pages pages, bool shared, size_t size_bytes, struct err *err)

@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -167,8 +168,13 @@ static enum status shm_pages_try(enum shm_pages pages, bool shared, struct err *
     shm_unmap(&map);
     if (status == ST_OK)
         return ST_OK;
-    if (err)
+    if (err) {
+        /* The reason is the machine's, not this segment's. */
+        static const char mine[] = "segment handoff-probe: ";
+        if (strncmp(err->what, mine, sizeof mine - 1) == 0)
+            memmove(err->what, err->what + sizeof mine - 1, strlen(err->what) - sizeof mine + 2);
         err->status = ST_UNAVAILABLE;
+    }
     return ST_UNAVAILABLE;
 }
 

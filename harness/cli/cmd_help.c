@@ -7,7 +7,8 @@
 #include "harness/report/wrap.h"
 
 static const char help_text[] =
-    "handoff measures what it costs to hand a video frame from one process to another.\n"
+    "handoff measures what it costs to hand a video frame from one process to another, and to a "
+    "kernel\non the CPU or a GPU.\n"
     "\n"
     "Usage: handoff COMMAND [ARGUMENT]...\n"
     "\n"

@@ -100,7 +100,8 @@ static void list_transports(void)
         if (transport->policies & POLICY_LATEST)
             append(policies, sizeof policies, policy_name(POLICY_LATEST));
         for (size_t j = 0; j < wait_registry_count; j++)
-            if (cell_wait_fits(wait_registry[j], transport))
+            if (cell_wait_fits(wait_registry[j], transport) &&
+                (!wait_registry[j]->on_gpu || transport->slot))
                 append(waits, sizeof waits,
                        wait_spelling(wait_registry[j], spelling, sizeof spelling));
         struct err why;

@@ -19,7 +19,7 @@
 
 /* What of an axis this machine lacks. */
 struct lack {
-    char what[300]; /* "": nothing */
+    char what[2 * sizeof((struct err *)0)->what]; /* "": nothing */
     char hint[sizeof((struct err *)0)->hint];
 };
 
@@ -36,7 +36,7 @@ static void lack_value(struct lack *lack, const char *value, enum status status,
 {
     if (status == ST_OK)
         return;
-    snprintf(lack->what, sizeof lack->what, "%s: %.250s", value, why->what);
+    snprintf(lack->what, sizeof lack->what, "%s: %s", value, why->what);
     snprintf(lack->hint, sizeof lack->hint, "%s", why->hint);
 }
 
@@ -75,10 +75,10 @@ static void lack_pages(struct lack *lack)
     bool has_thp = shm_pages_probe(SHM_PAGES_THP, &thp) == ST_OK;
     bool has_hugetlb = shm_pages_probe(SHM_PAGES_HUGETLB, &hugetlb) == ST_OK;
     if (!has_thp)
-        snprintf(lack->what, sizeof lack->what, "thp: %.120s", thp.what);
+        snprintf(lack->what, sizeof lack->what, "thp: %s", thp.what);
     if (!has_hugetlb) {
         size_t used = strlen(lack->what);
-        snprintf(lack->what + used, sizeof lack->what - used, "%shugetlb: %.120s", used ? "; " : "",
+        snprintf(lack->what + used, sizeof lack->what - used, "%shugetlb: %s", used ? "; " : "",
                  hugetlb.what);
     }
     snprintf(lack->hint, sizeof lack->hint, "%.*s", (int)sizeof lack->hint - 1,
