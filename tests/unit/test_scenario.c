@@ -136,7 +136,7 @@ static void test_good_files(void **state)
         {HANDOFF_SOURCE_DIR "/scenarios/claims.json", 17},
         {HANDOFF_SOURCE_DIR "/scenarios/transports.json", 129},
         {HANDOFF_SOURCE_DIR "/scenarios/accesses.json", 20},
-        {HANDOFF_SOURCE_DIR "/scenarios/gpu_sharing.json", 30},
+        {HANDOFF_SOURCE_DIR "/scenarios/gpu_sharing.json", 32},
         {HANDOFF_SOURCE_DIR "/scenarios/resolutions.json", 32},
         {HANDOFF_SOURCE_DIR "/scenarios/gpu_waits.json", 30},
     };
