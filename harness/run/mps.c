@@ -9,9 +9,12 @@
 #include "harness/measure/clock.h"
 #include "harness/run/guard.h"
 #include "harness/run/mps_daemon.h"
+#include "harness/run/mps_program.h"
 
-/* The guard answers within what starting or stopping may take it; beyond that it hangs. */
-#define MPS_ANSWER_NS (MPS_DAEMON_READY_NS + MPS_DAEMON_STOP_NS + 5000000000u)
+/* The guard answers within what starting may take it, and before that stopping, by the last means, what
+ * was there; beyond that it hangs. */
+#define MPS_ANSWER_NS \
+    (MPS_DAEMON_READY_NS + 2 * (MPS_DAEMON_STOP_NS + 3 * MPS_KILLED_NS) + 10000000000u)
 
 /* Sends one word to the guard and takes its answer, which the caller clears. */
 static enum status mps_ask(struct guard *guard, const char *word, struct channel_message *answer,
