@@ -41,6 +41,8 @@ bool notes_make(const struct report *report, const struct report_block *block,
                 const struct report_group *group, struct conclusion *item);
 /* Makes the advice; called by conclusions_make. */
 void advice_make(const struct report *report, struct conclusions *conclusions);
+/* "Let both processes share the GPU through MPS: …", where that was better in every comparison. */
+void advice_of_gpu_sharing(const struct report *report, struct text *text);
 /* "With spin at most 4,200 frames/s keep p99 of response under 500 µs, with futex 1,900."; for a
  * group of searches. False when out of memory. */
 bool conclusions_add_search(struct text *text, const struct report_block *block,

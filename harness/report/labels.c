@@ -16,6 +16,17 @@ static char *text_take(struct text *text)
     return text->failed ? NULL : text->data;
 }
 
+/* A value that says of itself what it is a value of: "1 slot", "kernel none". */
+static void value_add(struct text *text, const char *axis, const char *pretty)
+{
+    const bool slots = strcmp(axis, "slots") == 0;
+    if (strcmp(axis, "kernel") == 0 && strcmp(pretty, "none") == 0)
+        text_add(text, "kernel ");
+    text_add_plain(text, pretty);
+    if (slots)
+        text_add(text, strcmp(pretty, "1") == 0 ? " slot" : " slots");
+}
+
 /* Appends an axis' value to "a · b", with `between` in between. */
 static void label_join(struct text *text, const struct report_cell *cell, const char *axis,
                        const char *between)
@@ -26,10 +37,7 @@ static void label_join(struct text *text, const struct report_cell *cell, const 
         return;
     if (text->used_bytes)
         text_add(text, between);
-    if (strcmp(axis, "slots") == 0)
-        text_addf(text, "%s slot%s", pretty, strcmp(pretty, "1") == 0 ? "" : "s");
-    else
-        text_add_plain(text, pretty);
+    value_add(text, axis, pretty);
 }
 
 static void label_add(struct text *text, const struct report_cell *cell, const char *axis)
@@ -194,12 +202,17 @@ char *label_sentence(const struct report_block *block, const struct report_cell 
         if (block->bound[i] || strcmp(axis, "frame") == 0 || strcmp(axis, "pacing") == 0 ||
             strcmp(axis, block->compare) == 0)
             continue;
+        const char *pretty = report_axis_pretty(cell, axis, value);
         text_add(&text, ", ");
+        if (strcmp(axis, "slots") == 0) {
+            value_add(&text, axis, pretty);
+            continue;
+        }
         if (!report_axis_speaks(axis)) {
             text_add_plain(&text, report_axis_title(axis));
             text_add(&text, " ");
         }
-        text_add_plain(&text, report_axis_pretty(cell, axis, value));
+        text_add_plain(&text, pretty);
     }
     return text_take(&text);
 }

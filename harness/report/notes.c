@@ -12,6 +12,7 @@
 #include "harness/report/tradeoff.h"
 
 #define NOTES_MAX (TRADEOFF_SENTENCES_MAX + 4)
+#define MULTIPLE_BELOW 0.95 /* shown as "0.9×" or less */
 
 static struct text *note_open(struct conclusion *item)
 {
@@ -54,6 +55,7 @@ static void tradeoff_note(const struct report_block *block, const struct report_
 struct multiple {
     const struct report_cell *cell;
     double value;
+    bool by_flag; /* done when a word in host memory says so */
 };
 
 static int multiple_compare(const void *a, const void *b)
@@ -76,7 +78,8 @@ static void floor_note(const struct report_block *block, const struct report_gro
         double multiple = report_floor_multiple(cell, interval);
         if (!cell->ok || verdict_cell_is_floor(cell) || multiple <= 0)
             continue;
-        multiples[count++] = (struct multiple){cell, multiple};
+        multiples[count++] =
+            (struct multiple){cell, multiple, report_axis_is(cell, "sync", "flag")};
         least = fmin(least, report_floor_ns(cell, interval));
         most = fmax(most, report_floor_ns(cell, interval));
     }
@@ -92,6 +95,9 @@ static void floor_note(const struct report_block *block, const struct report_gro
             text_addf(note, "%s%s %s", i ? ", " : "", multiples[i].cell->short_label,
                       format_multiple(multiples[i].value, text));
         text_add(note, ".");
+        if (multiples[0].value < MULTIPLE_BELOW && multiples[0].by_flag)
+            text_add(note, " Below 1×: the floor waits for its kernel in a CUDA call, these cells "
+                           "at a word that the kernel writes.");
         note_close(item);
     }
     free(multiples);

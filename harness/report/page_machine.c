@@ -25,6 +25,10 @@ void page_machine_line(const struct report *report, struct text *text)
     double count = json_get_number(cpu, "cpu_count", 0);
     if (count > 0 && count < 1e6)
         text_addf(text, "%s%.0f CPUs", text->used_bytes ? " · " : "", count);
+    const char *gpu = json_get_string(json_get(before, "gpu"), "name", "");
+    if (gpu[0])
+        text_add(text, text->used_bytes ? " · " : "");
+    text_add_plain(text, gpu);
     if (json_get_bool(json_get(before, "virtualisation"), "virtual", false))
         text_addf(text, "%svirtual machine", text->used_bytes ? " · " : "");
     const char *release = json_get_string(kernel, "release", "");
@@ -235,17 +239,31 @@ static void command_word(struct text *text, const char *word)
     text_free(&quoted);
 }
 
+/* A path as one says it from the checkout: a scenario of ours without the folders above. Whoever
+ * reads a report has other folders, and what those of its writer are called is nobody's business. */
+static const char *path_in_checkout(const char *path)
+{
+    static const char folder[] = "/scenarios/";
+    const char *ours = path[0] == '/' ? strstr(path, folder) : NULL;
+    return ours && !strchr(ours + sizeof folder - 1, '/') ? ours + 1 : path;
+}
+
 void page_command(const struct report *report, struct text *text)
 {
     const cJSON *run = json_get(report->json, "run"), *word;
-    bool seeded = false;
+    bool seeded = false, is_folder = false;
     cJSON_ArrayForEach (word, json_get(run, "command")) {
         if (!cJSON_IsString(word))
             continue;
+        const bool skip = is_folder || strcmp(word->valuestring, "--quiet") == 0 ||
+                          strncmp(word->valuestring, "--out=", 6) == 0;
+        is_folder = !is_folder && strcmp(word->valuestring, "--out") == 0;
+        if (skip || is_folder)
+            continue; /* where its writer kept it, and how much was said meanwhile */
         if (!text->used_bytes && strcmp(word->valuestring, "run") == 0)
             text_add(text, "handoff"); /* the command's own argv[0] */
         text_add(text, text->used_bytes ? " " : "");
-        command_word(text, word->valuestring);
+        command_word(text, path_in_checkout(word->valuestring));
         seeded = seeded || strncmp(word->valuestring, "--seed", 6) == 0;
     }
     int64_t seed;
@@ -268,7 +286,7 @@ void page_reproduce(struct text *out, const struct page_part *part)
         text_add(out, "</code></pre>\n");
     }
     text_add(out, "<p>Scenario <code>");
-    text_add_html(out, json_get_string(scenario, "path", report->scenario));
+    text_add_html(out, path_in_checkout(json_get_string(scenario, "path", report->scenario)));
     text_add(out, "</code>, handoff ");
     text_add_html(out, json_get_string(tool, "version", "of unknown version"));
     text_add(out, ", commit <code>");

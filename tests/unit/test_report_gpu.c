@@ -11,6 +11,7 @@
 #include "harness/base/json.h"
 #include "harness/report/conclusions.h"
 #include "harness/report/model.h"
+#include "harness/report/page.h"
 #include "tests/support/result_fixture.h"
 
 #define LAUNCHES 10
@@ -55,7 +56,8 @@ static cJSON *result_of(const struct gpu_axes *axes, const char *compare, double
     return result;
 }
 
-/* The lead, the notes and the block's heading of the first comparison. The caller frees. */
+/* The lead, the notes and the block's heading of the first comparison, and what to use. The caller
+ * frees. */
 static char *said_of(const cJSON *result)
 {
     struct report *report;
@@ -67,22 +69,41 @@ static char *said_of(const cJSON *result)
     text_addf(&text, "%s\n%s\n", report->blocks[0].constants, text_get(&item->lead));
     for (size_t i = 0; i < item->note_count; i++)
         text_addf(&text, "%s\n", text_get(&item->notes[i]));
+    for (size_t i = 0; i < conclusions->advice_count; i++)
+        text_addf(&text, "%s\n", text_get(&conclusions->advice[i]));
     conclusions_free(conclusions);
     report_free(report);
     return text.data;
 }
 
-static void expect(const struct gpu_axes *axes, const char *compare, double switch_ns,
-                   const char *words, const char *not_words)
+static void expect_of(const cJSON *result, const char *words, const char *not_words)
 {
-    cJSON *result = result_of(axes, compare, switch_ns);
     char *said = said_of(result);
     if (words && !strstr(said, words))
         fail_msg("\"%s\" is not in: %s", words, said);
     if (not_words && strstr(said, not_words))
         fail_msg("\"%s\" is in: %s", not_words, said);
     free(said);
+}
+
+static void expect(const struct gpu_axes *axes, const char *compare, double switch_ns,
+                   const char *words, const char *not_words)
+{
+    cJSON *result = result_of(axes, compare, switch_ns);
+    expect_of(result, words, not_words);
     cJSON_Delete(result);
+}
+
+static cJSON *cell_of(const cJSON *result, int index)
+{
+    return cJSON_GetArrayItem(json_get(result, "cells"), index);
+}
+
+static void set_axis(cJSON *cell, const char *axis, cJSON *value)
+{
+    cJSON *axes = json_get(cell, "axes");
+    cJSON_DeleteItemFromObject(axes, axis);
+    cJSON_AddItemToObject(axes, axis, value);
 }
 
 static void turns_are_explained_where_there_are_any(void **state)
@@ -122,11 +143,129 @@ static void axes_of_the_gpu_have_names(void **state)
            "registered"); /* what is as usual is not named */
 }
 
+static void mps_is_advised_where_it_won(void **state)
+{
+    (void)state;
+    static const struct gpu_axes both[] = {{"device", "gpu", "mps"},
+                                           {"device", "gpu", "time_sliced"}};
+    static const struct gpu_axes swapped[] = {{"device", "gpu", "time_sliced"},
+                                              {"device", "gpu", "mps"}};
+    expect(both, "gpu_sharing", 0,
+           "run them under MPS: it was better in the one comparison made here, 8.8×", NULL);
+    expect(swapped, "gpu_sharing", 0, NULL, "under MPS: it");
+    cJSON *result = result_of(both, "gpu_sharing", 0);
+    json_add_double(json_get(cell_of(result, 0), "integrity"), "lost", 1);
+    expect_of(result, NULL, "under MPS: it");
+    cJSON_Delete(result);
+}
+
+/* A resident kernel that keeps the GPU for its whole turn has a fine latency, and few frames. */
+static void a_rate_that_latency_does_not_show_is_told(void **state)
+{
+    (void)state;
+    static const struct gpu_axes both[] = {{"device", "gpu", "mps"},
+                                           {"device", "gpu", "time_sliced"}};
+    static const double rate = 415;
+    cJSON *result = result_of(both, "gpu_sharing", 0);
+    expect_of(result, NULL, "lies outside the latency"); /* rates follow from latencies */
+    cJSON *throughput = json_get(cell_of(result, 1), "throughput");
+    cJSON_DeleteItemFromObject(throughput, "frames_per_s");
+    json_add(throughput, "frames_per_s", fixture_estimate("", stats_estimate_log(&rate, 1)));
+    expect_of(result, ", but at 415 frames/s against 29,", NULL);
+    expect_of(result, ": the rest of a frame's turn lies outside the latency.", NULL);
+    cJSON_Delete(result);
+}
+
+static void a_multiple_below_one_is_explained(void **state)
+{
+    (void)state;
+    static const struct gpu_axes both[] = {{"device", "gpu", "mps"}, {"device", "copy", "mps"}};
+    cJSON *result = result_of(both, "wait", 0);
+    set_axis(cell_of(result, 1), "wait", cJSON_CreateString("gpu_kernel"));
+    set_axis(cell_of(result, 1), "fill", cJSON_CreateString("gpu"));
+    cJSON *floor = cJSON_CreateObject();
+    json_add_double(floor, "latency_ns", 34000 / 0.97);
+    json_add(cell_of(result, 0), "floor", floor);
+    expect_of(result, "1.0×.", "Below 1×");
+    cJSON_ReplaceItemInObject(floor, "latency_ns", cJSON_CreateNumber(34000 / 0.9));
+    expect_of(result, "Below 1×: the floor waits for its kernel in a CUDA call", NULL);
+    set_axis(cell_of(result, 0), "sync", cJSON_CreateString("spin"));
+    expect_of(result, "0.9×.", "Below 1×");
+    cJSON_Delete(result);
+}
+
+static void values_say_what_they_are_values_of(void **state)
+{
+    (void)state;
+    static const struct gpu_axes both[] = {{"device", "gpu", "mps"},
+                                           {"device", "gpu", "time_sliced"}};
+    struct fixture_cell cells[4];
+    static const char *const compare = "gpu_sharing";
+    for (size_t i = 0; i < 4; i++) {
+        cells[i] = (struct fixture_cell){
+            .transport = "cuda_vmm", .wait = "spin", .frame = "64x64x3", .pacing = "pingpong"};
+        fixture_spread(&cells[i], LAUNCHES, i % 2 ? 300000 : 34000, 0.01, 1);
+    }
+    cJSON *result = fixture_result(cells, 4, &compare, 1);
+    for (int i = 0; i < 4; i++) {
+        set_axis(cell_of(result, i), "gpu_sharing", cJSON_CreateString(both[i % 2].gpu_sharing));
+        set_axis(cell_of(result, i), "slots", cJSON_CreateNumber(i < 2 ? 1 : 8));
+        if (i < 2)
+            set_axis(cell_of(result, i), "kernel", cJSON_CreateString("none"));
+    }
+    struct report *report;
+    assert_int_equal(report_open(result, &report, NULL), ST_OK);
+    const struct report_block *block = &report->blocks[0];
+    assert_non_null(strstr(block->groups[0].sentence, ", kernel none"));
+    assert_non_null(strstr(block->groups[0].sentence, ", 1 slot"));
+    assert_null(strstr(block->groups[0].sentence, "slots"));
+    assert_non_null(strstr(block->groups[1].sentence, ", 8 slots"));
+    assert_non_null(strstr(block->groups[0].context, "kernel none"));
+    assert_null(strstr(block->groups[0].context, "kernel kernel"));
+    assert_null(strstr(block->groups[1].context, "kernel checksum"));
+    report_free(report);
+    cJSON_Delete(result);
+}
+
+/* The machine with its GPU; a command that holds for the reader, without its writer's folders. */
+static void a_reader_can_repeat_it_elsewhere(void **state)
+{
+    (void)state;
+    static const struct gpu_axes both[] = {{"device", "gpu", "mps"},
+                                           {"device", "gpu", "time_sliced"}};
+    cJSON *result = result_of(both, "gpu_sharing", 0);
+    cJSON_AddItemToObject(result, "environment",
+                          cJSON_Parse("{\"before\": {\"cpu\": {\"model\": \"Xeon\", \"cpu_count\": "
+                                      "16}, \"gpu\": {\"name\": \"NVIDIA H200\"}}}"));
+    cJSON_AddItemToObject(
+        result, "run",
+        cJSON_Parse("{\"seed\": 7, \"command\": [\"run\", \"/home/somebody/scenarios/a.json\", "
+                    "\"--out\", \"/home/somebody/out\", \"--out=/home/x\", \"--quiet\", "
+                    "\"--launches\", \"5\", \"--only\", \"wait=spin\"]}"));
+    struct report *report;
+    struct text line = {0}, command = {0};
+    assert_int_equal(report_open(result, &report, NULL), ST_OK);
+    page_machine_line(report, &line);
+    assert_string_equal(text_get(&line), "Xeon · 16 CPUs · NVIDIA H200");
+    page_command(report, &command);
+    assert_string_equal(text_get(&command), "handoff run scenarios/a.json --launches 5 --only "
+                                            "wait=spin --seed 7");
+    text_free(&line);
+    text_free(&command);
+    report_free(report);
+    cJSON_Delete(result);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(turns_are_explained_where_there_are_any),
         cmocka_unit_test(axes_of_the_gpu_have_names),
+        cmocka_unit_test(mps_is_advised_where_it_won),
+        cmocka_unit_test(a_rate_that_latency_does_not_show_is_told),
+        cmocka_unit_test(a_multiple_below_one_is_explained),
+        cmocka_unit_test(values_say_what_they_are_values_of),
+        cmocka_unit_test(a_reader_can_repeat_it_elsewhere),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
