@@ -225,6 +225,21 @@ static const struct report_cell *wait_cheapest(const struct report_block *block,
     return cheapest;
 }
 
+/* Whether no other costs as little of the consumer's CPU. */
+static bool cpu_is_alone(const struct report_block *block, const struct report_group *group,
+                         const struct report_cell *cheapest)
+{
+    const double most = report_cpu_percent(cheapest, "consumer").value + CPU_SAME_POINTS;
+    for (size_t i = 0; i < group->cell_count; i++) {
+        const struct report_cell *cell = &block->cells[group->cells[i]];
+        struct figure cpu = report_cpu_percent(cell, "consumer");
+        if (cell != cheapest && verdict_cell_is_sound(cell) && cpu.state == FIGURE_KNOWN &&
+            cpu.value <= most)
+            return false;
+    }
+    return true;
+}
+
 /* "spin (350 ns, 100 % of a CPU)". */
 static void wait_add(struct text *text, const struct report_cell *cell, enum metric metric)
 {
@@ -274,9 +289,11 @@ static void wait_advice(const struct report *report, struct text *text)
         wait_add(text, fastest, metric);
         bool undecided = undecided_add(text, report, block, group, fastest, cheapest);
         if (cheapest == fastest) {
-            text_add(text, ": both the fastest and the cheapest measured here");
+            const bool alone = cpu_is_alone(block, group, cheapest);
+            text_addf(text, ": %s measured here",
+                      alone ? "both the fastest and the cheapest" : "the fastest");
             context_add(text, " with ", group);
-            text_add(text, ".");
+            text_add(text, alone ? "." : "; none costs less CPU.");
             return;
         }
         enum stats_verdict verdict = verdict_compare(report, cheapest, fastest, metric).verdict;

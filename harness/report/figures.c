@@ -108,8 +108,21 @@ double report_floor_ns(const struct report_cell *cell, const char *interval)
     return isfinite(ns) && ns > 0 ? ns : 0;
 }
 
+bool report_cell_takes_turns(const struct report_cell *cell)
+{
+    char value[REPORT_AXIS_BYTES];
+    const bool in_device_memory = report_axis_is(cell, "access", "device");
+    const bool kernel_on_gpu =
+        report_axis(cell, "access", value)[0] && !report_axis_is_default(cell, "access");
+    return cell->ok &&
+           (in_device_memory || (kernel_on_gpu && report_axis_is(cell, "fill", "gpu"))) &&
+           !report_axis_is(cell, "gpu_sharing", "mps");
+}
+
 double report_floor_multiple(const struct report_cell *cell, const char *interval)
 {
+    if (strcmp(interval, "latency") == 0 && report_cell_takes_turns(cell))
+        return 0;
     double floor_ns = report_floor_ns(cell, interval);
     struct figure median = report_quantile(cell, interval, "p50");
     if (floor_ns <= 0 || median.state != FIGURE_KNOWN || median.value <= 0)

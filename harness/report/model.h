@@ -93,7 +93,10 @@ struct figure report_cpu_net(const struct report_cell *cell);
 /* The least that this machine needs for this cell's work in `interval` ("handoff", "latency"), in
  * nanoseconds; 0 when the result does not say. */
 double report_floor_ns(const struct report_cell *cell, const char *interval);
-/* The cell's p50 as a multiple of that; 0 without either. */
+/* Whether kernels of both roles ran in contexts of their own that take turns on the GPU. */
+bool report_cell_takes_turns(const struct report_cell *cell);
+/* The cell's p50 as a multiple of the floor; 0 without either, and for a latency with turns in it,
+ * which no floor of one process has. */
 double report_floor_multiple(const struct report_cell *cell, const char *interval);
 /* The base64 histogram of an interval of a cell or of one launch; NULL without one. */
 const char *report_histogram(const cJSON *cell_or_launch, const char *interval, double *infinite);

@@ -89,7 +89,7 @@ static void floor_note(const struct report_block *block, const struct report_gro
         text_addf(note, "As multiples of what this machine can do at best (%s: %s", interval,
                   format_ns(least, text));
         if (most > least * 1.01)
-            text_addf(note, " to %s", format_ns(most, text));
+            text_addf(note, " to %s, each its own", format_ns(most, text));
         text_add(note, "), p50 is: ");
         for (size_t i = 0; i < count; i++)
             text_addf(note, "%s%s %s", i ? ", " : "", multiples[i].cell->short_label,
@@ -103,18 +103,6 @@ static void floor_note(const struct report_block *block, const struct report_gro
     free(multiples);
 }
 
-/* Kernels of both roles, in contexts of their own that take turns on the GPU. */
-static bool cell_takes_turns(const struct report_cell *cell)
-{
-    char value[REPORT_AXIS_BYTES];
-    const bool in_device_memory = report_axis_is(cell, "access", "device");
-    const bool kernel_on_gpu =
-        report_axis(cell, "access", value)[0] && !report_axis_is_default(cell, "access");
-    return cell->ok &&
-           (in_device_memory || (kernel_on_gpu && report_axis_is(cell, "fill", "gpu"))) &&
-           !report_axis_is(cell, "gpu_sharing", "mps");
-}
-
 /* What people take for scheduling overhead when two processes use one GPU. */
 static void turns_note(const struct report *report, const struct report_block *block,
                        struct conclusion *item)
@@ -124,7 +112,7 @@ static void turns_note(const struct report *report, const struct report_block *b
     char time[FIGURE_BYTES];
     size_t turns = 0, mps = 0;
     for (size_t i = 0; i < block->cell_count; i++) {
-        turns += cell_takes_turns(&block->cells[i]);
+        turns += report_cell_takes_turns(&block->cells[i]);
         mps += block->cells[i].ok && report_axis_is(&block->cells[i], "gpu_sharing", "mps");
     }
     if (turns == 0)

@@ -187,10 +187,14 @@ static void a_multiple_below_one_is_explained(void **state)
     json_add_double(floor, "latency_ns", 34000 / 0.97);
     json_add(cell_of(result, 0), "floor", floor);
     expect_of(result, "1.0×.", "Below 1×");
+    expect_of(result, "; none costs less CPU.", "cheapest");
     cJSON_ReplaceItemInObject(floor, "latency_ns", cJSON_CreateNumber(34000 / 0.9));
     expect_of(result, "Below 1×: the floor waits for its kernel in a CUDA call", NULL);
     set_axis(cell_of(result, 0), "sync", cJSON_CreateString("spin"));
     expect_of(result, "0.9×.", "Below 1×");
+    for (int i = 0; i < 2; i++) /* in turns: the floor was measured without any */
+        set_axis(cell_of(result, i), "gpu_sharing", cJSON_CreateString("time_sliced"));
+    expect_of(result, "take turns", "As multiples");
     cJSON_Delete(result);
 }
 
