@@ -2,8 +2,8 @@
 #
 #   gnuplot -d -c stages.gp TERMINAL OUTPUT DATA HEADINGS LAYOUT XLABEL
 #
-# DATA, tab-separated: row, then the ends of reserve, fill, transfer, access and kernel counted from
-# zero, the name, and the median of the whole as text. HEADINGS: row, text. Medians.
+# DATA, tab-separated: row, then the ends of reserve, fill, transfer, access, kernel and other counted
+# from zero, the name, and the median of the whole as text. HEADINGS: row, text. Medians.
 # LAYOUT holds five numbers: height in pixels, the share of the width that names need, the lowest
 # row, the end of the axis and one not used here; then a 1 or 0 for each stage, whether there is any.
 ink = "#1b2733"
@@ -24,13 +24,14 @@ set grid xtics linetype 1 linecolor rgb grid linewidth 0.7 dashtype solid
 set ytics scale 0
 unset key
 # A legend of our own: gnuplot's breaks its line where names leave the plot little width.
-names = "reserve fill transfer access kernel"
-colours = "5682409 15113984 29362 13400487 40563" # Okabe and Ito: sky, orange, blue, purple, green
+names = "reserve fill transfer access kernel other"
+# Okabe and Ito: sky, orange, blue, purple, green; grey
+colours = "5682409 15113984 29362 13400487 40563 12897492"
 top = 1.0 - 14.0 / height
 present = word(ARG5, 6)
 shown = 0
-do for [i = 1:5] { shown = shown + int(substr(present, i, i)) }
-do for [i = 1:5] {
+do for [i = 1:6] { shown = shown + int(substr(present, i, i)) }
+do for [i = 1:6] {
     if (substr(present, i, i) eq "1") {
         at = 0.985 - 0.157 * shown
         shown = shown - 1
@@ -47,7 +48,7 @@ set rmargin at screen 0.985
 set tmargin at screen 1.0 - 36.0 / height
 set bmargin at screen 54.0 / height
 set xlabel ARG6 textcolor rgb ink offset 0,0.6
-plot ARG3 using 2:1:(0):2:($1 - 0.36):($1 + 0.36):yticlabels(7) with boxxyerror \
+plot ARG3 using 2:1:(0):2:($1 - 0.36):($1 + 0.36):yticlabels(8) with boxxyerror \
          fillstyle solid 1.0 noborder linecolor rgb int(word(colours, 1)), \
      ARG3 using 3:1:2:3:($1 - 0.36):($1 + 0.36) with boxxyerror \
          fillstyle solid 1.0 noborder linecolor rgb int(word(colours, 2)), \
@@ -57,5 +58,7 @@ plot ARG3 using 2:1:(0):2:($1 - 0.36):($1 + 0.36):yticlabels(7) with boxxyerror 
          fillstyle solid 1.0 noborder linecolor rgb int(word(colours, 4)), \
      ARG3 using 6:1:5:6:($1 - 0.36):($1 + 0.36) with boxxyerror \
          fillstyle solid 1.0 noborder linecolor rgb int(word(colours, 5)), \
-     ARG3 using 6:1:8 with labels left offset character 0.6,0 textcolor rgb ink, \
+     ARG3 using 7:1:6:7:($1 - 0.36):($1 + 0.36) with boxxyerror \
+         fillstyle solid 1.0 noborder linecolor rgb int(word(colours, 6)), \
+     ARG3 using 7:1:9 with labels left offset character 0.6,0 textcolor rgb ink, \
      ARG4 using (0):1:2 with labels left offset character 0.2,-0.1 textcolor rgb ink

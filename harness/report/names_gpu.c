@@ -39,7 +39,7 @@ static bool depth_pretty(const char *raw, char *value)
 static bool register_pretty(const char *raw, char *value)
 {
     if (strcmp(raw, "on") == 0)
-        strcpy(value, "registered for each frame");
+        strcpy(value, "registered per frame");
     else if (strcmp(raw, "off") == 0)
         strcpy(value, "registered once");
     else

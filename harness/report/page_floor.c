@@ -146,7 +146,7 @@ void page_floor(struct text *out, const struct page_part *part)
         return;
     text_add(out, "<section>\n<h2>What this machine can do at best</h2>\n<p>Measured in the same "
                   "run, without the suite's roles and transports. The tables give figures as "
-                  "multiples of it where they have one: 1.0× could not be better here.</p>\n"
+                  "multiples of it where they have one: 1.0× could hardly be better here.</p>\n"
                   "<div class=\"scroll\" tabindex=\"0\">\n<table class=\"details floor\">\n"
                   "<tbody>\n");
     pairs_add(out, floor);

@@ -8,14 +8,16 @@
 #include "harness/report/plots.h"
 #include "harness/report/verdict.h"
 
-#define LABEL_CHARACTERS_MAX 18
+#define LABEL_CHARACTERS_MAX 20
 #define ROWS_MAX 60
 #define ROW_PIXELS 21
 #define CHARACTER_SHARE 0.0142 /* of the width, per character of a name */
-#define STAGE_COUNT 5
+#define STAGE_COUNT 6
+#define STAGE_OTHER_SHARE 0.1 /* of the latency, from which on what no stage covers is shown */
 
-static const char *const stage_names[STAGE_COUNT] = {"reserve", "fill", "transfer", "access",
-                                                     "kernel"};
+/* The last is what none of them covers: launching on a GPU, and turns on it. */
+static const char *const stage_names[STAGE_COUNT] = {"reserve", "fill",   "transfer",
+                                                     "access",  "kernel", "other"};
 
 void plot_input_free(struct plot_input *input)
 {
@@ -189,22 +191,36 @@ bool plot_bars_fill(const struct report_block *block, enum metric metric, struct
     return true;
 }
 
+/* Whether the stage lies within the latency. A frame that is made in its slot, by the CPU or by the
+ * GPU, is whole in the producer's hands only when it is filled: its latency begins there. */
+static bool stage_is_within(const struct report_cell *cell, const char *stage)
+{
+    return strcmp(stage, "fill") != 0 ||
+           (!report_axis_is(cell, "fill", "in_place") && !report_axis_is(cell, "fill", "gpu"));
+}
+
 /* The ends of a cell's stages, stacked from 0, and a '1' in `present` for each it has. False
  * without any. */
 static bool stages_stack(const struct report_cell *cell, double ends[STAGE_COUNT],
                          char present[STAGE_COUNT + 1])
 {
+    struct figure whole = report_quantile(cell, "latency", "p50");
     bool any = false;
     double at = 0;
-    for (size_t i = 0; i < STAGE_COUNT; i++) {
+    for (size_t i = 0; i < STAGE_COUNT - 1; i++) {
         struct figure median = report_quantile(cell, stage_names[i], "p50");
-        if (median.state == FIGURE_KNOWN) {
+        if (median.state == FIGURE_KNOWN && stage_is_within(cell, stage_names[i])) {
             at += fmax(0, median.value);
             any = true;
             present[i] = '1';
         }
         ends[i] = at;
     }
+    if (any && whole.state == FIGURE_KNOWN && whole.value - at > STAGE_OTHER_SHARE * whole.value) {
+        present[STAGE_COUNT - 1] = '1';
+        at = whole.value;
+    }
+    ends[STAGE_COUNT - 1] = at;
     return any && at > 0;
 }
 
@@ -246,7 +262,7 @@ bool plot_stages_fill(const struct report_block *block, struct plot_input *input
 {
     double divisor = 1;
     struct rows rows = {0};
-    char present[STAGE_COUNT + 1] = "00000";
+    char present[STAGE_COUNT + 1] = "000000";
     double largest = stages_add(input, &rows, block, 1, present);
     if (largest <= 0)
         return false;
@@ -262,5 +278,8 @@ bool plot_stages_fill(const struct report_block *block, struct plot_input *input
     text_add(caption,
              "Where the time of a frame goes, from whole in the producer's hands to a "
              "finished kernel: the median of each stage, and behind them that of the whole.");
+    if (present[STAGE_COUNT - 1] == '1')
+        text_add(caption, " Other is what no stage covers, such as launching on a GPU and "
+                          "waiting for a turn on it.");
     return true;
 }

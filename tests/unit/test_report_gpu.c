@@ -12,6 +12,7 @@
 #include "harness/report/conclusions.h"
 #include "harness/report/model.h"
 #include "harness/report/page.h"
+#include "harness/report/plots.h"
 #include "tests/support/result_fixture.h"
 
 #define LAUNCHES 10
@@ -231,6 +232,52 @@ static void values_say_what_they_are_values_of(void **state)
     cJSON_Delete(result);
 }
 
+static void add_stage(cJSON *cell, const char *name, double p50_ns)
+{
+    cJSON *stage = cJSON_CreateObject(), *quantiles = cJSON_CreateObject();
+    json_add_u64(stage, "count", 400);
+    json_add(quantiles, "p50", fixture_estimate("_ns", stats_estimate_log(&p50_ns, 1)));
+    json_add(stage, "quantiles", quantiles);
+    json_add(json_get(cell, "intervals"), name, stage);
+}
+
+/* What the plot says that there is of reserve, fill, transfer, access, kernel and other. */
+static void expect_stages(const cJSON *result, const char *present, bool told)
+{
+    struct report *report;
+    struct plot_input input = {.series = 0};
+    struct text caption = {0};
+    assert_int_equal(report_open(result, &report, NULL), ST_OK);
+    assert_true(plot_stages_fill(&report->blocks[0], &input, &caption));
+    assert_string_equal(strrchr(input.layout, ' ') + 1, present);
+    assert_int_equal(strstr(text_get(&caption), "waiting for a turn") != NULL, told);
+    plot_input_free(&input);
+    text_free(&caption);
+    report_free(report);
+}
+
+/* A frame made in its slot is filled before its latency begins; a turn is in no stage. */
+static void stages_make_up_the_latency(void **state)
+{
+    (void)state;
+    static const struct gpu_axes both[] = {{"device", "gpu", "mps"},
+                                           {"device", "gpu", "time_sliced"}};
+    static const char *const fills[] = {"gpu", "in_place", "copy"};
+    cJSON *result = result_of(both, "gpu_sharing", 0);
+    for (int i = 0; i < 2; i++) {
+        add_stage(cell_of(result, i), "fill", 150000);
+        add_stage(cell_of(result, i), "kernel", 33000);
+    }
+    for (size_t i = 0; i < 3; i++) {
+        for (int j = 0; j < 2; j++)
+            set_axis(cell_of(result, j), "fill", cJSON_CreateString(fills[i]));
+        expect_stages(result, i == 2 ? "010011" : "000011", true);
+    }
+    add_stage(cell_of(result, 1), "transfer", 110000); /* of 300000: nothing is left */
+    expect_stages(result, "011010", false);
+    cJSON_Delete(result);
+}
+
 /* The machine with its GPU; a command that holds for the reader, without its writer's folders. */
 static void a_reader_can_repeat_it_elsewhere(void **state)
 {
@@ -269,6 +316,7 @@ int main(void)
         cmocka_unit_test(a_rate_that_latency_does_not_show_is_told),
         cmocka_unit_test(a_multiple_below_one_is_explained),
         cmocka_unit_test(values_say_what_they_are_values_of),
+        cmocka_unit_test(stages_make_up_the_latency),
         cmocka_unit_test(a_reader_can_repeat_it_elsewhere),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
