@@ -28,6 +28,23 @@ static void points_add(struct text *out, const struct conclusion *item)
     text_add(out, folded ? "</ul>\n</details>\n" : "</ul>\n");
 }
 
+/* Whether something is compared, and nothing ran often enough for a verdict. */
+static bool launches_are_too_few(const struct report *report)
+{
+    bool compares = false;
+    for (size_t i = 0; i < report->block_count; i++) {
+        const struct report_block *block = &report->blocks[i];
+        for (size_t j = 0; block->compare[0] && j < block->cell_count; j++) {
+            if (!block->cells[j].ok)
+                continue;
+            compares = true;
+            if (cJSON_GetArraySize(json_get(block->cells[j].json, "launches")) >= VERDICT_PAIRS_MIN)
+                return false;
+        }
+    }
+    return compares;
+}
+
 void page_conclusions(struct text *out, const struct page_part *part)
 {
     const struct conclusions *conclusions = part->conclusions;
@@ -41,6 +58,11 @@ void page_conclusions(struct text *out, const struct page_part *part)
     if (conclusions->advice_count == 0 && part->claims && part->claims->count)
         text_add(out, "<p>This result checks <a href=\"#claims\">what is said</a>; nothing in it "
                       "supports a recommendation.</p>\n");
+    else if (conclusions->advice_count == 0 && launches_are_too_few(part->report))
+        text_addf(out,
+                  "<p>Nothing is recommended on so few launches: it takes %d of each "
+                  "(<code>--launches</code>).</p>\n",
+                  VERDICT_PAIRS_MIN);
     else if (conclusions->advice_count == 0)
         text_add(out, "<p>Nothing was measured here that supports a recommendation.</p>\n");
     text_add(out, "<p class=\"scope\">This holds for this machine, these sizes and these "

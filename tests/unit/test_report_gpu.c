@@ -232,6 +232,36 @@ static void values_say_what_they_are_values_of(void **state)
     cJSON_Delete(result);
 }
 
+static void expect_page(const cJSON *result, const char *words, const char *not_words)
+{
+    struct report *report;
+    struct conclusions *conclusions;
+    struct text page = {0};
+    assert_int_equal(report_open(result, &report, NULL), ST_OK);
+    assert_int_equal(conclusions_make(report, &conclusions, NULL), ST_OK);
+    struct page_part part = {.report = report, .conclusions = conclusions};
+    page_write(&page, &part, 1);
+    assert_non_null(strstr(text_get(&page), words));
+    assert_null(strstr(text_get(&page), not_words));
+    conclusions_free(conclusions);
+    report_free(report);
+    text_free(&page);
+}
+
+static void why_nothing_is_recommended(void **state)
+{
+    (void)state;
+    static const char few[] = "on so few launches: it takes 5", *nothing = "Nothing was measured";
+    static const struct gpu_axes both[] = {{"device", "gpu", "mps"}, {"device", "copy", "mps"}};
+    cJSON *result = result_of(both, "fill", 0);
+    expect_page(result, nothing, few);
+    for (int i = 0; i < 2; i++)
+        while (cJSON_GetArraySize(json_get(cell_of(result, i), "launches")) > (i ? 4 : 1))
+            cJSON_DeleteItemFromArray(json_get(cell_of(result, i), "launches"), 1);
+    expect_page(result, few, nothing);
+    cJSON_Delete(result);
+}
+
 static void add_stage(cJSON *cell, const char *name, double p50_ns)
 {
     cJSON *stage = cJSON_CreateObject(), *quantiles = cJSON_CreateObject();
@@ -316,6 +346,7 @@ int main(void)
         cmocka_unit_test(a_rate_that_latency_does_not_show_is_told),
         cmocka_unit_test(a_multiple_below_one_is_explained),
         cmocka_unit_test(values_say_what_they_are_values_of),
+        cmocka_unit_test(why_nothing_is_recommended),
         cmocka_unit_test(stages_make_up_the_latency),
         cmocka_unit_test(a_reader_can_repeat_it_elsewhere),
     };
