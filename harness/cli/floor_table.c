@@ -68,12 +68,16 @@ static void floor_print_calls(const struct floor *floor)
 /* "123 us (45.6 GB/s)" in one column. */
 static const char *floor_memory_cell(double value_ns, size_t bytes, char *text, size_t size)
 {
-    char time[FIGURE_BYTES];
+    char time[FIGURE_BYTES], rate[FIGURE_BYTES];
+    const double gb_per_s = (double)bytes / (value_ns > 0 ? value_ns : 1);
+    if (gb_per_s < 1000)
+        snprintf(rate, sizeof rate, "%.1f", gb_per_s);
+    else
+        format_count(gb_per_s, rate);
     if (isnan(value_ns))
         snprintf(text, size, "-");
     else
-        snprintf(text, size, "%s (%.1f GB/s)", format_ns(value_ns, time),
-                 (double)bytes / (value_ns > 0 ? value_ns : 1));
+        snprintf(text, size, "%s (%s GB/s)", format_ns(value_ns, time), rate);
     return text;
 }
 
@@ -142,12 +146,12 @@ static void floor_print_gpu_size(const struct floor_gpu_size *size, struct geome
                                            size->bytes * (size_t)rows[i].times, cell, sizeof cell),
                          rows[i].floor_of);
     double fill_invert_ns = size->fill_invert.p50_ns;
-    char time[FIGURE_BYTES];
+    char time[FIGURE_BYTES], rate[FIGURE_BYTES];
     if (isnan(fill_invert_ns))
         snprintf(cell, sizeof cell, "-");
     else
-        snprintf(cell, sizeof cell, "%s (%.0f/s)", format_ns(fill_invert_ns, time),
-                 1e9 / fmax(fill_invert_ns, 1));
+        snprintf(cell, sizeof cell, "%s (%s/s)", format_ns(fill_invert_ns, time),
+                 format_count(round(1e9 / fmax(fill_invert_ns, 1)), rate));
     floor_print_line("fill, then invert, in one process", cell, "every device transport");
 }
 

@@ -41,7 +41,7 @@ static void switch_add(struct text *out, const cJSON *gpu)
 /* "12.4 µs" with what it says of the memory: the bytes cross it `times` times; 0: frames/s. */
 static void stream_cell_add(struct text *out, const cJSON *memory, const char *name, int times)
 {
-    char value[FIGURE_BYTES];
+    char value[FIGURE_BYTES], rate[FIGURE_BYTES];
     double bytes = json_get_number(memory, "bytes", 0);
     double ns = json_get_number(json_get(memory, name), "p50_ns", NAN);
     text_add(out, "<td>");
@@ -54,7 +54,7 @@ static void stream_cell_add(struct text *out, const cJSON *memory, const char *n
         text_addf(out, "<small>%.*f GB/s</small>", times * bytes / ns < 10 ? 1 : 0,
                   times * bytes / ns);
     else if (times == 0 && ns >= 1)
-        text_addf(out, "<small>%.0f frames/s</small>", 1e9 / ns);
+        text_addf(out, "<small>%s frames/s</small>", format_count(round(1e9 / ns), rate));
     text_add(out, "</td>");
 }
 

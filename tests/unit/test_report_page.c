@@ -281,7 +281,7 @@ static void the_floor_and_what_waiting_costs_are_on_the_page(void **state)
     assert_null(strstr(text_get(&page), "resident kernel")); /* not measured */
     expect(&page, "<td>12.5 µs<small>4000 GB/s</small></td><td>—</td>"
                   "<td>500 µs<small>50 GB/s</small></td>"
-                  "<td>16.0 µs<small>62500 frames/s</small></td>");
+                  "<td>16.0 µs<small>62,500 frames/s</small></td>");
     expect(&page, ">2.0× floor</small>"); /* 350 ns */
     expect(&page, "<td>-0.3<small>-0.8–0.2</small></td>");
     expect(&page, "<td class=\"first\">1.50</td><td>46</td><td class=\"first\">&lt;0.01</td>"
