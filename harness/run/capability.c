@@ -76,6 +76,17 @@ static void capability_run_pair(struct capability_pair *pair)
         capability_pairs_poll(pairs, 1);
 }
 
+/* The end of a pair: what is believed of its row. Where a row does not work as was to be expected,
+ * nothing is wrong, and the row's `instead` says what to do. */
+static void capability_conclude(struct capability_pair *pair, int row)
+{
+    struct capability_answer *answer = &capability_known[row];
+    capability_pair_judge(pair, answer);
+    if (gpu_capability_rows[row].negative)
+        answer->why.hint[0] = '\0';
+    capability_pair_end(pair);
+}
+
 static void capability_try_alone(int row, const struct capability_place *place)
 {
     struct capability_pair pair;
@@ -87,8 +98,7 @@ static void capability_try_alone(int row, const struct capability_place *place)
         return;
     }
     capability_run_pair(&pair);
-    capability_pair_judge(&pair, &capability_known[row]);
-    capability_pair_end(&pair);
+    capability_conclude(&pair, row);
 }
 
 /* Several at a time; a row that is done makes room for the next. */
@@ -123,8 +133,7 @@ static void capability_try_together(const int *rows, size_t row_count)
         for (size_t i = running_count; i-- > 0;) {
             if (!capability_pair_is_over(running[i]))
                 continue;
-            capability_pair_judge(running[i], &capability_known[running_rows[i]]);
-            capability_pair_end(running[i]);
+            capability_conclude(running[i], running_rows[i]);
             taken[running[i] - room] = false;
             running[i] = running[--running_count];
             running_rows[i] = running_rows[running_count];
