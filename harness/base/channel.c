@@ -3,7 +3,6 @@
 
 #include <errno.h>
 #include <poll.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <time.h>
@@ -104,10 +103,10 @@ enum status channel_receive(int socket_fd, uint64_t deadline_ns, struct channel_
     if (status != ST_OK)
         return status;
     struct channel_message got = {0};
-    char *text = malloc(CHANNEL_MESSAGE_BYTES_MAX + 1);
-    if (!text)
-        return err_set(err, ST_NO_MEMORY, NULL, "out of memory for a control message");
-    struct iovec piece = {.iov_base = text, .iov_len = CHANNEL_MESSAGE_BYTES_MAX};
+    /* On the stack: to free this much of the heap may give it back to the kernel, and what follows
+     * "go" must make no system call. */
+    char text[CHANNEL_MESSAGE_BYTES_MAX + 1];
+    struct iovec piece = {.iov_base = text, .iov_len = sizeof text - 1};
     _Alignas(struct cmsghdr) char control[CMSG_SPACE(sizeof(int) * CHANNEL_FDS_MAX)];
     struct msghdr received = {.msg_iov = &piece,
                               .msg_iovlen = 1,
@@ -117,14 +116,10 @@ enum status channel_receive(int socket_fd, uint64_t deadline_ns, struct channel_
     do
         bytes = recvmsg(socket_fd, &received, MSG_CMSG_CLOEXEC);
     while (bytes < 0 && errno == EINTR);
-    if (bytes == 0 || (bytes < 0 && errno == ECONNRESET)) {
-        status = err_set(err, ST_PEER_GONE, NULL, "the other end of the control socket is closed");
-        goto undo_text;
-    }
-    if (bytes < 0) {
-        status = err_set_errno(err, errno, NULL, "cannot receive a control message");
-        goto undo_text;
-    }
+    if (bytes == 0 || (bytes < 0 && errno == ECONNRESET))
+        return err_set(err, ST_PEER_GONE, NULL, "the other end of the control socket is closed");
+    if (bytes < 0)
+        return err_set_errno(err, errno, NULL, "cannot receive a control message");
     channel_take_fds(&received, &got);
     if (received.msg_flags & (MSG_TRUNC | MSG_CTRUNC)) {
         status = err_set(err, ST_CORRUPT, NULL, "a control message was cut short");
@@ -137,12 +132,9 @@ enum status channel_receive(int socket_fd, uint64_t deadline_ns, struct channel_
         goto undo_message;
     }
     *message = got;
-    free(text);
     return ST_OK;
 undo_message:
     channel_message_clear(&got);
-undo_text:
-    free(text);
     return status;
 }
 
