@@ -47,6 +47,25 @@ enum transport_flags {
     TRANSPORT_DEVICE_MEMORY = 1 << 3,
     /* Frames lie in host memory that the consumer may register: `memory` exists. */
     TRANSPORT_HOST_MEMORY = 1 << 4,
+    /* A frame moves in parts: commit and acquire answer ST_AGAIN with progress_bytes in between.
+     * Without it a frame is taken and given whole. */
+    TRANSPORT_STREAMS = 1 << 5,
+    /* What one side commits or releases reaches the other some time later, through another thread,
+     * process or the network: ST_AGAIN right after it is no error. */
+    TRANSPORT_DELAYS = 1 << 6,
+    /* With TRANSPORT_SENDS_SOURCE: the source buffer stays lent after commit, until the frame has
+     * been released. A role rotates at least one buffer more than there are slots. */
+    TRANSPORT_BORROWS_SOURCE = 1 << 7,
+    /* Every wait source, whatever its kind, also has a native_wait (wait `native`). */
+    TRANSPORT_NATIVE_WAIT = 1 << 8,
+    /* A library's own threads work for it, and end with destroy; where they run is the axis
+     * `library_threads`. Its library may keep descriptors and memory after the last destroy, and is
+     * not used on both sides of a fork. */
+    TRANSPORT_OWN_THREADS = 1 << 9,
+    /* A peer that was killed is not noticed here, only one that hung up: the runner tells. */
+    TRANSPORT_DEATH_UNSEEN = 1 << 10,
+    /* The two sides may be on two hosts: config.listen is obeyed. */
+    TRANSPORT_CROSSES_HOSTS = 1 << 11,
 };
 
 /* How work on a frame is ordered between the two processes (axis `order`). */
@@ -63,7 +82,17 @@ struct transport_memory {
     size_t size_bytes;
 };
 
-/* What an edge must carry. The same on both sides. */
+/* Where an edge to another host is made, and who may come (TRANSPORT_CROSSES_HOSTS). */
+#define TRANSPORT_TOKEN_BYTES 32
+struct transport_listen {
+    char
+        host[64]; /* the numeric address of this host to listen on; the other side connects to it */
+    /* Only who shows this is let in; anybody else gets nothing. The address carries it to attach,
+     * over a channel whose both ends have proved who they are. */
+    uint8_t token[TRANSPORT_TOKEN_BYTES];
+};
+
+/* What an edge must carry. The same on both sides, but for `listen`. */
 struct transport_config {
     size_t payload_bytes;   /* of every frame; 0 with fill `header`; up to FRAME_PAYLOAD_MAX */
     uint32_t slots;         /* frames that may be committed and not yet released, 1 to 1024 */
@@ -74,12 +103,14 @@ struct transport_config {
     enum order order;
     enum shm_pages pages; /* of the host memory it makes; for both sides */
     struct gpu *gpu;      /* the role's; NULL unless TRANSPORT_DEVICE_MEMORY */
+    /* create: the other side is on another host; NULL: on this one. attach does not look at it. */
+    const struct transport_listen *listen;
     /* Where the 64-bit count of frames starts: 0 in measurements; tests start it near 2^31 or 2^32
      * to see words wrap around. */
     uint64_t first_sequence;
 };
 
-#define TRANSPORT_ADDRESS_BYTES 256
+#define TRANSPORT_ADDRESS_BYTES 4096
 #define TRANSPORT_ADDRESS_FDS 4
 
 /* What the attaching side needs: opaque bytes and open descriptors. The creator fills it and owns
@@ -99,8 +130,9 @@ void transport_address_close(struct transport_address *address);
 struct transport_counters {
     /* Producer: frames that policy latest replaced before the consumer took them. */
     uint64_t skipped_frames;
-    /* Payload bytes this side copied itself or had the kernel copy (send, recv); 0 where a commit
-     * moves none. With the fill's own, this gives copies_per_frame of a cell. */
+    /* Payload bytes that were copied on this side: by the transport itself, by its library, or by the
+     * kernel for them (send, recv); each copy counts once. 0 where a commit moves none. With the
+     * fill's own, this gives copies_per_frame of a cell. */
     uint64_t copied_bytes;
 };
 
@@ -110,10 +142,13 @@ struct endpoint;
 struct transport {
     const char *name;    /* registry key, equal to the file's stem */
     const char *summary; /* one line for `handoff list` */
-    unsigned flags;      /* enum transport_flags */
-    unsigned sources;    /* the enum source_kind values that wait_source may return */
-    unsigned policies;   /* the enum policy values it has */
-    uint32_t slots_min;  /* smallest `slots` for policy block (latest needs max_held + 2) */
+    /* What copies a frame's bytes on the way, for reports, as one clause each: "send() into the
+     * kernel, recv() out of it". NULL: nothing does. */
+    const char *copies;
+    unsigned flags;     /* enum transport_flags */
+    unsigned sources;   /* the enum source_kind values that wait_source may return */
+    unsigned policies;  /* the enum policy values it has */
+    uint32_t slots_min; /* smallest `slots` for policy block (latest needs max_held + 2) */
     uint32_t slots_max;
     /* Is it usable on this machine? ST_OK, or ST_UNAVAILABLE with the reason and what would help.
      * Must not leave anything behind. Called by the runner: never touches a GPU. */

@@ -435,7 +435,9 @@ static void unix_destroy(struct endpoint *endpoint)
 const struct transport transport_unix = {
     .name = "unix",
     .summary = "UNIX stream socket, sent from the source buffer",
-    .flags = TRANSPORT_SENDS_SOURCE | TRANSPORT_MOVES_BYTES | TRANSPORT_HOST_MEMORY,
+    .copies = "send() into the kernel, recv() out of it",
+    .flags =
+        TRANSPORT_SENDS_SOURCE | TRANSPORT_MOVES_BYTES | TRANSPORT_HOST_MEMORY | TRANSPORT_STREAMS,
     .sources = SOURCE_FD,
     .policies = POLICY_BLOCK,
     .slots_min = 1,

@@ -64,9 +64,10 @@ struct wait_source {
     struct doorbell *bell; /* SOURCE_WORD */
     int fd;                /* SOURCE_FD */
     short events;          /* SOURCE_FD: POLLIN or POLLOUT */
-    /* SOURCE_NATIVE: blocks until there may be news or until deadline_ns (the cell's clock).
-     * ST_OK, ST_TIMEOUT or ST_PEER_GONE. */
-    enum status (*native_wait)(void *self, uint64_t deadline_ns);
+    /* SOURCE_NATIVE, and any source of a TRANSPORT_NATIVE_WAIT: the library's own blocking call.
+     * Blocks until there may be news, timeout_ms (at least 1) at most; back earlier is no error.
+     * ST_OK: try again; ST_TIMEOUT; or ST_SYSTEM. NULL elsewhere. */
+    enum status (*native_wait)(void *self, int timeout_ms);
     void *native_self;
 };
 

@@ -106,7 +106,8 @@ static bool constant_is_named(const struct report_cell *cell, const char *axis)
                                           "depth",
                                           "register_per_frame",
                                           "gpu_sharing",
-                                          "pages"};
+                                          "pages",
+                                          "library_threads"};
     if (strcmp(axis, "frame") == 0 && report_axis_is(cell, "fill", "header"))
         return false; /* a header and nothing else: the size says nothing */
     for (size_t i = 0; i < sizeof always / sizeof always[0]; i++)
@@ -147,7 +148,7 @@ char *label_of_block(const struct report_block *block)
                                         "phase",        "scheduling",  "timer_slack_ns",
                                         "idle_latency", "load",        "sync",
                                         "order",        "depth",       "register_per_frame",
-                                        "gpu_sharing",  "pages"};
+                                        "gpu_sharing",  "pages",       "library_threads"};
     struct text text = {0};
     for (size_t i = 0; block->cell_count && i < sizeof order / sizeof order[0]; i++) {
         const struct report_cell *cell = &block->cells[0];

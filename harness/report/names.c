@@ -41,6 +41,7 @@ static const struct axis_name axis_names[] = {
     {"register_per_frame", "registration", "off", true},
     {"gpu_sharing", "GPU sharing", "time_sliced", true},
     {"pages", "pages", "normal", true},
+    {"library_threads", "library's threads", "anywhere", true},
 };
 
 static const struct axis_name *axis_name_find(const char *axis)

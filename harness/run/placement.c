@@ -3,6 +3,8 @@
 
 #include <errno.h>
 #include <sched.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 static const struct topology_cpu *placement_find(const struct topology *topology, uint32_t cpu)
 {
@@ -136,4 +138,19 @@ enum status placement_apply(int cpu, struct err *err)
         return err_set_errno(err, saved, "choose CPUs this process may use", "cannot pin to CPU %d",
                              cpu);
     return ST_OK;
+}
+
+void placement_remember(struct placement_set *set)
+{
+    *set = (struct placement_set){0};
+    /* glibc's wrapper hides how many bytes the kernel has filled in. */
+    const long bytes = syscall(SYS_sched_getaffinity, 0, sizeof set->mask, set->mask);
+    set->bytes = bytes > 0 ? (size_t)bytes : 0;
+}
+
+enum status placement_restore(const struct placement_set *set, struct err *err)
+{
+    if (set->bytes == 0 || syscall(SYS_sched_setaffinity, 0, set->bytes, set->mask) == 0)
+        return ST_OK;
+    return err_set_errno(err, errno, NULL, "cannot go back to the CPUs the process had");
 }

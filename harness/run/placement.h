@@ -21,4 +21,13 @@ enum status placement_pick(const struct topology *topology, const struct cell *c
 /* Pins the calling process; -1 does nothing. */
 enum status placement_apply(int cpu, struct err *err);
 
+/* The CPUs that the calling thread may run on. Threads are born with those of their maker. */
+struct placement_set {
+    unsigned char mask[1024]; /* a bit for each CPU, as the kernel lays them out */
+    size_t bytes;             /* of it; 0: not known */
+};
+void placement_remember(struct placement_set *set);
+/* Back to a set that was remembered; does nothing with an empty one. */
+enum status placement_restore(const struct placement_set *set, struct err *err);
+
 #endif

@@ -38,7 +38,7 @@ enum status producer_open(struct role *role, struct producer *producer, struct g
     /* A frame that the GPU makes has no source but the GPU. */
     if (cell->fill != FILL_GPU)
         status = source_frames_open(&producer->source, cell->geometry, cell_payload_bytes(cell),
-                                    role->setup.seed, err);
+                                    cell_source_buffers(cell), role->setup.seed, err);
     if (status != ST_OK)
         return status;
     status = role_edge_create(role, gpu, &producer->waits, &producer->endpoint, err);

@@ -38,7 +38,7 @@ static double floor_copy_ns(const cJSON *memory, const struct cell *cell, uint64
     double cached_ns = json_get_number(memory, "copy_cached_ns", NAN);
     double evicted_ns = json_get_number(memory, "copy_evicted_ns", NAN);
     uint64_t used_bytes =
-        (uint64_t)cell_payload_bytes(cell) * ((uint64_t)CELL_SOURCE_FRAMES + cell->slots);
+        (uint64_t)cell_payload_bytes(cell) * ((uint64_t)cell_source_buffers(cell) + cell->slots);
     bool fits = last_level_bytes == 0 || used_bytes <= last_level_bytes;
     if (isnan(evicted_ns) || (fits && cell->frame_state != FRAME_STATE_EVICTED))
         return cached_ns;

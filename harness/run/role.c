@@ -86,6 +86,7 @@ static enum status role_set_up(struct role *role, struct err *err)
     status = trace_check(role->trace, role->trace_map.size_bytes, err);
     if (status != ST_OK)
         return status;
+    placement_remember(&role->allowed);
     status = placement_apply(role->setup.cpu, err);
     if (status == ST_OK)
         status = surroundings_apply(&role->setup.cell, err);

@@ -24,6 +24,7 @@
 #include "harness/measure/trace.h"
 #include "harness/measure/usage.h"
 #include "harness/run/gpu_report.h"
+#include "harness/run/placement.h"
 #include "harness/run/surroundings.h"
 #include "harness/run/wait_loop.h"
 #include "harness/scenario/cell.h"
@@ -80,6 +81,7 @@ enum status role_report_from_json(const cJSON *json, struct role_report *report,
 struct role {
     int control_fd;
     struct role_setup setup;
+    struct placement_set allowed; /* the CPUs before the role was pinned */
     struct shm_map trace_map;
     struct trace *trace;
     uint64_t start_ns;    /* what the schedule counts from */

@@ -1,6 +1,23 @@
 /* role_edge.c: see role_edge.h. */
 #include "harness/run/role_edge.h"
 
+/* Threads that the transport's library makes now are born where `library_threads` wants them. */
+static enum status role_edge_threads_begin(const struct role *role, struct err *err)
+{
+    const struct cell *cell = &role->setup.cell;
+    const bool anywhere = (cell->transport->flags & TRANSPORT_OWN_THREADS) &&
+                          cell->library_threads == LIBRARY_THREADS_ANYWHERE && role->setup.cpu >= 0;
+    return anywhere ? placement_restore(&role->allowed, err) : ST_OK;
+}
+/* The role itself is where it was. */
+static enum status role_edge_threads_end(const struct role *role, enum status status,
+                                         struct err *err)
+{
+    struct err ignored;
+    return status == ST_OK ? placement_apply(role->setup.cpu, err)
+                           : (placement_apply(role->setup.cpu, &ignored), status);
+}
+
 /* What the edge must carry: the same on both sides. */
 static struct transport_config role_edge_config(const struct cell *cell, struct gpu *gpu)
 {
@@ -22,9 +39,15 @@ enum status role_edge_create(const struct role *role, struct gpu *gpu, struct wa
     const struct cell *cell = &role->setup.cell;
     const struct transport_config config = role_edge_config(cell, gpu);
     struct transport_address address = {0};
-    enum status status = cell->transport->create(&config, endpoint, &address, err);
+    enum status status = role_edge_threads_begin(role, err);
     if (status != ST_OK)
-        return err_context(err, "creating the %s edge", cell->transport->name);
+        return status;
+    status = cell->transport->create(&config, endpoint, &address, err);
+    if (status != ST_OK)
+        err_context(err, "creating the %s edge", cell->transport->name);
+    status = role_edge_threads_end(role, status, err);
+    if (status != ST_OK)
+        goto undo_address;
     status = wait_pair_create(waits, cell->transport, *endpoint, err);
     if (status != ST_OK)
         goto undo_address;
@@ -50,10 +73,13 @@ enum status role_edge_attach(const struct role *role, struct gpu *gpu, struct wa
     if (status != ST_OK)
         return status;
     status = role_address_from_message(&message, &address, waits, err);
+    if (status == ST_OK)
+        status = role_edge_threads_begin(role, err);
     if (status == ST_OK) {
         status = cell->transport->attach(&config, &address, endpoint, err);
         if (status != ST_OK)
             err_context(err, "attaching to the %s edge", cell->transport->name);
+        status = role_edge_threads_end(role, status, err);
     }
     channel_message_clear(&message);
     return status;

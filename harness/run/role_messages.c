@@ -73,8 +73,9 @@ cJSON *role_setup_to_json(const struct role_setup *setup)
         json_add_u64(json, "depth", cell->depth) &&
         json_add_u64(json, "register_per_frame", cell->register_per_frame) &&
         json_add_u64(json, "gpu_sharing", cell->gpu_sharing) &&
-        json_add_u64(json, "pages", cell->pages) && json_add_u64(json, "load", cell->load) &&
-        json_add_u64(json, "frames", setup->frames) &&
+        json_add_u64(json, "pages", cell->pages) &&
+        json_add_u64(json, "library_threads", cell->library_threads) &&
+        json_add_u64(json, "load", cell->load) && json_add_u64(json, "frames", setup->frames) &&
         json_add_u64(json, "warmup", setup->warmup) && json_add_u64(json, "seed", setup->seed) &&
         json_add_i64(json, "cpu", setup->cpu) && message_add_clock(json, &setup->clock);
     if (ok)
@@ -117,7 +118,7 @@ enum status role_setup_from_json(const cJSON *json, struct role_setup *setup, st
                        "control message: a transport, access, wait or kernel is unknown here");
     int64_t wait_us, producer_wait_us, fill, width, height, channels, pacing, slots, policy,
         frame_state, phase, fifo_priority, timer_slack_ns, sync, order, depth, register_per_frame,
-        gpu_sharing, pages, load, frames, warmup, seed, cpu;
+        gpu_sharing, pages, library_threads, load, frames, warmup, seed, cpu;
     const struct message_field fields[] = {
         {"wait_us", 0, 1000000, &wait_us},
         {"producer_wait_us", 0, 1000000, &producer_wait_us},
@@ -138,6 +139,7 @@ enum status role_setup_from_json(const cJSON *json, struct role_setup *setup, st
         {"register_per_frame", 0, 1, &register_per_frame},
         {"gpu_sharing", GPU_SHARING_TIME_SLICED, GPU_SHARING_MPS, &gpu_sharing},
         {"pages", SHM_PAGES_NORMAL, SHM_PAGES_HUGETLB, &pages},
+        {"library_threads", LIBRARY_THREADS_ANYWHERE, LIBRARY_THREADS_WITH_ROLE, &library_threads},
         {"load", LOAD_NONE, LOAD_MEMBW, &load},
         {"frames", 1, INT32_MAX / 2, &frames},
         {"warmup", 0, INT32_MAX / 2, &warmup},
@@ -175,6 +177,7 @@ enum status role_setup_from_json(const cJSON *json, struct role_setup *setup, st
     setup->cell.register_per_frame = register_per_frame != 0;
     setup->cell.gpu_sharing = (enum gpu_sharing)gpu_sharing;
     setup->cell.pages = (enum shm_pages)pages;
+    setup->cell.library_threads = (enum library_threads)library_threads;
     setup->cell.load = (enum load)load;
     return ST_OK;
 }

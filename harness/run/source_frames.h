@@ -1,6 +1,6 @@
 /* source_frames.h: the frames that a source hands to the producer, whole, as a camera driver does.
  *
- * CELL_SOURCE_FRAMES buffers rotate. Their content is random but known to both roles (the cell's
+ * Buffers rotate: cell_source_buffers of CELL_SOURCE_FRAMES pictures. Their content is random but known to both roles (the cell's
  * seed), so that the consumer can verify every byte without being told.
  */
 #ifndef HANDOFF_RUN_SOURCE_FRAMES_H
@@ -13,6 +13,7 @@
 struct source_frames {
     uint8_t *bytes; /* one mapping */
     size_t size_bytes;
+    uint32_t buffer_count; /* a multiple of CELL_SOURCE_FRAMES */
     size_t stride_bytes;   /* from one buffer's header to the next one's */
     size_t payload_offset; /* from a buffer's header to its payload */
     size_t payload_bytes;
@@ -21,7 +22,8 @@ struct source_frames {
 
 /* Maps, touches and fills all buffers. The caller frees. */
 enum status source_frames_open(struct source_frames *frames, struct geometry geometry,
-                               size_t payload_bytes, uint64_t seed, struct err *err);
+                               size_t payload_bytes, uint32_t buffer_count, uint64_t seed,
+                               struct err *err);
 void source_frames_close(struct source_frames *frames);
 
 /* The buffers of a frame id: the header (FRAME_HEADER_BYTES) and the page-aligned payload. */

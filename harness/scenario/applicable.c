@@ -65,6 +65,8 @@ static void list_fitting_waits(const struct transport *transport, char *text, si
 
 bool cell_wait_fits(const struct wait_strategy *wait, const struct transport *transport)
 {
+    if (wait->sources == SOURCE_NATIVE && (transport->flags & TRANSPORT_NATIVE_WAIT))
+        return true;
     return (transport->sources & wait->sources) == transport->sources;
 }
 
@@ -104,6 +106,18 @@ static bool transport_refuses(struct cell *cell)
     } else {
         return false;
     }
+    return true;
+}
+
+static bool library_refuses(struct cell *cell)
+{
+    if (cell->library_threads == LIBRARY_THREADS_ANYWHERE ||
+        (cell->transport->flags & TRANSPORT_OWN_THREADS))
+        return false;
+    applicable_deny(
+        cell, "use library_threads anywhere, or a transport whose library has threads",
+        "library_threads %s is about a library's own threads, and transport %s has none",
+        library_threads_name(cell->library_threads), cell->transport->name);
     return true;
 }
 
@@ -223,6 +237,6 @@ void applicable_judge(struct cell *cell)
     cell->reason[0] = '\0';
     cell->hint[0] = '\0';
     if (!transport_refuses(cell) && !values_refuse(cell) && !pacing_refuses(cell) &&
-        !scheduling_refuses(cell))
+        !scheduling_refuses(cell) && !library_refuses(cell))
         applicable_gpu_refuses(cell);
 }

@@ -59,6 +59,11 @@ const char *gpu_sharing_name(enum gpu_sharing sharing)
     return sharing == GPU_SHARING_MPS ? "mps" : "time_sliced";
 }
 
+const char *library_threads_name(enum library_threads threads)
+{
+    return threads == LIBRARY_THREADS_WITH_ROLE ? "with_role" : "anywhere";
+}
+
 const char *shm_pages_name(enum shm_pages pages)
 {
     static const char *const names[] = {
@@ -261,6 +266,11 @@ void axis_format_register_per_frame(const struct cell *cell, char *text, size_t 
 void axis_format_gpu_sharing(const struct cell *cell, char *text, size_t size)
 {
     snprintf(text, size, "%s", gpu_sharing_name(cell->gpu_sharing));
+}
+
+void axis_format_library_threads(const struct cell *cell, char *text, size_t size)
+{
+    snprintf(text, size, "%s", library_threads_name(cell->library_threads));
 }
 
 void axis_format_pages(const struct cell *cell, char *text, size_t size)

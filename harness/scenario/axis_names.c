@@ -334,6 +334,18 @@ enum status axis_parse_register_per_frame(const struct axis *axis, const cJSON *
     return status;
 }
 
+enum status axis_parse_library_threads(const struct axis *axis, const cJSON *value,
+                                       struct cell *cell, struct err *err)
+{
+    const char *names[] = {library_threads_name(LIBRARY_THREADS_ANYWHERE),
+                           library_threads_name(LIBRARY_THREADS_WITH_ROLE)};
+    size_t index = 0;
+    enum status status = parse_choice(axis, value, names, 2, &index, err);
+    if (status == ST_OK)
+        cell->library_threads = (enum library_threads)index;
+    return status;
+}
+
 enum status axis_parse_gpu_sharing(const struct axis *axis, const cJSON *value, struct cell *cell,
                                    struct err *err)
 {

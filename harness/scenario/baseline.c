@@ -12,14 +12,23 @@ static const struct {
     enum axis_index axis;
     const char *value;
 } baseline_values[] = {
-    {AXIS_INDEX_transport, "null"},  {AXIS_INDEX_access, "host"},
-    {AXIS_INDEX_wait, "poll:50000"}, {AXIS_INDEX_kernel, "none"},
-    {AXIS_INDEX_fill, "header"},     {AXIS_INDEX_slots, "1024"},
-    {AXIS_INDEX_policy, "block"},    {AXIS_INDEX_frame, NULL},
-    {AXIS_INDEX_frame_state, NULL},  {AXIS_INDEX_producer_wait, NULL},
-    {AXIS_INDEX_sync, NULL},         {AXIS_INDEX_order, NULL},
-    {AXIS_INDEX_depth, NULL},        {AXIS_INDEX_register_per_frame, NULL},
-    {AXIS_INDEX_gpu_sharing, NULL},  {AXIS_INDEX_pages, NULL},
+    {AXIS_INDEX_transport, "null"},
+    {AXIS_INDEX_access, "host"},
+    {AXIS_INDEX_wait, "poll:50000"},
+    {AXIS_INDEX_kernel, "none"},
+    {AXIS_INDEX_fill, "header"},
+    {AXIS_INDEX_slots, "1024"},
+    {AXIS_INDEX_policy, "block"},
+    {AXIS_INDEX_frame, NULL},
+    {AXIS_INDEX_frame_state, NULL},
+    {AXIS_INDEX_producer_wait, NULL},
+    {AXIS_INDEX_sync, NULL},
+    {AXIS_INDEX_order, NULL},
+    {AXIS_INDEX_depth, NULL},
+    {AXIS_INDEX_register_per_frame, NULL},
+    {AXIS_INDEX_gpu_sharing, NULL},
+    {AXIS_INDEX_pages, NULL},
+    {AXIS_INDEX_library_threads, NULL},
 };
 
 /* Above this the producer of a baseline may find its slots taken by a consumer that looks every 50 ms

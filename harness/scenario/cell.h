@@ -71,8 +71,14 @@ enum gpu_sharing {
     GPU_SHARING_MPS,         /* both are clients of an MPS daemon, and run at once */
 };
 
+/* Which CPUs the threads of a transport's library may run on (TRANSPORT_OWN_THREADS). */
+enum library_threads {
+    LIBRARY_THREADS_ANYWHERE,  /* wherever the program may */
+    LIBRARY_THREADS_WITH_ROLE, /* where their role is pinned, as threads do by themselves */
+};
+
 #define CELL_ID_BYTES 320
-/* Rotating source frames per producer. */
+/* Different pictures that a producer's source makes: frame `id` has picture id modulo this. */
 #define CELL_SOURCE_FRAMES 4
 #define CELL_DEPTH_MAX 64
 
@@ -114,7 +120,8 @@ struct cell {
     uint32_t depth;          /* frames the consumer keeps in flight, 1 to CELL_DEPTH_MAX */
     bool register_per_frame; /* memory is registered for each frame instead of once */
     enum gpu_sharing gpu_sharing;
-    enum shm_pages pages; /* of the transport's host memory; not the GPU's alone */
+    enum shm_pages pages;                 /* of the transport's host memory; not the GPU's alone */
+    enum library_threads library_threads; /* nor is this; TRANSPORT_OWN_THREADS */
     /* Added by the block's "cpu_baseline", not by its axes: what the tool and the schedule cost
      * when nothing is handed over. Compared with nothing; see scenarios/README.md. */
     bool is_baseline;
@@ -163,6 +170,15 @@ static inline bool cell_has_schedule(const struct cell *cell)
            cell->pacing == PACING_SEARCH;
 }
 
+/* Buffers that the producer's source rotates through, a multiple of CELL_SOURCE_FRAMES: more than
+ * there are slots where a buffer stays lent until its frame is released. */
+static inline uint32_t cell_source_buffers(const struct cell *cell)
+{
+    const uint32_t needed =
+        cell->transport->flags & TRANSPORT_BORROWS_SOURCE ? cell->slots + 1 : CELL_SOURCE_FRAMES;
+    return (needed + CELL_SOURCE_FRAMES - 1) / CELL_SOURCE_FRAMES * CELL_SOURCE_FRAMES;
+}
+
 /* The strategies of both directions, with their parameters. */
 static inline const struct wait_strategy *cell_producer_wait(const struct cell *cell,
                                                              uint32_t *parameter_us)
@@ -185,6 +201,7 @@ const char *gpu_sync_name(enum gpu_sync sync);
 const char *order_name(enum order order);
 const char *gpu_sharing_name(enum gpu_sharing sharing);
 const char *shm_pages_name(enum shm_pages pages);
+const char *library_threads_name(enum library_threads threads);
 const char *cell_pacing_format(const struct cell *cell, char *text, size_t size);
 const char *cell_wait_format(const struct cell *cell, char *text, size_t size);
 const char *cell_placement_format(const struct cell *cell, char *text, size_t size);

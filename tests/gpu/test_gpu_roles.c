@@ -99,6 +99,7 @@ static void rig_open(struct rig *rig, struct cell cell, uint32_t frames)
     trace_init(rig->role.trace, frames + 8);
     gpu_assert_ok(&rig->err,
                   source_frames_open(&rig->source, cell.geometry, cell_payload_bytes(&cell),
+                                     cell_source_buffers(&cell),
                                      rig->role.setup.seed, &rig->err));
     rig_make_edge(rig);
     gpu_assert_ok(&rig->err, role_consumer_gpu.prepare(&rig->role, &rig->consumer, &rig->err));

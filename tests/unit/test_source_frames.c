@@ -92,7 +92,7 @@ static struct source_frames open_frames(struct geometry geometry, size_t bytes, 
 {
     struct source_frames frames;
     struct err err = {0};
-    if (source_frames_open(&frames, geometry, bytes, seed, &err) != ST_OK)
+    if (source_frames_open(&frames, geometry, bytes, CELL_SOURCE_FRAMES, seed, &err) != ST_OK)
         fail_msg("%s", err.what);
 #if defined(__x86_64__)
     flush_base = frames.bytes;
@@ -100,6 +100,26 @@ static struct source_frames open_frames(struct geometry geometry, size_t bytes, 
     memset(flush_lines, 0, sizeof flush_lines);
 #endif
     return frames;
+}
+
+/* Where a transport keeps buffers lent, more of them rotate, and the pictures stay four. */
+static void test_more_buffers_than_pictures(void **state)
+{
+    (void)state;
+    struct source_frames frames;
+    struct err err = {0};
+    const struct geometry geometry = random_geometry();
+    const size_t bytes = geometry_payload_bytes(geometry);
+    const uint32_t buffers = 3 * CELL_SOURCE_FRAMES;
+    const uint64_t seed = random_u64();
+    assert_int_equal(source_frames_open(&frames, geometry, bytes, buffers, seed, &err), ST_OK);
+    for (int32_t id = 0; id < (int32_t)buffers; id++)
+        source_frames_prepare(&frames, id, FRAME_STATE_AS_LEFT);
+    for (int32_t id = 0; id < (int32_t)buffers; id++)
+        assert_whole(&frames, seed, id);
+    assert_ptr_equal(source_frames_header(&frames, (int32_t)buffers),
+                     source_frames_header(&frames, 0));
+    source_frames_close(&frames);
 }
 
 static void test_frames_are_whole_in_every_state(void **state)
@@ -205,6 +225,7 @@ int main(void)
 {
     random_seed();
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_more_buffers_than_pictures),
         cmocka_unit_test(test_frames_are_whole_in_every_state),
         cmocka_unit_test(test_the_consumer_knows_every_byte),
         cmocka_unit_test(test_a_frame_without_payload_has_its_header),

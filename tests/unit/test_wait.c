@@ -52,9 +52,9 @@ static void refuses_time(const char *name, uint32_t us, const char *said)
 
 static void registry_is_whole(void **unused)
 {
-    static const char *const names[] = {"spin",      "pause",   "yield",      "poll",      "futex",
-                                        "semaphore", "condvar", "eventfd",    "adaptive",  "block",
-                                        "umwait",    "wfe",     "gpu_stream", "gpu_kernel"};
+    static const char *const names[] = {
+        "spin",     "pause", "yield",  "poll",   "futex", "semaphore",  "condvar",   "eventfd",
+        "adaptive", "block", "native", "umwait", "wfe",   "gpu_stream", "gpu_kernel"};
     assert_int_equal(wait_registry_count, sizeof names / sizeof names[0]);
     for (size_t i = 0; i < wait_registry_count; i++) {
         const struct wait_strategy *wait = wait_registry[i];

@@ -1,0 +1,71 @@
+/* absent.c: the transports whose library was not found when handoff was built.
+ *
+ * They stay in the registry, so that `handoff list` names them, with the package that is missing,
+ * and scenarios that use them say why a cell did not run. scripts/cmake/HandoffLibraries.cmake
+ * decides which of them are compiled from their own files instead (HANDOFF_HAVE_<KEY>).
+ */
+#include "transports/transport.h"
+
+#define TRANSPORT_ABSENT(key, text, its_flags, its_sources, package)                             \
+    extern const struct transport transport_##key;                                               \
+    static enum status absent_##key##_probe(struct err *err)                                     \
+    {                                                                                            \
+        return err_set(err, ST_UNAVAILABLE,                                                      \
+                       "Debian and Ubuntu: apt-get install " package ", and build again",        \
+                       "transport " #key ": built without %s", package);                         \
+    }                                                                                            \
+    static enum status absent_##key##_create(const struct transport_config *config,              \
+                                             struct endpoint **endpoint,                         \
+                                             struct transport_address *address, struct err *err) \
+    {                                                                                            \
+        return absent_##key##_probe(err);                                                        \
+    }                                                                                            \
+    static enum status absent_##key##_attach(const struct transport_config *config,              \
+                                             struct transport_address *address,                  \
+                                             struct endpoint **endpoint, struct err *err)        \
+    {                                                                                            \
+        transport_address_close(address);                                                        \
+        return absent_##key##_probe(err);                                                        \
+    }                                                                                            \
+    const struct transport transport_##key = {                                                   \
+        .name = #key,                                                                            \
+        .summary = text,                                                                         \
+        .flags = its_flags,                                                                      \
+        .sources = its_sources,                                                                  \
+        .policies = POLICY_BLOCK,                                                                \
+        .slots_min = 1,                                                                          \
+        .slots_max = 64,                                                                         \
+        .probe = absent_##key##_probe,                                                           \
+        .create = absent_##key##_create,                                                         \
+        .attach = absent_##key##_attach,                                                         \
+    }
+
+/* The same words and flags as in the transports' own files: what fits together is the same. */
+#define MESSAGES_FLAGS (TRANSPORT_MOVES_BYTES | TRANSPORT_DELAYS | TRANSPORT_OWN_THREADS)
+#ifndef HANDOFF_HAVE_ZMQ
+TRANSPORT_ABSENT(zmq_ipc, "ZeroMQ PUSH and PULL over a UNIX socket",
+                 MESSAGES_FLAGS | TRANSPORT_SENDS_SOURCE | TRANSPORT_NATIVE_WAIT, SOURCE_FD,
+                 "libzmq3-dev");
+TRANSPORT_ABSENT(zmq_tcp, "ZeroMQ PUSH and PULL over TCP",
+                 MESSAGES_FLAGS | TRANSPORT_SENDS_SOURCE | TRANSPORT_NATIVE_WAIT |
+                     TRANSPORT_CROSSES_HOSTS,
+                 SOURCE_FD, "libzmq3-dev");
+#endif
+#ifndef HANDOFF_HAVE_NNG
+TRANSPORT_ABSENT(nng, "nng (nanomsg) PUSH and PULL over a UNIX socket",
+                 MESSAGES_FLAGS | TRANSPORT_NATIVE_WAIT, SOURCE_FD, "libnng-dev");
+#endif
+#ifndef HANDOFF_HAVE_UCX
+TRANSPORT_ABSENT(ucx, "UCX, by whatever it finds quickest on this host",
+                 TRANSPORT_MOVES_BYTES | TRANSPORT_DELAYS | TRANSPORT_SENDS_SOURCE, SOURCE_FD,
+                 "libucx-dev");
+#endif
+#ifndef HANDOFF_HAVE_ICEORYX
+TRANSPORT_ABSENT(iceoryx, "iceoryx: loaned chunks in shared memory, a daemon beside",
+                 TRANSPORT_DELAYS, SOURCE_NATIVE, "libiceoryx-binding-c-dev and iceoryx");
+#endif
+#ifndef HANDOFF_HAVE_DDS
+TRANSPORT_ABSENT(dds, "DDS by Cyclone, as ROS 2 uses it",
+                 MESSAGES_FLAGS | TRANSPORT_NATIVE_WAIT | TRANSPORT_CROSSES_HOSTS, SOURCE_NATIVE,
+                 "cyclonedds-dev and cyclonedds-tools");
+#endif
