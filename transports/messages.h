@@ -49,7 +49,9 @@ struct message_link {
                               uint64_t *copied_bytes, struct err *err);
     /* Consumer. Nobody needs the bytes of message `slot` any more. */
     void (*drop)(void *self, uint32_t slot);
-    /* Consumer. Sends one credit message. ST_AGAIN: kept and sent with a later one. */
+    /* Consumer. Sends one credit message. ST_AGAIN: not taken; the number is sent with a later one,
+     * by the next release or acquire. So only while so many are unread that the producer cannot be
+     * waiting for more; a link that may be full for other reasons keeps the credit itself. */
     enum status (*send_credit)(void *self, uint32_t credit, struct err *err);
 
     /* As in transport.h. */
@@ -60,7 +62,9 @@ struct message_link {
 };
 
 /* Makes an endpoint around `self`, which it owns from then on, also when it fails (link->close).
- * The producer's has `config->slots` staging slots, the consumer's none. */
+ * The producer's has `config->slots` staging slots, the consumer's none; but a single one where the
+ * transport sends from the source without borrowing it (TRANSPORT_SENDS_SOURCE without
+ * TRANSPORT_BORROWS_SOURCE), since then nothing is read after send_frame has returned. */
 enum status messages_open(const struct transport *transport, const struct message_link *link,
                           const struct transport_config *config, bool producing, void *self,
                           struct endpoint **endpoint, struct err *err);
