@@ -98,6 +98,45 @@ wish() {
   "$@" || { wished+=("$package") && effects+=("$effect"); }
 }
 
+# What transports over libraries need, each only where its package exists: older systems lack some.
+want_transport_libraries() {
+  want_if_packaged libzmq3-dev have_header zmq.h
+  want_if_packaged libnng-dev have_header nng/nng.h
+  want_if_packaged libucx-dev have_header ucp/api/ucp.h
+  want_if_packaged cyclonedds-dev have_header dds/dds.h
+  want_if_packaged cyclonedds-tools have_command idlc
+  want_if_packaged libiceoryx-binding-c-dev have_iceoryx_headers
+  want_if_packaged iceoryx have_command iox-roudi
+  want_if_packaged libssl-dev have_header openssl/hmac.h
+}
+have_iceoryx_headers() {
+  local folder
+  for folder in /usr/include/iceoryx/v* /usr/local/include/iceoryx/v*; do
+    if [ -e "$folder/iceoryx_binding_c/publisher.h" ]; then return 0; fi
+  done
+  return 1
+}
+
+# want_if_packaged PACKAGE CHECK…: as `want`, but a package that this system does not offer is not
+# missing; what it is for is then named as unavailable by handoff itself.
+unpackaged=()
+want_if_packaged() {
+  local package=$1
+  shift
+  "$@" && return 0
+  if package_exists "$package"; then missing+=("$package"); else unpackaged+=("$package"); fi
+}
+package_exists() {
+  have_command apt-cache || return 1
+  # A machine that is fresh has no lists yet: they are fetched before the question is asked.
+  if [ "${package_lists_fresh:-no}" = no ] && can_install; then
+    package_lists_fresh=yes
+    apt_lists_exist || as_root env DEBIAN_FRONTEND=noninteractive apt-get -o DPkg::Lock::Timeout=300 update > /dev/null 2>&1 || true
+  fi
+  apt-cache show --no-all-versions "$1" > /dev/null 2>&1
+}
+apt_lists_exist() { [ -n "$(find /var/lib/apt/lists -maxdepth 1 -name '*_Packages*' -print -quit 2> /dev/null)" ]; }
+
 want_build_tools() {
   want build-essential have_command cc
   [ ${#missing[@]} -gt 0 ] || want build-essential have_command make

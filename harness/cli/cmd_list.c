@@ -127,12 +127,12 @@ static void list_waits(void)
         char spelling[48];
         char sources[48] = "";
         struct err why;
-        if (wait->sources & SOURCE_WORD)
+        if (wait->sources == (SOURCE_WORD | SOURCE_FD | SOURCE_NATIVE))
+            append(sources, sizeof sources, "anything");
+        else if (wait->sources & SOURCE_WORD)
             append(sources, sizeof sources, "word");
-        if (wait->sources & SOURCE_FD)
-            append(sources, sizeof sources, "descriptor");
-        if (wait->sources & SOURCE_NATIVE)
-            append(sources, sizeof sources, "library");
+        else
+            append(sources, sizeof sources, wait->sources & SOURCE_FD ? "descriptor" : "library");
         wait_spelling(wait, spelling, sizeof spelling);
         bool usable = print_start(spelling, wait->probe, &why);
         printf("%-*s  %-*s  ", SLEEPS_COLUMNS, wait->sleeps ? "yes" : "no", SOURCES_COLUMNS,

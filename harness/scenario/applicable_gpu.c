@@ -39,10 +39,11 @@ static bool access_refuses(struct cell *cell)
             cell, "use a transport of device memory, or access mapped or copy",
             "access %s is for frames that lie in device memory, and transport %s has none there",
             access->name, transport);
-    } else if (access->needs_gpu && !in_device_memory(cell) && !in_host_memory(cell)) {
-        applicable_deny(cell, "use transport shm or unix, or access host",
-                        "access %s brings host memory under the GPU, and transport %s lends none",
-                        access->name, transport);
+    } else if ((access->flags & ACCESS_REGISTERS) && !in_host_memory(cell)) {
+        applicable_deny(
+            cell, "use access pageable or managed, or transport shm or unix",
+            "access %s registers memory once, and transport %s lends frames wherever they came",
+            access->name, transport);
     } else if (access->needs_gpu && cell->fill == FILL_HEADER) {
         applicable_deny(cell, "use access host, or a fill that makes a payload",
                         "access %s brings a payload under the GPU, and fill header has none",
