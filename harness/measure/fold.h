@@ -21,10 +21,11 @@
 struct fold_config {
     uint32_t warmup;
     uint32_t frames;
-    bool partial; /* the launch did not end in order: fold what there is; missing frames at the end
+    bool partial;  /* the launch did not end in order: fold what there is; missing frames at the end
                    * are not lost, and the producer may have sent fewer */
-    bool latest;  /* policy latest: frames may be skipped, and `age` exists */
-    bool rate;    /* with a schedule: `response`, `pacing` and deadlines exist */
+    bool latest;   /* policy latest: frames may be skipped, and `age` exists */
+    bool rate;     /* with a schedule: `response`, `pacing` and deadlines exist */
+    bool pingpong; /* one frame in flight: `round_trip` exists */
     bool commit_moves_bytes; /* TRANSPORT_MOVES_BYTES: `handoff` and backlog do not exist */
     bool fills_in_place;     /* ready = filled: `reserve` (ready to reserved) does not exist */
     bool zero_copy;          /* accessed = acquired: `access` does not exist */
@@ -39,6 +40,9 @@ struct fold_config {
      * anything below fails the launch. Where the GPU's stamps are one end of it, what these may be
      * off (gpu_error_ns of their trace) comes on top. */
     int64_t tolerance_ns;
+    /* What the two roles' stamps may be apart beyond that, where they are of two hosts' clocks: on top
+     * of it for intervals from one role to the other. */
+    uint64_t apart_ns;
 };
 
 /* Integrity is counted over every frame, warm-up included: a torn frame is torn. */

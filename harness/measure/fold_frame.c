@@ -24,6 +24,8 @@ static bool fold_applies(const struct fold_config *config, enum interval interva
         return config->rate;
     case INTERVAL_age:
         return config->latest;
+    case INTERVAL_round_trip:
+        return config->pingpong;
     default:
         return true;
     }
@@ -46,6 +48,15 @@ static struct fold_frame fold_frame_of(const struct fold_work *work, uint32_t id
     return frame;
 }
 
+/* The producer's next frame; none after the last. In ping-pong it begins when this one is back. */
+static struct fold_frame fold_frame_next(const struct fold_work *work, uint32_t id)
+{
+    struct fold_frame next = {0};
+    if (id + 1 < work->sent_count)
+        next.records[TRACE_SIDE_producer] = &work->sent[id + 1];
+    return next;
+}
+
 /* A stamp, or 0 where there is none. */
 static uint64_t fold_stamp_ns(const struct fold_frame *frame, enum trace_side side, unsigned stamp)
 {
@@ -63,14 +74,15 @@ static uint64_t fold_stamp_error_ns(const struct fold_work *work, enum trace_sid
     return stamp >= TRACE_STAMPS || of_fill ? work->gpu_error_ns[side] : 0;
 }
 
-/* From one stamp of a frame to another: an interval, or what must not be negative. *exists is false
- * when one of them is absent. */
+/* From one stamp of a frame to another, of the same frame or of `until`: an interval, or what must
+ * not be negative. *exists is false when one of them is absent. */
 static enum status fold_span(const struct fold_work *work, const char *name,
                              struct interval_span span, const struct fold_frame *frame,
-                             bool *exists, int64_t *value_ns, bool *clamped, struct err *err)
+                             const struct fold_frame *until, bool *exists, int64_t *value_ns,
+                             bool *clamped, struct err *err)
 {
     const uint64_t from_ns = fold_stamp_ns(frame, span.from_side, span.from_stamp);
-    const uint64_t to_ns = fold_stamp_ns(frame, span.to_side, span.to_stamp);
+    const uint64_t to_ns = fold_stamp_ns(until, span.to_side, span.to_stamp);
     *exists = false;
     *clamped = false;
     if (from_ns == 0 || to_ns == 0)
@@ -78,6 +90,7 @@ static enum status fold_span(const struct fold_work *work, const char *name,
     const bool is_negative = to_ns < from_ns;
     const uint64_t size_ns = is_negative ? from_ns - to_ns : to_ns - from_ns;
     const uint64_t tolerance_ns = (uint64_t)work->config->tolerance_ns +
+                                  (span.from_side != span.to_side ? work->config->apart_ns : 0) +
                                   fold_stamp_error_ns(work, span.from_side, span.from_stamp) +
                                   fold_stamp_error_ns(work, span.to_side, span.to_stamp);
     if (size_ns > (is_negative ? tolerance_ns : (uint64_t)HDR_HIGHEST_NS))
@@ -111,7 +124,7 @@ static enum status fold_check_gpu(const struct fold_work *work, const struct fol
     for (size_t i = 0; i < sizeof gpu_orders / sizeof gpu_orders[0]; i++) {
         bool exists, clamped;
         int64_t value_ns;
-        enum status status = fold_span(work, "the GPU's part", gpu_orders[i], frame, &exists,
+        enum status status = fold_span(work, "the GPU's part", gpu_orders[i], frame, frame, &exists,
                                        &value_ns, &clamped, err);
         if (status != ST_OK)
             return status;
@@ -149,6 +162,7 @@ enum status fold_frame_intervals(struct fold_work *work, uint32_t id,
     struct fold *fold = work->fold;
     const struct trace_record *sent = &work->sent[id];
     const struct fold_frame frame = fold_frame_of(work, id);
+    const struct fold_frame next = fold_frame_next(work, id);
     bool counted = id >= work->config->warmup;
     if (work->sent_gpu || work->arrived_gpu) {
         enum status status = fold_check_gpu(work, &frame, err);
@@ -168,7 +182,8 @@ enum status fold_frame_intervals(struct fold_work *work, uint32_t id,
             continue;
         enum status status = fold_span(work, interval_name(interval),
                                        interval_span(interval, work->config->kernel_on_gpu), &frame,
-                                       &exists, &value_ns, &clamped, err);
+                                       interval == INTERVAL_round_trip ? &next : &frame, &exists,
+                                       &value_ns, &clamped, err);
         if (status != ST_OK)
             return status;
         if (!exists)

@@ -168,6 +168,7 @@ static enum status session_fold_traces(const struct session *session, bool parti
         .partial = partial,
         .latest = cell->policy == POLICY_LATEST,
         .rate = cell_has_schedule(cell),
+        .pingpong = cell->pacing == PACING_PINGPONG,
         .commit_moves_bytes = (cell->transport->flags & TRANSPORT_MOVES_BYTES) != 0,
         .fills_in_place = cell->fill == FILL_IN_PLACE || cell->fill == FILL_GPU,
         .zero_copy = cell->access->enqueue == NULL && !cell->register_per_frame,

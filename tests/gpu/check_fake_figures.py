@@ -53,6 +53,8 @@ def wanted_intervals(axes):
     wanted = {"latency", "kernel"}
     if axes.get("pacing") is None:
         wanted |= {"response", "pacing"}
+    if axes.get("pacing") == "pingpong":
+        wanted |= {"round_trip"}
     if order_host:
         wanted |= {"fill"}
     if axes["fill"] == "copy":
@@ -81,7 +83,7 @@ def check_intervals(found, axes):
     check(not there & never, told + "has %s" % sorted(there & never))
     frames = found["launches"][0]["frames"]
     check(frames == FRAMES or axes.get("policy") == "latest", told + "%d frames" % frames)
-    for name in wanted - {"reserve", "fill", "notify", "pacing", "response"}:
+    for name in wanted - {"reserve", "fill", "notify", "pacing", "response", "round_trip"}:
         check(intervals[name]["count"] == frames, told + "%d of %s" % (intervals[name]["count"], name))
     # The kernel lies within what the CPU saw of it, and that within the latency.
     def quantile(name):

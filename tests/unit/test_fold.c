@@ -142,6 +142,7 @@ static void test_every_interval_is_its_definition(void **state)
     assert_all(fold, INTERVAL_pacing, 100, 10);
     assert_int_equal(hdr_count(fold->intervals[INTERVAL_age]), 0);
     assert_int_equal(hdr_count(fold->intervals[INTERVAL_enqueue_to_done]), 0);
+    assert_int_equal(hdr_count(fold->intervals[INTERVAL_round_trip]), 0);
     assert_int_equal(fold->sent_frames, 100);
     assert_int_equal(fold->finished_frames, 100);
     assert_int_equal(fold->backlog_frames + fold->clamped + fold->deadline_missed, 0);
@@ -737,6 +738,60 @@ static void test_random_gaps_read_as_their_schedule(void **state)
     free_launch(&launch);
 }
 
+/* It ends where the next frame begins, so the last one has none; the consumer's clock is not in it. */
+static void test_a_round_trip_is_of_the_producers_clock_alone(void **state)
+{
+    struct fold_config config = usual;
+    config.rate = false;
+    config.pingpong = true;
+    struct launch launch = make_launch(config);
+    for (uint32_t i = 0; i < total_of(&launch); i++)
+        for (int j = 0; j < TRACE_STAMPS; j++)
+            arrived(&launch, i)->stamps_ns[j] += arrived(&launch, i)->stamps_ns[j] ? 77000 : 0;
+    struct fold *fold = fold_fine(&launch);
+    /* A histogram of three digits rounds it. */
+    assert_int_equal(hdr_count(fold->intervals[INTERVAL_round_trip]), 99);
+    assert_true(fabs(hdr_mean_ns(fold->intervals[INTERVAL_round_trip]) - (PERIOD_NS - 40)) < 1000);
+    assert_int_equal(hdr_count(fold->intervals[INTERVAL_latency]), 100);
+    assert_true(fabs(hdr_mean_ns(fold->intervals[INTERVAL_latency]) - 78000) < 100);
+    fold_free(fold);
+    /* What was sent of a launch that broke off, and nothing that arrived. */
+    launch.config.partial = true;
+    atomic_store(&launch.producer->count, 40);
+    atomic_store(&launch.consumer->count, 0);
+    fold = fold_fine(&launch);
+    assert_int_equal(hdr_count(fold->intervals[INTERVAL_round_trip]), 40 - 8 - 1);
+    assert_int_equal(fold->sent_frames, 40 - 8);
+    assert_int_equal(fold->integrity.frames, 40);
+    assert_int_equal(fold->integrity.lost, 0);
+    fold_free(fold);
+    sent(&launch, 20)->stamps_ns[STAMP_WOKE] = sent(&launch, 19)->stamps_ns[STAMP_READY] - 1;
+    assert_refused(&launch, "round_trip");
+    free_launch(&launch);
+}
+
+/* Two hosts' clocks agree within something: only what spans both of them may be negative by it. */
+static void test_clocks_of_two_hosts_may_be_apart(void **state)
+{
+    struct fold_config config = usual;
+    config.apart_ns = 5000;
+    struct launch launch = make_launch(config);
+    for (uint32_t i = 0; i < total_of(&launch); i++)
+        for (int j = 0; j < TRACE_STAMPS; j++)
+            arrived(&launch, i)->stamps_ns[j] -= arrived(&launch, i)->stamps_ns[j] ? 5000 : 0;
+    struct fold *fold = fold_fine(&launch);
+    assert_all(fold, INTERVAL_latency, 100, 0);
+    assert_all(fold, INTERVAL_kernel, 100, 430);
+    assert_true(fold->clamped > 0);
+    fold_free(fold);
+    arrived(&launch, 50)->stamps_ns[STAMP_DONE] =
+        arrived(&launch, 50)->stamps_ns[STAMP_ACCESSED] - 1;
+    assert_refused(&launch, "kernel");
+    launch.config.apart_ns = 3000;
+    assert_refused(&launch, "latency");
+    free_launch(&launch);
+}
+
 int main(void)
 {
     random_seed();
@@ -765,6 +820,8 @@ int main(void)
         cmocka_unit_test(test_ids_that_cannot_be_are_refused),
         cmocka_unit_test(test_random_damage_never_crashes),
         cmocka_unit_test(test_random_gaps_read_as_their_schedule),
+        cmocka_unit_test(test_a_round_trip_is_of_the_producers_clock_alone),
+        cmocka_unit_test(test_clocks_of_two_hosts_may_be_apart),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
