@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "harness/base/json.h"
+#include "harness/report/transports.h"
 
 #define STAGE_SMALL 0.01
 #define CPU_SAME_RATIO 1.05
@@ -243,7 +244,13 @@ static bool conclusion_make(const struct report *report, const struct report_blo
     } else {
         if (!searches)
             lead_add(&made->lead, block, best, metric);
-        for (size_t i = 0; i < group->cell_count; i++) {
+        const bool many = transports_are_many(block, group, metric);
+        if (many) {
+            struct text *point = &made->points[made->point_count++];
+            text_add(point, "The others, ");
+            transports_add(point, report, block, group, metric);
+        }
+        for (size_t i = 0; !many && i < group->cell_count; i++) {
             const struct report_cell *cell = &block->cells[group->cells[i]];
             if (cell == best || !cell->ok || verdict_figure(cell, metric).state != FIGURE_KNOWN)
                 continue;
@@ -296,6 +303,8 @@ enum status conclusions_make(const struct report *report, struct conclusions **c
                 goto undo_made;
         }
     }
+    if (!transports_headlines(report, made))
+        goto undo_made;
     advice_make(report, made);
     *conclusions = made;
     return ST_OK;
@@ -318,6 +327,9 @@ void conclusions_free(struct conclusions *conclusions)
         free(item->points);
         text_free(&item->lead);
     }
+    for (size_t i = 0; i < conclusions->headline_count; i++)
+        text_free(&conclusions->headlines[i]);
+    free(conclusions->headlines);
     for (size_t i = 0; i < conclusions->advice_count; i++)
         text_free(&conclusions->advice[i]);
     free(conclusions->advice);

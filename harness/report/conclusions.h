@@ -21,6 +21,8 @@ struct conclusion {
 struct conclusions {
     struct conclusion *items;
     size_t count;
+    struct text *headlines; /* how far transports are from shared memory; may be none */
+    size_t headline_count;
     struct text *advice; /* what to use and why; may be none */
     size_t advice_count;
 };

@@ -11,6 +11,11 @@
 static void conclusions_write(struct text *out, const struct page_part *part)
 {
     const struct conclusions *conclusions = part->conclusions;
+    for (size_t i = 0; i < conclusions->headline_count; i++) {
+        text_add(out, "> ");
+        text_add_markdown(out, text_get(&conclusions->headlines[i]));
+        text_add(out, "\n>\n");
+    }
     for (size_t i = 0; i < conclusions->advice_count; i++) {
         text_add(out, "> **");
         text_add_markdown(out, text_get(&conclusions->advice[i]));

@@ -10,8 +10,9 @@
 #include "harness/report/conclusions.h"
 #include "harness/report/spread.h"
 #include "harness/report/tradeoff.h"
+#include "harness/report/transports.h"
 
-#define NOTES_MAX (TRADEOFF_SENTENCES_MAX + 4)
+#define NOTES_MAX (TRADEOFF_SENTENCES_MAX + 6)
 #define MULTIPLE_BELOW 0.95 /* shown as "0.9×" or less */
 
 static struct text *note_open(struct conclusion *item)
@@ -150,6 +151,12 @@ bool notes_make(const struct report *report, const struct report_block *block,
     }
     if (is_last) /* once, beside the block's last */
         turns_note(report, block, item);
+    transports_level_add(note_open(item), report, block, group, metric);
+    note_close(item);
+    if (is_last) {
+        transports_copies_add(note_open(item), report, block);
+        note_close(item);
+    }
     if (strcmp(block->compare, "wait") != 0)
         return true;
     tradeoff_note(block, group, item);

@@ -50,6 +50,11 @@ void page_conclusions(struct text *out, const struct page_part *part)
     const struct conclusions *conclusions = part->conclusions;
     size_t previous = (size_t)-1;
     text_add(out, "<section class=\"answer\">\n<h2>What to use here</h2>\n");
+    for (size_t i = 0; i < conclusions->headline_count; i++) {
+        text_add(out, "<p>");
+        text_add_prose(out, text_get(&conclusions->headlines[i]));
+        text_add(out, "</p>\n");
+    }
     for (size_t i = 0; i < conclusions->advice_count; i++) {
         text_add(out, "<p>");
         text_add_prose(out, text_get(&conclusions->advice[i]));

@@ -264,6 +264,10 @@ void report_conclusions(FILE *out, const cJSON *result, bool colour)
         for (size_t j = 0; j < item->note_count; j++)
             print_wrapped(out, "  ", text_get(&item->notes[j]));
     }
+    for (size_t i = 0; i < conclusions->headline_count; i++) {
+        fputc('\n', out);
+        print_wrapped(out, "", text_get(&conclusions->headlines[i]));
+    }
     for (size_t i = 0; i < conclusions->advice_count; i++) {
         fprintf(out, "%s%s", i ? "" : "\n", paint.bold);
         print_wrapped(out, "=> ", text_get(&conclusions->advice[i]));
