@@ -22,9 +22,9 @@ def test_scenario(t):
     """claims.json as it stands, one launch of each cell: nothing is decided by one."""
     out = t.file("out")
     done = t.run("run", os.path.join(t.scenarios, "claims.json"), "--launches", "1", "--out", out,
-                 "--quiet", "--only", "block=shm-1us-image,shm-1us-message,busy-wait", floor=True)
+                 "--quiet", "--only", "block=shm-1us,shm-1us-message,busy-wait", floor=True)
     claims = [block["claim"] for block in t.result(out)["blocks"] if "claim" in block]
-    image = [claim for claim in claims if claim["id"] == "shm-1us-image"][0]
+    image = [claim for claim in claims if claim["id"] == "shm-1us"][0]
     check(image["moved_bytes"] == 2 * 800 * 600 * 3, image)
     said = done.stdout()
     check("shm-1us-message not decided here: said 500 ns–1.5 µs (mean of latency), measured " in said, said)
@@ -32,7 +32,7 @@ def test_scenario(t):
     floor = t.result(out).get("floor", {}).get("memory") or [{}]
     if not all(size.get("read_cached_ns") for size in floor):
         raise Skip("no floor of memory here, so no arithmetic")
-    check("shm-1us-image impossible by arithmetic" in said, said)
+    check("shm-1us impossible by arithmetic" in said, said)
     t.run("report", out, "--out", t.file("page"))
     page = page_of(t.file("page"))
     for words in ("What is said, and what was measured", "1 launch is too few for an interval",
