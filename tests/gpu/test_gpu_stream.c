@@ -142,8 +142,19 @@ static void test_wait_on_registered_memory(void **state)
     shm_unmap(&map);
 }
 
+/* Under compute-sanitizer (HANDOFF_TEST_LEGAL) a copy and a stream's end may wait for every stream,
+ * also for one that waits for a word: then neither ever ends. */
+static void leave_out_under_sanitizer(void)
+{
+    if (!getenv("HANDOFF_TEST_LEGAL"))
+        return;
+    printf("left out: it may never end under compute-sanitizer\n");
+    skip();
+}
+
 static void test_wait_on_device_memory(void **state)
 {
+    leave_out_under_sanitizer();
     void *word = NULL;
     uint32_t zero = 0, one = 1;
     gpu_assert_ok(&err, gpu_device_alloc(gpu, 256, &word, &err));
@@ -209,6 +220,7 @@ static void test_work_enqueued_ahead(void **state)
 /* Closing does not wait. */
 static void test_close_with_work_left(void **state)
 {
+    leave_out_under_sanitizer();
     struct gpu_stream *closed = NULL;
     gpu_assert_ok(&err, gpu_stream_open(gpu, &closed, &err));
     gpu_assert_ok(&err, gpu_stream_wait_value(closed, words_device, 1, &err));
