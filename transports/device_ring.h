@@ -69,7 +69,7 @@ void device_ring_destroy(struct endpoint *endpoint);
     const struct transport transport_##key = {                                                     \
         .name = #key,                                                                              \
         .summary = text,                                                                           \
-        .flags = TRANSPORT_DEVICE_MEMORY,                                                          \
+        .flags = TRANSPORT_DEVICE_MEMORY | TRANSPORT_DEATH_UNSEEN,                                 \
         .sources = SOURCE_WORD,                                                                    \
         .policies = POLICY_BLOCK | POLICY_LATEST,                                                  \
         .slots_min = 1,                                                                            \

@@ -179,7 +179,7 @@ static void null_destroy(struct endpoint *endpoint)
 const struct transport transport_null = {
     .name = "null",
     .summary = "no bytes move: the tool's own cost",
-    .flags = TRANSPORT_NO_PAYLOAD,
+    .flags = TRANSPORT_NO_PAYLOAD | TRANSPORT_DEATH_UNSEEN,
     .sources = SOURCE_WORD,
     .policies = POLICY_BLOCK,
     .slots_min = 1,

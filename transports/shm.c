@@ -175,7 +175,7 @@ static void shm_destroy(struct endpoint *endpoint)
 const struct transport transport_shm = {
     .name = "shm",
     .summary = "ring of slots in shared memory, zero-copy",
-    .flags = TRANSPORT_HOST_MEMORY,
+    .flags = TRANSPORT_HOST_MEMORY | TRANSPORT_DEATH_UNSEEN,
     .sources = SOURCE_WORD,
     .policies = POLICY_BLOCK | POLICY_LATEST,
     .slots_min = 1,

@@ -47,6 +47,45 @@ void edge_open(struct edge *edge, const struct transport *transport,
     edge->held = calloc(config->max_held, sizeof *edge->held);
     CHECK(edge->held, "no memory");
     plan_init(&edge->plan, transport, config);
+    edge_sources_open(edge);
+}
+
+/* What a source buffer is overwritten with. */
+#define SOURCE_POISON 0xa5
+
+void edge_sources_open(struct edge *edge)
+{
+    const struct transport_config *config = &edge->config;
+    if (!(edge->transport->flags & TRANSPORT_SENDS_SOURCE) || suite_random_below(2))
+        return;
+    bool borrows = edge->transport->flags & TRANSPORT_BORROWS_SOURCE;
+    if (borrows && config->policy == POLICY_LATEST) /* nobody tells when a frame was skipped */
+        return;
+    edge->source_count = borrows ? config->slots + 1 : 1;
+    edge->source_stride_bytes = FRAME_PAYLOAD_OFFSET + (config->payload_bytes + 4095) / 4096 * 4096;
+    edge->sources = aligned_alloc(4096, edge->source_count * edge->source_stride_bytes);
+    CHECK(edge->sources, "no memory for %u source buffers", edge->source_count);
+}
+
+static uint8_t *edge_source(const struct edge *edge, uint64_t number)
+{
+    return edge->sources + number % edge->source_count * edge->source_stride_bytes;
+}
+
+/* Frame `number`, counted from 0, is not to be looked at any more. */
+static void edge_source_overwrite(const struct edge *edge, uint64_t number)
+{
+    uint8_t *source = edge_source(edge, number);
+    memset(source, SOURCE_POISON, FRAME_HEADER_BYTES);
+    memset(source + FRAME_PAYLOAD_OFFSET, SOURCE_POISON, edge->config.payload_bytes);
+}
+
+void edge_destroy_producer(struct edge *edge)
+{
+    edge->transport->destroy(edge->producer);
+    edge->producer = NULL;
+    for (uint32_t i = 0; i < edge->source_count; i++)
+        edge_source_overwrite(edge, i);
 }
 
 void edge_close(struct edge *edge)
@@ -63,6 +102,9 @@ void edge_close(struct edge *edge)
     edge->transport->destroy(edge->consumer);
     plan_free(&edge->plan);
     free(edge->held);
+    free(edge->sources);
+    edge->sources = NULL;
+    edge->source_count = 0;
     edge->producer = edge->consumer = NULL;
     edge->held = NULL;
 }
@@ -78,12 +120,36 @@ static enum status edge_expected(enum status status, const char *verb, const str
 static void edge_check_payload(const struct edge *edge, const struct frame *frame)
 {
     bool device = has_device_memory(edge->transport);
-    CHECK(((uintptr_t)frame->payload & 4095) == 0, "the payload is not page-aligned");
+    /* A library that lends what it received puts it where it likes. */
+    CHECK(((uintptr_t)frame->payload & 4095) == 0 || !edge->transport->memory,
+          "the payload is not page-aligned");
     CHECK(((uintptr_t)frame->device_payload & 255) == 0, "the device's payload is not aligned");
     CHECK(!device || !frame->payload, "a payload in device memory for the CPU");
     CHECK(!frame->device_payload == !(device && frame->payload_bytes), "the device's payload");
     CHECK(!frame->mark.event == !(edge->config.order == ORDER_EVENT), "the mark");
     CHECK(!frame->fence.event || edge->config.order == ORDER_EVENT, "the fence");
+}
+
+/* Points the frame just reserved at a source buffer. Its turn is an old one, too: with this frame's
+ * slot, the frame that was `limit` before it has been released. */
+static void edge_source_use(struct edge *edge)
+{
+    if (!edge->source_count)
+        return;
+    const struct transport_config *config = &edge->config;
+    uint32_t limit = config->max_in_flight && config->max_in_flight < config->slots
+                         ? config->max_in_flight
+                         : config->slots;
+    if (edge->source_count > 1 && edge->sent >= limit)
+        edge_source_overwrite(edge, edge->sent - limit);
+    edge->out.header = edge_source(edge, edge->sent);
+    if (edge->out.payload_bytes)
+        edge->out.payload = edge->out.header + FRAME_PAYLOAD_OFFSET;
+}
+
+static bool edge_streams(const struct edge *edge)
+{
+    return edge->transport->flags & TRANSPORT_STREAMS;
 }
 
 enum status edge_send(struct edge *edge)
@@ -99,13 +165,19 @@ enum status edge_send(struct edge *edge)
         CHECK(edge->out.progress_bytes == 0, "a fresh frame has begun");
         CHECK(edge->out.payload_bytes == edge->config.payload_bytes, "reserve: payload_bytes");
         edge_check_payload(edge, &edge->out);
+        edge_source_use(edge);
         plan_fill(&edge->plan, &edge->out, number);
         edge->filled = true;
     }
     size_t before = edge->out.progress_bytes;
     enum status status = edge->transport->commit(edge->producer, &edge->out, &err);
     CHECK(edge->out.progress_bytes >= before, "progress went backwards");
+    CHECK(status != ST_AGAIN || edge->out.progress_bytes == 0 || edge_streams(edge),
+          "%zu bytes of a frame were sent, by a transport that sends whole ones",
+          edge->out.progress_bytes);
     if (edge_expected(status, "commit", &err) == ST_OK) {
+        if (edge->source_count == 1) /* it was not borrowed */
+            edge_source_overwrite(edge, edge->sent);
         edge->sent++;
         edge->filled = false;
     }
@@ -121,6 +193,9 @@ enum status edge_receive(struct edge *edge)
     enum status status = edge->transport->acquire(edge->consumer, &edge->in, &err);
     if (edge_expected(status, "acquire", &err) != ST_OK) {
         CHECK(edge->in.progress_bytes >= before, "progress went backwards");
+        CHECK(edge->in.progress_bytes == 0 || edge_streams(edge),
+              "%zu bytes of a frame were received, by a transport that gives whole ones",
+              edge->in.progress_bytes);
         return status;
     }
     edge_check_payload(edge, &edge->in);
@@ -144,13 +219,114 @@ bool edge_release(struct edge *edge)
     if (status == ST_AGAIN)
         return false;
     CHECK_STATUS(status, ST_OK, err);
+    if (edge->source_count > 1 && edge->producer) /* nobody may look at it from now on */
+        edge_source_overwrite(edge, edge->held[0].sequence - edge->config.first_sequence);
     edge->held_count--;
     memmove(edge->held, edge->held + 1, edge->held_count * sizeof *edge->held);
     return true;
 }
 
+void edge_told(struct edge *edge, bool told)
+{
+    edge->untold = told ? 0 : edge->untold + 1;
+    CHECK(edge->untold < 3, "news came three times in a row, and the wait source told nothing");
+}
+
+/* Attempts until one is not ST_AGAIN. */
+static enum status edge_due(struct edge *edge, enum status (*attempt)(struct edge *),
+                            enum direction direction)
+{
+    struct endpoint *own = direction == DIRECTION_WRITE ? edge->producer : edge->consumer;
+    struct endpoint *other = direction == DIRECTION_WRITE ? edge->consumer : edge->producer;
+    uint64_t until_ns = suite_now_ns() + SUITE_DUE_NS;
+    enum status status = attempt(edge);
+    bool told = true;
+    if (!has_delays(edge->transport))
+        return status;
+    while (status == ST_AGAIN && suite_now_ns() < until_ns) {
+        /* The other role would be waiting now, which may move things on. */
+        struct wait_source source;
+        for (int i = 0; other && i < 2; i++)
+            edge->transport->wait_source(other, (enum direction)i, &source);
+        told = edge_wait(own, edge->transport, direction, 10);
+        status = attempt(edge);
+    }
+    if (status != ST_AGAIN)
+        edge_told(edge, told);
+    return status;
+}
+
+enum status edge_send_due(struct edge *edge)
+{
+    return edge_due(edge, edge_send, DIRECTION_WRITE);
+}
+
+enum status edge_receive_due(struct edge *edge)
+{
+    return edge_due(edge, edge_receive, DIRECTION_READ);
+}
+
+static enum status edge_release_attempt(struct edge *edge)
+{
+    return edge_release(edge) || !edge->held_count ? ST_OK : ST_AGAIN;
+}
+
+bool edge_release_due(struct edge *edge)
+{
+    return edge->held_count && edge_due(edge, edge_release_attempt, DIRECTION_READ) == ST_OK;
+}
+
+static enum status edge_none(struct edge *edge, enum status (*attempt)(struct edge *))
+{
+    enum status status = attempt(edge);
+    if (status == ST_AGAIN && has_delays(edge->transport) && suite_random_below(16) == 0)
+        for (int i = 0; i < 4 && status == ST_AGAIN; i++) {
+            suite_sleep_ns(500000);
+            status = attempt(edge);
+        }
+    return status;
+}
+
+enum status edge_receive_none(struct edge *edge)
+{
+    return edge_none(edge, edge_receive);
+}
+
+enum status edge_send_none(struct edge *edge)
+{
+    return edge_none(edge, edge_send);
+}
+
+/* All that was sent has come, or has been replaced by a newer frame. */
+static bool edge_all_came(const struct edge *edge)
+{
+    struct transport_counters counters;
+    edge->transport->counters(edge->producer, &counters);
+    return edge->checker.received + counters.skipped_frames == edge->sent;
+}
+
+static void edge_drain_delayed(struct edge *edge, enum status until)
+{
+    for (;;) {
+        while (edge->held_count)
+            CHECK(edge_release_due(edge), "a frame could not be given back");
+        if (until == ST_AGAIN && edge_all_came(edge))
+            break;
+        enum status status = edge_receive_due(edge);
+        if (status == until && until != ST_AGAIN)
+            return;
+        CHECK(status == ST_OK, "draining: %s instead of %s", status_name(status),
+              until == ST_AGAIN ? "the rest of the frames" : status_name(until));
+    }
+    CHECK(edge_receive_none(edge) == ST_AGAIN, "more arrived than was sent");
+}
+
 void edge_drain(struct edge *edge, enum status until)
 {
+    if (has_delays(edge->transport)) {
+        edge_drain_delayed(edge, until);
+        return;
+    }
     for (int tries = 0; tries < 1000000; tries++) {
         while (edge_release(edge))
             continue;
@@ -160,16 +336,23 @@ void edge_drain(struct edge *edge, enum status until)
     CHECK(false, "draining never came to %s", status_name(until));
 }
 
-void edge_wait(struct endpoint *endpoint, const struct transport *transport,
-               enum direction direction)
+bool edge_wait(struct endpoint *endpoint, const struct transport *transport,
+               enum direction direction, int timeout_ms)
 {
-    struct wait_source source;
+    struct wait_source source = {0};
     transport->wait_source(endpoint, direction, &source);
+    /* Where there are two ways to wait, each tells of all news. */
+    bool native = source.kind == SOURCE_NATIVE || (source.native_wait && suite_random_below(2));
+    if (native) {
+        enum status status = source.native_wait(source.native_self, timeout_ms);
+        CHECK(status == ST_OK || status == ST_TIMEOUT, "native_wait: %s", status_name(status));
+        return status == ST_OK;
+    }
     if (source.kind == SOURCE_FD) {
         struct pollfd ready = {.fd = source.fd, .events = source.events};
-        poll(&ready, 1, 50);
-    } else {
-        /* A word cannot be slept on from here; being polite is enough for a test. */
-        sched_yield();
+        return poll(&ready, 1, timeout_ms) != 0;
     }
+    /* A word cannot be slept on from here; being polite is enough for a test. */
+    sched_yield();
+    return true;
 }

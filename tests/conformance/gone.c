@@ -18,7 +18,7 @@ static void producer_goes(const struct transport *transport, enum policy policy,
     edge_open(&edge, transport, &config);
     uint32_t frames = suite_random_below(9);
     for (uint32_t i = 0; i < frames; i++)
-        CHECK(edge_send(&edge) == ST_OK, "send");
+        CHECK(edge_send_due(&edge) == ST_OK, "send");
     if (suite_random_below(2)) { /* one reserved and never committed does not count */
         struct frame frame;
         struct err err = {0};
@@ -26,8 +26,7 @@ static void producer_goes(const struct transport *transport, enum policy policy,
         CHECK(status == ST_OK || status == ST_AGAIN, "%s", err.what);
     }
     if (destroys && !has_device_memory(transport)) { /* else its memory would go with it */
-        transport->destroy(edge.producer);
-        edge.producer = NULL;
+        edge_destroy_producer(&edge);
     } else {
         struct err err = {0};
         struct frame frame;
@@ -52,7 +51,7 @@ static void consumer_goes(const struct transport *transport, enum policy policy,
     edge_open(&edge, transport, &config);
     uint32_t frames = suite_random_below(9);
     for (uint32_t i = 0; i < frames; i++)
-        CHECK(edge_send(&edge) == ST_OK, "send");
+        CHECK(edge_send_due(&edge) == ST_OK, "send");
     for (uint32_t i = suite_random_below(3); i > 0; i--)
         edge_receive(&edge);
     if (suite_random_below(2))
@@ -65,7 +64,7 @@ static void consumer_goes(const struct transport *transport, enum policy policy,
     }
     uint32_t more = 0;
     enum status status;
-    while ((status = edge_send(&edge)) == ST_OK)
+    while ((status = edge_send_due(&edge)) == ST_OK)
         CHECK(++more <= config.slots, "a consumer that went was not noticed");
     CHECK(status == ST_PEER_GONE, "%s", status_name(status));
     CHECK(edge_send(&edge) == ST_PEER_GONE, "a peer that had gone is back");
@@ -74,7 +73,7 @@ static void consumer_goes(const struct transport *transport, enum policy policy,
 
 void conformance_hang_up(const struct transport *transport)
 {
-    for (int round = 0; round < (has_device_memory(transport) ? 8 : 30); round++)
+    for (int round = 0; round < rounds_for(transport, 30); round++)
         for (int i = 0; i < 4; i++) {
             enum policy policy = i & 2 && has_latest(transport) ? POLICY_LATEST : POLICY_BLOCK;
             producer_goes(transport, policy, i & 1);
@@ -132,6 +131,8 @@ static bool side_open(struct edge *edge, const struct transport *transport,
     edge->held = calloc(config->max_held, sizeof *edge->held);
     CHECK(edge->held, "no memory");
     plan_init(&edge->plan, transport, config);
+    if (producing)
+        edge_sources_open(edge);
     bool opened = true;
     if (producing) {
         CHECK_STATUS(transport->create(config, &edge->producer, &address, &err), ST_OK, err);
@@ -167,17 +168,23 @@ static void side_close(struct edge *edge, bool producing)
 static void side_run(struct edge *edge, bool producing, uint64_t frames)
 {
     struct endpoint *endpoint = producing ? edge->producer : edge->consumer;
+    bool told = true;
     for (;;) {
         if (producing && edge->sent == frames && !edge->filled)
             return;
+        bool full = !producing && edge->held_count == edge->max_held;
         enum status status = producing ? edge_send(edge) : edge_receive(edge);
         if (status == ST_PEER_GONE)
             return;
+        if (status == ST_OK)
+            edge_told(edge, told);
+        told = true;
         if (!producing && (status != ST_OK || suite_random_below(2)))
             while (edge_release(edge))
                 continue;
-        if (status == ST_AGAIN)
-            edge_wait(endpoint, edge->transport, producing ? DIRECTION_WRITE : DIRECTION_READ);
+        if (status == ST_AGAIN && !full)
+            told = edge_wait(endpoint, edge->transport,
+                             producing ? DIRECTION_WRITE : DIRECTION_READ, 50);
     }
 }
 
@@ -204,84 +211,97 @@ static pid_t side_fork(const struct transport *transport, const struct transport
     _exit(torn ? 4 : !all ? 5 : !newest ? 6 : 0);
 }
 
+static void processes_round(const struct transport *transport, int round)
+{
+    static struct edge edge;
+    bool latest = has_latest(transport) && round & 2;
+    bool child_produces = round & 1;
+    uint32_t held = 1 + suite_random_below(3);
+    struct transport_config config =
+        edge_config(transport, suite_random_below(round < 12 ? 30000 : 3000000),
+                    held + 2 + suite_random_below(5), held, latest ? POLICY_LATEST : POLICY_BLOCK);
+    config.max_in_flight = suite_random_below(2);
+    config.first_sequence = (1ull << 32) - suite_random_below(200);
+    uint64_t frames = frames_for(transport, config.payload_bytes < 30000 ? 400 : 40);
+    int sockets[2];
+    pid_t child = side_fork(transport, &config, child_produces, frames, sockets);
+    CHECK(side_open(&edge, transport, &config, !child_produces, sockets[0]), "no address");
+    side_run(&edge, !child_produces, frames);
+    if (child_produces) {
+        CHECK(edge.checker.torn == 0 && edge.checker.repeated == 0 && edge.checker.reordered == 0,
+              "frames were damaged");
+        CHECK(edge.checker.next == frames, "the newest frame did not arrive");
+        CHECK(latest || edge.checker.received == frames, "frames were lost");
+    }
+    side_close(&edge, !child_produces);
+    int ended;
+    CHECK(waitpid(child, &ended, 0) == child && ended == 0, "the child ended with 0x%x", ended);
+}
+
 /* Two real processes, frames of random bytes, every byte checked on arrival and before release. */
 void conformance_processes(const struct transport *transport)
 {
-    static struct edge edge;
-    for (int round = 0; round < 16; round++) {
-        bool latest = has_latest(transport) && round & 2;
-        bool child_produces = round & 1;
-        uint32_t held = 1 + suite_random_below(3);
-        struct transport_config config = edge_config(
-            transport, suite_random_below(round < 12 ? 30000 : 3000000),
-            held + 2 + suite_random_below(5), held, latest ? POLICY_LATEST : POLICY_BLOCK);
-        config.max_in_flight = suite_random_below(2);
-        config.first_sequence = (1ull << 32) - suite_random_below(200);
-        uint64_t frames = frames_for(transport, config.payload_bytes < 30000 ? 400 : 40);
-        int sockets[2];
-        pid_t child = side_fork(transport, &config, child_produces, frames, sockets);
-        CHECK(side_open(&edge, transport, &config, !child_produces, sockets[0]), "no address");
-        side_run(&edge, !child_produces, frames);
-        if (child_produces) {
-            CHECK(edge.checker.torn == 0 && edge.checker.repeated == 0 &&
-                      edge.checker.reordered == 0,
-                  "frames were damaged");
-            CHECK(edge.checker.next == frames, "the newest frame did not arrive");
-            CHECK(latest || edge.checker.received == frames, "frames were lost");
-        }
-        side_close(&edge, !child_produces);
-        int ended;
-        CHECK(waitpid(child, &ended, 0) == child && ended == 0, "the child ended with 0x%x", ended);
+    for (int round = 0; round < 16; round++)
+        suite_round(transport, processes_round, round);
+}
+
+/* The other side is dead: what a survivor may still see, and must. */
+static void killed_survivor(struct edge *edge, bool producing)
+{
+    const struct transport *transport = edge->transport;
+    bool tells = !(transport->flags & TRANSPORT_DEATH_UNSEEN);
+    enum status status = ST_OK;
+    if (!producing && tells) {
+        edge_drain(edge, ST_PEER_GONE);
+    } else if (!producing) {
+        do
+            while (edge_release(edge))
+                continue;
+        while (edge_receive(edge) == ST_OK);
+    } else if (edge->config.policy == POLICY_BLOCK) {
+        while (status == ST_OK)
+            status = tells ? edge_send_due(edge) : edge_send(edge);
+        CHECK(status == ST_PEER_GONE || !tells, "%s", status_name(status));
     }
 }
 
-/* SIGKILL to one side at a random moment: the survivor sees whole frames only, and never a fault. A
- * transport that waits on a descriptor must say ST_PEER_GONE; behind a word nobody can know, and
- * the runner watches the process instead. */
-void conformance_killed(const struct transport *transport)
+static void killed_round(const struct transport *transport, int round)
 {
     static struct edge edge;
-    for (int round = 0; round < (has_device_memory(transport) ? 12 : 40); round++) {
-        bool latest = has_latest(transport) && round & 2;
-        bool child_produces = round & 1;
-        struct transport_config config = edge_config(transport, suite_random_below(200000), 5, 2,
-                                                     latest ? POLICY_LATEST : POLICY_BLOCK);
-        /* A stream that waits for a dead process's work waits for ever: the role is killed then. */
-        config.order = ORDER_HOST;
-        int sockets[2];
-        pid_t child = side_fork(transport, &config, child_produces, 30000, sockets);
-        if (side_open(&edge, transport, &config, !child_produces, sockets[0])) {
-            uint64_t steps = suite_random_below(400);
-            for (uint64_t i = 0; i < steps && edge.sent < 30000; i++) {
-                enum status status = child_produces ? edge_receive(&edge) : edge_send(&edge);
-                if (child_produces)
-                    edge_release(&edge);
-                if (status == ST_AGAIN)
-                    sched_yield();
-            }
-            CHECK(kill(child, SIGKILL) == 0 && waitpid(child, NULL, 0) == child, "kill");
-            bool tells = transport->sources & SOURCE_FD;
-            if (child_produces && tells) {
-                edge_drain(&edge, ST_PEER_GONE);
-            } else if (child_produces) {
-                do
-                    while (edge_release(&edge))
-                        continue;
-                while (edge_receive(&edge) == ST_OK);
-            } else if (!latest) {
-                enum status status = ST_OK;
-                while (status == ST_OK)
-                    status = edge_send(&edge);
-                CHECK(status == ST_PEER_GONE || !tells, "%s", status_name(status));
-            }
-            CHECK(edge.checker.torn == 0 && edge.checker.repeated == 0 &&
-                      edge.checker.reordered == 0,
-                  "the survivor saw a damaged frame");
-            CHECK(latest || edge.checker.received == edge.checker.next, "a frame is missing");
-        } else {
-            kill(child, SIGKILL);
-            waitpid(child, NULL, 0);
+    bool latest = has_latest(transport) && round & 2;
+    bool child_produces = round & 1;
+    struct transport_config config = edge_config(transport, suite_random_below(200000), 5, 2,
+                                                 latest ? POLICY_LATEST : POLICY_BLOCK);
+    /* A stream that waits for a dead process's work waits for ever: the role is killed then. */
+    config.order = ORDER_HOST;
+    int sockets[2];
+    pid_t child = side_fork(transport, &config, child_produces, 30000, sockets);
+    if (side_open(&edge, transport, &config, !child_produces, sockets[0])) {
+        uint64_t steps = suite_random_below(400);
+        for (uint64_t i = 0; i < steps && edge.sent < 30000; i++) {
+            enum status status = child_produces ? edge_receive(&edge) : edge_send(&edge);
+            if (child_produces)
+                edge_release(&edge);
+            if (status == ST_AGAIN)
+                sched_yield();
         }
-        side_close(&edge, !child_produces);
+        CHECK(kill(child, SIGKILL) == 0 && waitpid(child, NULL, 0) == child, "kill");
+        killed_survivor(&edge, !child_produces);
+        CHECK(edge.checker.torn == 0 && edge.checker.repeated == 0 && edge.checker.reordered == 0,
+              "the survivor saw a damaged frame");
+        CHECK(latest || edge.checker.received == edge.checker.next, "a frame is missing");
+    } else {
+        kill(child, SIGKILL);
+        waitpid(child, NULL, 0);
     }
+    side_close(&edge, !child_produces);
+}
+
+/* SIGKILL to one side at a random moment: the survivor sees whole frames only, and never a fault. A
+ * transport says ST_PEER_GONE then, or declares that it cannot know (TRANSPORT_DEATH_UNSEEN: behind
+ * a word nobody can), and the runner watches the process instead. */
+void conformance_killed(const struct transport *transport)
+{
+    for (int round = 0; round < rounds_for(transport, 40); round++)
+        suite_round(transport, killed_round, round);
 }

@@ -3,6 +3,8 @@
 
 #include <dirent.h>
 #include <string.h>
+#include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 uint64_t suite_seed;
@@ -33,6 +35,18 @@ unsigned suite_descriptors(void)
         count++;
     closedir(folder);
     return count - 3; /* ".", ".." and the folder's own */
+}
+
+uint64_t suite_now_ns(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
+}
+
+void suite_sleep_ns(uint64_t ns)
+{
+    nanosleep(&(struct timespec){(time_t)(ns / 1000000000u), (long)(ns % 1000000000u)}, NULL);
 }
 
 static struct gpu *suite_the_gpu;
@@ -71,6 +85,25 @@ int suite_fork(void)
     suite_gpu_end();
     fflush(stdout);
     return fork();
+}
+
+void suite_round(const struct transport *transport,
+                 void (*round)(const struct transport *transport, int number), int number)
+{
+    if (!(transport->flags & TRANSPORT_OWN_THREADS)) {
+        round(transport, number);
+        return;
+    }
+    pid_t child = suite_fork();
+    CHECK(child >= 0, "fork");
+    if (child == 0) {
+        round(transport, number);
+        exit(0);
+    }
+    int ended;
+    CHECK(waitpid(child, &ended, 0) == child && ended == 0, "round %d ended with 0x%x", number,
+          ended);
+    suite_state = suite_random(); /* the child has used up numbers of its own */
 }
 
 void plan_init(struct plan *plan, const struct transport *transport,

@@ -40,6 +40,12 @@ uint64_t suite_random(void);
 uint32_t suite_random_below(uint32_t bound);
 /* Open descriptors of this process. */
 unsigned suite_descriptors(void);
+/* CLOCK_MONOTONIC. */
+uint64_t suite_now_ns(void);
+void suite_sleep_ns(uint64_t ns);
+
+/* Where a transport delays, what must come is waited for, so long. */
+#define SUITE_DUE_NS 10000000000u
 
 /* The GPU of this process, opened when it is first asked for; NULL for transports that need none.
  * In the suite it is the tests' fake. It does not survive a fork, so suite_fork closes it before:
@@ -50,6 +56,11 @@ struct gpu_stream *suite_stream(enum direction direction);
 /* Ends all of that; everything made with it must be gone. */
 void suite_gpu_end(void);
 int suite_fork(void);
+/* Runs one round of a test that forks a peer. A library is not used on both sides of a fork
+ * (TRANSPORT_OWN_THREADS): there the round gets a process of its own, which forks the peer before it
+ * uses the library. */
+void suite_round(const struct transport *transport,
+                 void (*round)(const struct transport *transport, int number), int number);
 
 #define PLAN_SOURCES 3
 #define PLAN_FRAMES_MAX 65536
@@ -104,12 +115,19 @@ struct edge {
     uint64_t sent;
     bool filled; /* `out` is filled and waits for its commit to complete */
     struct frame out;
+    /* TRANSPORT_SENDS_SOURCE, on half of the edges: frames are sent from these instead of the lent
+     * slots, and overwritten as soon as that is allowed. One, or one more than there are slots where
+     * the transport borrows them; frame number n is in n % source_count. 0: not on this edge. */
+    uint8_t *sources;
+    size_t source_stride_bytes;
+    uint32_t source_count;
     /* Consumer's state: frames held, oldest first, and the one being received. */
     struct frame *held;
     uint32_t held_count;
     uint32_t max_held;
     struct frame in;
-    int peer_fd; /* device memory between two processes: until the other side is done */
+    int peer_fd;     /* device memory between two processes: until the other side is done */
+    unsigned untold; /* news in a row that the wait source had not told of */
 };
 
 struct transport_config edge_config(const struct transport *transport, size_t payload_bytes,
@@ -118,17 +136,35 @@ struct transport_config edge_config(const struct transport *transport, size_t pa
 void edge_open(struct edge *edge, const struct transport *transport,
                const struct transport_config *config);
 void edge_close(struct edge *edge);
+/* The producer's source buffers, after open; freed by edge_close. */
+void edge_sources_open(struct edge *edge);
+/* Ends the producer alone. Its source buffers are its own again. */
+void edge_destroy_producer(struct edge *edge);
 /* One attempt each. send: reserve, fill and commit the next frame, or go on with it. receive:
  * acquire, check, keep. release: check the oldest once more, give it back; false when none is held.
  * Statuses other than ST_OK, ST_AGAIN and ST_PEER_GONE end the test. */
 enum status edge_send(struct edge *edge);
 enum status edge_receive(struct edge *edge);
 bool edge_release(struct edge *edge);
-/* Releases everything held, and receives and releases what is left until `until`. */
+/* The same where it must not be ST_AGAIN, as the other side has done what it waits for: one attempt,
+ * and where the transport delays as many as it takes, SUITE_DUE_NS at most. */
+enum status edge_send_due(struct edge *edge);
+enum status edge_receive_due(struct edge *edge);
+bool edge_release_due(struct edge *edge);
+/* Nothing more may come: an attempt gives ST_AGAIN; where the transport delays, also some time
+ * later, now and then. */
+enum status edge_receive_none(struct edge *edge);
+enum status edge_send_none(struct edge *edge);
+/* Releases everything held, and receives and releases what is left until `until`. Until ST_AGAIN:
+ * where the transport delays, until all that was sent has come. */
 void edge_drain(struct edge *edge, enum status until);
-/* Gives the CPU away until there may be news in `direction`, 50 ms at most. */
-void edge_wait(struct endpoint *endpoint, const struct transport *transport,
-               enum direction direction);
+/* Gives the CPU away until there may be news in `direction`, timeout_ms at most. False when the time
+ * passed and the source told nothing. */
+bool edge_wait(struct endpoint *endpoint, const struct transport *transport,
+               enum direction direction, int timeout_ms);
+/* After an attempt that succeeded: had the wait before it told of the news? A source may be late by
+ * a hair now and then, but not three times in a row. */
+void edge_told(struct edge *edge, bool told);
 /* A dup of an address, as another process would get it; the original is closed. */
 void address_pass(struct transport_address *from, struct transport_address *to);
 
@@ -140,10 +176,22 @@ static inline bool has_device_memory(const struct transport *transport)
 {
     return transport->flags & TRANSPORT_DEVICE_MEMORY;
 }
-/* So many frames, or fewer where each one costs copies to a device and back. */
+/* What one side does reaches the other some time later. */
+static inline bool has_delays(const struct transport *transport)
+{
+    return transport->flags & TRANSPORT_DELAYS;
+}
+/* So many frames, or fewer where each one costs copies to a device and back, or other threads. */
 static inline uint64_t frames_for(const struct transport *transport, uint64_t frames)
 {
-    return has_device_memory(transport) && frames > 160 ? frames / 8 : frames;
+    bool slow = has_device_memory(transport) || has_delays(transport);
+    return slow && frames > 160 ? frames / 8 : frames;
+}
+/* So many rounds with an edge each, or fewer where an edge needs a library's threads. */
+static inline int rounds_for(const struct transport *transport, int rounds)
+{
+    bool slow = has_device_memory(transport) || transport->flags & TRANSPORT_OWN_THREADS;
+    return slow ? (rounds + 3) / 4 : rounds;
 }
 static inline size_t payload_for(const struct transport *transport, size_t payload_bytes)
 {
