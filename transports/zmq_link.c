@@ -40,6 +40,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/epoll.h>
 #include <sys/mman.h>
 #include <sys/random.h>
 #include <unistd.h>
@@ -106,12 +107,13 @@ struct zmq_link {
     bool producing;
     bool sound;     /* both sockets work: closing waits for what was sent */
     bool connected; /* producer: a frame has been sent */
-    bool sending;   /* producer: the last frame was refused */
+    bool sending;   /* producer: the last frame was refused, for want of a peer */
     size_t payload_bytes;
     bool whole; /* frames go as one copied part */
     void *context;
     void *sockets[ZMQ_LINK_WAYS];
     int fds[ZMQ_LINK_WAYS];
+    int either_fd; /* producer: an epoll of both */
     /* The first part that a native wait has taken already. */
     zmq_msg_t peeked;
     bool has_peeked;
@@ -174,12 +176,18 @@ static enum status zmq_link_pull(struct zmq_link *link, enum zmq_link_way way, z
     return ST_OK;
 }
 
-/* A PUSH without a high-water mark refuses only when it has no peer: none yet, or none any more. */
+/* A PUSH without a high-water mark refuses only when it has no peer: none any more, or none yet. In
+ * between one may have come and gone: then its goodbye lies among the credits, the only message that
+ * can be there before a frame was sent. */
 static enum status zmq_link_no_peer(struct zmq_link *link, struct err *err)
 {
-    link->sending = !link->connected;
-    if (!link->connected)
-        return ST_AGAIN;
+    link->sending = true;
+    if (!link->connected && !link->has_peeked) {
+        const enum status status = zmq_link_pull(link, ZMQ_LINK_CREDITS, &link->peeked, err);
+        if (status != ST_OK)
+            return status;
+        link->has_peeked = true;
+    }
     return err_set(err, ST_PEER_GONE, NULL, "transport %s: the consumer's connection is gone",
                    link->transport->name);
 }
@@ -210,9 +218,9 @@ static enum status zmq_link_send_frame(void *self, const struct frame *frame, ui
     }
     if (status == ST_AGAIN)
         return zmq_link_no_peer(link, err);
-    link->sending = false;
     if (status != ST_OK)
         return status;
+    link->sending = false;
     link->connected = true;
     if (!link->whole) {
         zmq_msg_init_data(&message, frame->payload, link->payload_bytes, NULL, NULL);
@@ -241,7 +249,7 @@ static enum status zmq_link_send_goodbye(void *self, struct err *err)
         return status;
     /* Nobody to tell, unless a peer was let in a moment ago. */
     const uint32_t admitted = atomic_load_explicit(&link->gate.admitted, memory_order_acquire);
-    return !link->connected && (admitted & (1u << ZMQ_LINK_FRAMES)) ? ST_AGAIN : ST_PEER_GONE;
+    return admitted & (1u << ZMQ_LINK_FRAMES) ? zmq_link_no_peer(link, err) : ST_PEER_GONE;
 }
 
 static enum status zmq_link_take_credit(void *self, uint32_t *credit, struct err *err)
@@ -401,21 +409,25 @@ static enum status zmq_link_native_wait(void *self, int timeout_ms)
     if (!link->sending)
         return zmq_link_native_receive(link, link->producing ? ZMQ_LINK_CREDITS : ZMQ_LINK_FRAMES,
                                        timeout_ms);
-    zmq_pollitem_t item = {.socket = link->sockets[ZMQ_LINK_FRAMES], .events = ZMQ_POLLOUT};
-    const int count = zmq_poll(&item, 1, timeout_ms);
+    zmq_pollitem_t items[] = {
+        {.socket = link->sockets[ZMQ_LINK_FRAMES], .events = ZMQ_POLLOUT},
+        {.socket = link->sockets[ZMQ_LINK_CREDITS], .events = ZMQ_POLLIN},
+    };
+    const int count = zmq_poll(items, 2, timeout_ms);
     if (count < 0)
         return errno == EINTR ? ST_OK : ST_SYSTEM;
     return count > 0 ? ST_OK : ST_TIMEOUT;
 }
 
-/* A producer waits for credits, or for its first peer; a consumer for frames. */
+/* A consumer waits for frames, a producer for credits, or for its peer to come (or say goodbye). */
 static void zmq_link_wait_source(void *self, enum direction direction, struct wait_source *source)
 {
     struct zmq_link *link = self;
-    const bool credits = link->producing && !link->sending;
     *source = (struct wait_source){
         .kind = SOURCE_FD,
-        .fd = link->fds[credits ? ZMQ_LINK_CREDITS : ZMQ_LINK_FRAMES],
+        .fd = link->sending     ? link->either_fd
+              : link->producing ? link->fds[ZMQ_LINK_CREDITS]
+                                : link->fds[ZMQ_LINK_FRAMES],
         .events = POLLIN, /* for every kind of news */
         .native_wait = zmq_link_native_wait,
         .native_self = link,
@@ -547,6 +559,8 @@ static void zmq_link_close(void *self)
     }
     if (link->has_peeked)
         zmq_msg_close(&link->peeked);
+    if (link->either_fd >= 0)
+        close(link->either_fd);
     const int linger_ms = link->sound ? ZMQ_LINK_LINGER_MS : 0;
     for (int way = 0; way < ZMQ_LINK_WAYS; way++) {
         if (!link->sockets[way])
@@ -650,6 +664,17 @@ static enum status zmq_link_socket(struct zmq_link *link, enum zmq_link_way way,
     return status;
 }
 
+static enum status zmq_link_watch_both(struct zmq_link *link, struct err *err)
+{
+    struct epoll_event event = {.events = EPOLLIN};
+    link->either_fd = epoll_create1(EPOLL_CLOEXEC);
+    if (link->either_fd >= 0 &&
+        epoll_ctl(link->either_fd, EPOLL_CTL_ADD, link->fds[ZMQ_LINK_FRAMES], &event) == 0 &&
+        epoll_ctl(link->either_fd, EPOLL_CTL_ADD, link->fds[ZMQ_LINK_CREDITS], &event) == 0)
+        return ST_OK;
+    return err_set_errno(err, errno, NULL, "transport %s: no epoll", link->transport->name);
+}
+
 /* A link with its context, its sockets and the places of its frames. */
 static enum status zmq_link_new(const struct transport *transport,
                                 const struct transport_config *config, bool producing, bool ipv6,
@@ -664,7 +689,7 @@ static enum status zmq_link_new(const struct transport *transport,
     link->payload_bytes = config->payload_bytes;
     link->whole = FRAME_HEADER_BYTES + config->payload_bytes <= ZMQ_LINK_BATCH_BYTES;
     link->native_timeout_ms = -1;
-    link->fds[0] = link->fds[1] = -1;
+    link->fds[0] = link->fds[1] = link->either_fd = -1;
     enum status status = ST_NO_MEMORY;
     if (producing && link->whole) {
         link->whole_bytes = (FRAME_HEADER_BYTES + config->payload_bytes + 63) / 64 * 64;
@@ -688,6 +713,8 @@ static enum status zmq_link_new(const struct transport *transport,
     status = zmq_link_socket(link, ZMQ_LINK_FRAMES, ipv6, err);
     if (status == ST_OK)
         status = zmq_link_socket(link, ZMQ_LINK_CREDITS, ipv6, err);
+    if (status == ST_OK && producing)
+        status = zmq_link_watch_both(link, err);
     if (status != ST_OK)
         goto undo_link;
     *out = link;
