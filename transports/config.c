@@ -43,6 +43,9 @@ enum status transport_config_check(const struct transport *transport,
                        "transport %s has its frames in device memory, but there is no GPU in the "
                        "configuration",
                        transport->name);
+    if (config->listen && !(transport->flags & TRANSPORT_CROSSES_HOSTS))
+        return err_set(err, ST_NOT_APPLICABLE, "use transport tcp",
+                       "transport %s does not reach another host", transport->name);
     if (config->policy == POLICY_LATEST && config->slots < config->max_held + 2)
         return err_set(err, ST_INVALID, "give the cell more slots",
                        "policy latest needs two slots more than the %u held at once, not %u",

@@ -226,11 +226,10 @@ bool edge_release(struct edge *edge)
     return true;
 }
 
-void edge_told(struct edge *edge, enum direction direction, bool told)
+void edge_told(struct edge *edge, bool told)
 {
-    unsigned *untold = &edge->untold[direction];
-    *untold = told ? 0 : *untold + 1;
-    CHECK(*untold < 3, "news came three times in a row, and the wait source told nothing");
+    edge->untold = told ? 0 : edge->untold + 1;
+    CHECK(edge->untold < 3, "news came three times in a row, and the wait source told nothing");
 }
 
 /* Attempts until one is not ST_AGAIN. */
@@ -241,7 +240,7 @@ static enum status edge_due(struct edge *edge, enum status (*attempt)(struct edg
     struct endpoint *other = direction == DIRECTION_WRITE ? edge->consumer : edge->producer;
     uint64_t until_ns = suite_now_ns() + SUITE_DUE_NS;
     enum status status = attempt(edge);
-    bool waited = false, told = true;
+    bool told = true;
     if (!has_delays(edge->transport))
         return status;
     while (status == ST_AGAIN && suite_now_ns() < until_ns) {
@@ -250,11 +249,10 @@ static enum status edge_due(struct edge *edge, enum status (*attempt)(struct edg
         for (int i = 0; other && i < 2; i++)
             edge->transport->wait_source(other, (enum direction)i, &source);
         told = edge_wait(own, edge->transport, direction, 10);
-        waited = true;
         status = attempt(edge);
     }
-    if (waited && status != ST_AGAIN)
-        edge_told(edge, direction, told);
+    if (status != ST_AGAIN)
+        edge_told(edge, told);
     return status;
 }
 
