@@ -43,12 +43,12 @@
 /* The same words and flags as in the transports' own files: what fits together is the same. */
 #define MESSAGES_FLAGS (TRANSPORT_MOVES_BYTES | TRANSPORT_DELAYS | TRANSPORT_OWN_THREADS)
 #ifndef HANDOFF_HAVE_ZMQ
-TRANSPORT_ABSENT(zmq_ipc, "ZeroMQ PUSH and PULL over a UNIX socket",
-                 MESSAGES_FLAGS | TRANSPORT_SENDS_SOURCE | TRANSPORT_NATIVE_WAIT, SOURCE_FD,
+#define ZMQ_FLAGS                                                                                 \
+    (MESSAGES_FLAGS | TRANSPORT_SENDS_SOURCE | TRANSPORT_BORROWS_SOURCE | TRANSPORT_NATIVE_WAIT | \
+     TRANSPORT_DEATH_UNSEEN)
+TRANSPORT_ABSENT(zmq_ipc, "ZeroMQ PUSH and PULL over a UNIX socket", ZMQ_FLAGS, SOURCE_FD,
                  "libzmq3-dev");
-TRANSPORT_ABSENT(zmq_tcp, "ZeroMQ PUSH and PULL over TCP",
-                 MESSAGES_FLAGS | TRANSPORT_SENDS_SOURCE | TRANSPORT_NATIVE_WAIT |
-                     TRANSPORT_CROSSES_HOSTS,
+TRANSPORT_ABSENT(zmq_tcp, "ZeroMQ PUSH and PULL over TCP", ZMQ_FLAGS | TRANSPORT_CROSSES_HOSTS,
                  SOURCE_FD, "libzmq3-dev");
 #endif
 #ifndef HANDOFF_HAVE_NNG

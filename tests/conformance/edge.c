@@ -226,10 +226,11 @@ bool edge_release(struct edge *edge)
     return true;
 }
 
-void edge_told(struct edge *edge, bool told)
+void edge_told(struct edge *edge, enum direction direction, bool told)
 {
-    edge->untold = told ? 0 : edge->untold + 1;
-    CHECK(edge->untold < 3, "news came three times in a row, and the wait source told nothing");
+    unsigned *untold = &edge->untold[direction];
+    *untold = told ? 0 : *untold + 1;
+    CHECK(*untold < 3, "news came three times in a row, and the wait source told nothing");
 }
 
 /* Attempts until one is not ST_AGAIN. */
@@ -240,7 +241,7 @@ static enum status edge_due(struct edge *edge, enum status (*attempt)(struct edg
     struct endpoint *other = direction == DIRECTION_WRITE ? edge->consumer : edge->producer;
     uint64_t until_ns = suite_now_ns() + SUITE_DUE_NS;
     enum status status = attempt(edge);
-    bool told = true;
+    bool waited = false, told = true;
     if (!has_delays(edge->transport))
         return status;
     while (status == ST_AGAIN && suite_now_ns() < until_ns) {
@@ -249,10 +250,11 @@ static enum status edge_due(struct edge *edge, enum status (*attempt)(struct edg
         for (int i = 0; other && i < 2; i++)
             edge->transport->wait_source(other, (enum direction)i, &source);
         told = edge_wait(own, edge->transport, direction, 10);
+        waited = true;
         status = attempt(edge);
     }
-    if (status != ST_AGAIN)
-        edge_told(edge, told);
+    if (waited && status != ST_AGAIN)
+        edge_told(edge, direction, told);
     return status;
 }
 

@@ -168,23 +168,23 @@ static void side_close(struct edge *edge, bool producing)
 static void side_run(struct edge *edge, bool producing, uint64_t frames)
 {
     struct endpoint *endpoint = producing ? edge->producer : edge->consumer;
-    bool told = true;
+    enum direction direction = producing ? DIRECTION_WRITE : DIRECTION_READ;
+    bool waited = false, told = true;
     for (;;) {
         if (producing && edge->sent == frames && !edge->filled)
             return;
         bool full = !producing && edge->held_count == edge->max_held;
         enum status status = producing ? edge_send(edge) : edge_receive(edge);
+        if (waited && status != ST_AGAIN)
+            edge_told(edge, direction, told);
         if (status == ST_PEER_GONE)
             return;
-        if (status == ST_OK)
-            edge_told(edge, told);
-        told = true;
         if (!producing && (status != ST_OK || suite_random_below(2)))
             while (edge_release(edge))
                 continue;
-        if (status == ST_AGAIN && !full)
-            told = edge_wait(endpoint, edge->transport,
-                             producing ? DIRECTION_WRITE : DIRECTION_READ, 50);
+        waited = status == ST_AGAIN && !full;
+        if (waited)
+            told = edge_wait(endpoint, edge->transport, direction, 50);
     }
 }
 

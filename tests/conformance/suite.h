@@ -126,8 +126,8 @@ struct edge {
     uint32_t held_count;
     uint32_t max_held;
     struct frame in;
-    int peer_fd;     /* device memory between two processes: until the other side is done */
-    unsigned untold; /* news in a row that the wait source had not told of */
+    int peer_fd;        /* device memory between two processes: until the other side is done */
+    unsigned untold[2]; /* waits in a row in a direction that did not tell of the news there were */
 };
 
 struct transport_config edge_config(const struct transport *transport, size_t payload_bytes,
@@ -162,9 +162,9 @@ void edge_drain(struct edge *edge, enum status until);
  * passed and the source told nothing. */
 bool edge_wait(struct endpoint *endpoint, const struct transport *transport,
                enum direction direction, int timeout_ms);
-/* After an attempt that succeeded: had the wait before it told of the news? A source may be late by
- * a hair now and then, but not three times in a row. */
-void edge_told(struct edge *edge, bool told);
+/* After a wait, and an attempt that succeeded then: had the wait told of the news? A source may be
+ * late by a hair now and then, but not three times in a row. */
+void edge_told(struct edge *edge, enum direction direction, bool told);
 /* A dup of an address, as another process would get it; the original is closed. */
 void address_pass(struct transport_address *from, struct transport_address *to);
 

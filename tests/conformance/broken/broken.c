@@ -19,6 +19,9 @@ enum fault {
 
 extern const struct transport transport_shm;
 
+/* As many as there are pictures: a frame differs from the one so long before by header and tags. */
+#define SOURCES_KEPT 3
+
 struct endpoint {
     enum fault fault;
     struct endpoint *inner; /* of transport shm */
@@ -29,6 +32,9 @@ struct endpoint {
     bool has_late;
     bool has_kept;
     uint64_t committed;
+    /* The source buffers of the last frames: one that is still to be sent, or ones to look at again. */
+    struct frame sources[SOURCES_KEPT];
+    bool has_source;
 };
 
 static enum status broken_create(enum fault fault, const struct transport_config *config,
@@ -92,9 +98,43 @@ static void broken_catch_up(struct endpoint *endpoint)
         broken_copy(endpoint, &endpoint->late, endpoint->kept);
 }
 
+/* Looks_later: sends what was committed, from wherever it lies. */
+static void broken_send_late(struct endpoint *endpoint)
+{
+    struct frame inner;
+    struct err err;
+    if (!endpoint->has_source || transport_shm.reserve(endpoint->inner, &inner, &err) != ST_OK)
+        return;
+    endpoint->has_source = false;
+    memcpy(inner.header, endpoint->sources[0].header, FRAME_HEADER_BYTES);
+    memcpy(inner.payload, endpoint->sources[0].payload, endpoint->payload_bytes);
+    transport_shm.commit(endpoint->inner, &inner, &err);
+}
+
+/* Looks_back: sends header and tags of this frame, and what did not change from the source buffer of
+ * the one before with the same picture. */
+static enum status broken_send_changes(struct endpoint *endpoint, const struct frame *frame,
+                                       struct err *err)
+{
+    struct frame inner;
+    struct frame *old = &endpoint->sources[endpoint->committed % SOURCES_KEPT];
+    enum status status = transport_shm.reserve(endpoint->inner, &inner, err);
+    if (status != ST_OK)
+        return status;
+    memcpy(inner.header, frame->header, FRAME_HEADER_BYTES);
+    const uint8_t *from =
+        frame->header != endpoint->lent && old->payload ? old->payload : frame->payload;
+    memcpy(inner.payload, from, endpoint->payload_bytes);
+    for (size_t i = 0; i + 8 <= endpoint->payload_bytes; i += FRAME_TAG_STRIDE)
+        memcpy(inner.payload + i, frame->payload + i, 8);
+    *old = *frame;
+    return transport_shm.commit(endpoint->inner, &inner, err);
+}
+
 static enum status broken_reserve(struct endpoint *endpoint, struct frame *frame, struct err *err)
 {
     struct frame inner;
+    broken_send_late(endpoint);
     enum status status = transport_shm.reserve(endpoint->inner, &inner, err);
     if (status != ST_OK)
         return status;
@@ -141,7 +181,12 @@ static enum status broken_commit(struct endpoint *endpoint, struct frame *frame,
     bool after = endpoint->committed % 7 == 4;
     enum status status = ST_OK;
     size_t bytes = transport_slot_bytes(endpoint->payload_bytes);
-    if (endpoint->fault == FAULT_tears) {
+    if (endpoint->fault == FAULT_looks_later) {
+        endpoint->sources[0] = *frame;
+        endpoint->has_source = true;
+    } else if (endpoint->fault == FAULT_looks_back) {
+        status = broken_send_changes(endpoint, frame, err);
+    } else if (endpoint->fault == FAULT_tears) {
         broken_catch_up(endpoint);
         status = transport_shm.reserve(endpoint->inner, &endpoint->late, err);
         broken_copy(endpoint, &endpoint->late, endpoint->lent);
@@ -178,6 +223,7 @@ static enum status broken_release(struct endpoint *endpoint, struct frame *frame
 static void broken_wait_source(struct endpoint *endpoint, enum direction direction,
                                struct wait_source *source)
 {
+    broken_send_late(endpoint);
     transport_shm.wait_source(endpoint->inner, direction, source);
 }
 
@@ -188,6 +234,7 @@ static void broken_counters(const struct endpoint *endpoint, struct transport_co
 
 static void broken_hang_up(struct endpoint *endpoint)
 {
+    broken_send_late(endpoint);
     transport_shm.hang_up(endpoint->inner);
 }
 
@@ -206,6 +253,13 @@ static enum status broken_probe(struct err *err)
     return ST_OK;
 }
 
+/* What a fault is about must be declared first. */
+#define FLAGS_OF(fault)                                                                 \
+    (TRANSPORT_DEATH_UNSEEN |                                                           \
+     ((fault) == FAULT_looks_later  ? TRANSPORT_SENDS_SOURCE | TRANSPORT_DELAYS         \
+      : (fault) == FAULT_looks_back ? TRANSPORT_SENDS_SOURCE | TRANSPORT_BORROWS_SOURCE \
+                                    : 0))
+
 #define BROKEN(key, count, text)                                                                   \
     static enum status create_##key(const struct transport_config *config,                         \
                                     struct endpoint **endpoint, struct transport_address *address, \
@@ -216,6 +270,7 @@ static enum status broken_probe(struct err *err)
     const struct transport broken_##key = {                                                        \
         .name = #key,                                                                              \
         .summary = text,                                                                           \
+        .flags = FLAGS_OF(FAULT_##key),                                                            \
         .sources = SOURCE_WORD,                                                                    \
         .policies = POLICY_BLOCK,                                                                  \
         .slots_min = 1,                                                                            \
