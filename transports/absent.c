@@ -62,7 +62,9 @@ TRANSPORT_ABSENT(ucx, "UCX, by whatever it finds quickest on this host",
 #endif
 #ifndef HANDOFF_HAVE_ICEORYX
 TRANSPORT_ABSENT(iceoryx, "iceoryx: loaned chunks in shared memory, a daemon beside",
-                 TRANSPORT_DELAYS, SOURCE_NATIVE, "libiceoryx-binding-c-dev and iceoryx");
+                 TRANSPORT_DELAYS | TRANSPORT_OWN_THREADS | TRANSPORT_DEATH_UNSEEN |
+                     TRANSPORT_NEEDS_ROUDI,
+                 SOURCE_NATIVE, "libiceoryx-binding-c-dev and iceoryx");
 #endif
 #ifndef HANDOFF_HAVE_DDS
 TRANSPORT_ABSENT(dds, "DDS by Cyclone, as ROS 2 uses it",

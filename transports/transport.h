@@ -66,6 +66,9 @@ enum transport_flags {
     TRANSPORT_DEATH_UNSEEN = 1 << 10,
     /* The two sides may be on two hosts: config.listen is obeyed. */
     TRANSPORT_CROSSES_HOSTS = 1 << 11,
+    /* RouDi, the daemon of iceoryx, must run before an endpoint is made, with a mempool for the
+     * frames (transports/roudi.h): the session has the guard run one of its own. */
+    TRANSPORT_NEEDS_ROUDI = 1 << 12,
 };
 
 /* How work on a frame is ordered between the two processes (axis `order`). */

@@ -16,11 +16,12 @@
 #include <stdbool.h>
 
 #include "harness/base/err.h"
+#include "harness/run/daemon.h"
 
 struct guard;
 
-/* Room for a directory; the sockets in it have to fit into sockaddr_un with their names. */
-#define MPS_PATH_BYTES 80
+/* Room for a directory. */
+#define MPS_PATH_BYTES DAEMON_PATH_BYTES
 #define MPS_PIPE_VARIABLE "CUDA_MPS_PIPE_DIRECTORY"
 /* A user's limit on what part of the GPU a client gets: taken away, since no axis says it. */
 #define MPS_SHARE_VARIABLE "CUDA_MPS_ACTIVE_THREAD_PERCENTAGE"

@@ -3,8 +3,6 @@
 
 #include <dirent.h>
 #include <errno.h>
-#include <fcntl.h>
-#include <ftw.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -15,6 +13,7 @@
 #include <unistd.h>
 
 #include "harness/measure/clock.h"
+#include "harness/run/daemon.h"
 #include "harness/run/leftovers.h"
 #include "harness/run/mps_program.h"
 #include "harness/run/process.h"
@@ -23,29 +22,16 @@
 #define MPS_LOOK_NS 10000000u
 /* What one question to the daemon may take. */
 #define MPS_ASK_NS 1000000000u
-#define MPS_LINE_BYTES 160
 /* A daemon has one server for each user; ours has one user. */
 #define MPS_SERVERS_MAX 8
 
 /* ---- Directories and logs -------------------------------------------------------------------- */
 
-/* Under TMPDIR where its name leaves room for the sockets' own. */
 static enum status mps_make_directories(struct mps_daemon *daemon, struct err *err)
 {
-    const char *folder = getenv("TMPDIR");
-    if (!folder || folder[0] != '/' || strlen(folder) > MPS_PATH_BYTES / 2)
-        folder = P_tmpdir;
-    snprintf(daemon->root, sizeof daemon->root, "%s/handoff-mps-XXXXXX", folder);
-    if (!mkdtemp(daemon->root)) {
-        int saved = errno;
-        char made[MPS_PATH_BYTES];
-        snprintf(made, sizeof made, "%s", daemon->root);
-        daemon->root[0] = '\0';
-        err_set_errno(err, saved, "set TMPDIR to a folder with a short name", "cannot make %s",
-                      made);
-        err->status = ST_UNAVAILABLE;
-        return ST_UNAVAILABLE;
-    }
+    const enum status status = daemon_folder_make("mps", daemon->root, err);
+    if (status != ST_OK)
+        return status;
     snprintf(daemon->pipe_directory, sizeof daemon->pipe_directory, "%.60s/pipe", daemon->root);
     snprintf(daemon->log_directory, sizeof daemon->log_directory, "%.60s/log", daemon->root);
     if (mkdir(daemon->pipe_directory, 0700) == 0 && mkdir(daemon->log_directory, 0700) == 0)
@@ -55,50 +41,14 @@ static enum status mps_make_directories(struct mps_daemon *daemon, struct err *e
     return ST_UNAVAILABLE;
 }
 
-static int mps_remove_one(const char *path, const struct stat *info, int kind, struct FTW *where)
-{
-    (void)info, (void)kind, (void)where;
-    (void)remove(path);
-    return 0;
-}
-
-static void mps_remove_directories(struct mps_daemon *daemon)
-{
-    if (daemon->root[0])
-        (void)nftw(daemon->root, mps_remove_one, 8, FTW_DEPTH | FTW_PHYS | FTW_MOUNT);
-    daemon->root[0] = '\0';
-}
-
-/* The last line of a file that has something in it; false when there is none. */
-static bool mps_last_line(const char *folder, const char *name, char *line, size_t size)
-{
-    char path[MPS_PATH_BYTES + 32], read[512];
-    bool found = false;
-    snprintf(path, sizeof path, "%s/%s", folder, name);
-    FILE *file = fopen(path, "re");
-    if (!file)
-        return false;
-    if (fseek(file, -65536, SEEK_END) != 0)
-        rewind(file);
-    while (fgets(read, sizeof read, file)) {
-        read[strcspn(read, "\r\n")] = '\0';
-        if (read[strspn(read, " \t")] == '\0')
-            continue;
-        snprintf(line, size, "%s", read);
-        found = true;
-    }
-    fclose(file);
-    return found;
-}
-
 /* ": its log ends with \"…\"", or nothing. */
 static const char *mps_log_words(const struct mps_daemon *daemon, char *words, size_t size)
 {
-    char line[MPS_LINE_BYTES];
+    char line[DAEMON_LINE_BYTES];
     words[0] = '\0';
-    if (mps_last_line(daemon->log_directory, "server.log", line, sizeof line) ||
-        mps_last_line(daemon->log_directory, "control.log", line, sizeof line) ||
-        mps_last_line(daemon->log_directory, "output", line, sizeof line))
+    if (daemon_last_line(daemon->log_directory, "server.log", line, sizeof line) ||
+        daemon_last_line(daemon->log_directory, "control.log", line, sizeof line) ||
+        daemon_last_line(daemon->log_directory, DAEMON_OUTPUT, line, sizeof line))
         snprintf(words, size, "; its log ends with \"%s\"", line);
     return words;
 }
@@ -107,15 +57,7 @@ static const char *mps_log_words(const struct mps_daemon *daemon, char *words, s
 
 static enum status mps_launch(struct mps_daemon *daemon, struct err *err)
 {
-    char path[MPS_PATH_BYTES + 32];
-    snprintf(path, sizeof path, "%s/output", daemon->log_directory);
-    int in = open("/dev/null", O_RDONLY | O_CLOEXEC);
-    int out = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
-    int error = in < 0 || out < 0 ? errno : mps_program_start(daemon, "-f", in, out, &daemon->pid);
-    if (in >= 0)
-        close(in);
-    if (out >= 0)
-        close(out);
+    const int error = mps_program_start(daemon, "-f", -1, -1, &daemon->pid);
     if (error == 0)
         return ST_OK;
     daemon->pid = 0;
@@ -132,10 +74,10 @@ static enum status mps_await_ready(struct mps_daemon *daemon, uint64_t ready_ns,
 {
     static const char hint[] = "try `" MPS_PROGRAM " -f` by hand, or use gpu_sharing time_sliced";
     const uint64_t until_ns = clock_now_ns() + ready_ns;
-    char answer[64], words[MPS_LINE_BYTES + 32];
+    char answer[64], words[DAEMON_LINE_BYTES + 32];
     int wait_status;
     for (;;) {
-        if (mps_program_has_ended(daemon->pid, &wait_status)) {
+        if (daemon_has_ended(daemon->pid, &wait_status)) {
             struct process ended = {.wait_status = wait_status};
             char end[96];
             daemon->pid = 0;
@@ -161,7 +103,7 @@ static enum status mps_await_ready(struct mps_daemon *daemon, uint64_t ready_ns,
 enum status mps_daemon_start(struct mps_daemon *daemon, uint64_t ready_ns, struct err *err)
 {
     int wait_status;
-    if (daemon->pid > 0 && !mps_program_has_ended(daemon->pid, &wait_status))
+    if (daemon->pid > 0 && !daemon_has_ended(daemon->pid, &wait_status))
         return ST_OK;
     daemon->pid = 0;
     mps_daemon_stop(daemon); /* what a dead one left */
@@ -234,9 +176,9 @@ void mps_daemon_stop(struct mps_daemon *daemon)
         servers = mps_find_servers(daemon, server_pids);
         (void)mps_program_ask(daemon, "quit -t 1\n", clock_now_ns() + MPS_ASK_NS, answer,
                               sizeof answer);
-        if (!mps_program_await_end(daemon->pid, until_ns, &wait_status))
+        if (!daemon_await_end(daemon->pid, until_ns, &wait_status))
             kill(-daemon->pid, SIGKILL);
-        (void)mps_program_await_end(daemon->pid, clock_now_ns() + MPS_KILLED_NS, &wait_status);
+        (void)daemon_await_end(daemon->pid, clock_now_ns() + MPS_KILLED_NS, &wait_status);
         daemon->pid = 0;
     }
     if (daemon->root[0]) {
@@ -249,5 +191,5 @@ void mps_daemon_stop(struct mps_daemon *daemon)
     }
     for (int i = 0; i < servers; i++)
         leftovers_remove(server_pids[i]);
-    mps_remove_directories(daemon);
+    daemon_folder_remove(daemon->root);
 }

@@ -1,19 +1,16 @@
 /* mps_program.c: see mps_program.h. */
 #include "harness/run/mps_program.h"
 
-#include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
-#include <spawn.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "harness/measure/clock.h"
-#include "harness/run/process.h"
+#include "harness/run/daemon.h"
 
 int mps_program_start(const struct mps_daemon *daemon, const char *argument, int in, int out,
                       pid_t *pid)
@@ -25,51 +22,8 @@ int mps_program_start(const struct mps_daemon *daemon, const char *argument, int
                                    MPS_SHARE_VARIABLE, NULL};
     snprintf(pipe_variable, sizeof pipe_variable, MPS_PIPE_VARIABLE "=%s", daemon->pipe_directory);
     snprintf(log_variable, sizeof log_variable, "CUDA_MPS_LOG_DIRECTORY=%s", daemon->log_directory);
-    char **environment = process_environment(changes);
-    posix_spawnattr_t attributes;
-    posix_spawn_file_actions_t actions;
-    sigset_t ours, none;
-    if (!environment)
-        return ENOMEM;
-    /* What the guard ignores (Ctrl-C is the runner's) must end the daemon. */
-    sigemptyset(&none);
-    sigemptyset(&ours);
-    sigaddset(&ours, SIGINT);
-    sigaddset(&ours, SIGHUP);
-    sigaddset(&ours, SIGTERM);
-    sigaddset(&ours, SIGPIPE);
-    posix_spawnattr_init(&attributes);
-    posix_spawnattr_setsigdefault(&attributes, &ours);
-    posix_spawnattr_setsigmask(&attributes, &none);
-    posix_spawnattr_setpgroup(&attributes, 0);
-    posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETPGROUP | POSIX_SPAWN_SETSIGDEF |
-                                              POSIX_SPAWN_SETSIGMASK);
-    posix_spawn_file_actions_init(&actions);
-    posix_spawn_file_actions_adddup2(&actions, in, STDIN_FILENO);
-    posix_spawn_file_actions_adddup2(&actions, out, STDOUT_FILENO);
-    posix_spawn_file_actions_adddup2(&actions, out, STDERR_FILENO);
-    int error = posix_spawnp(pid, MPS_PROGRAM, &actions, &attributes,
-                             (char *const *)(uintptr_t)argv, environment);
-    posix_spawn_file_actions_destroy(&actions);
-    posix_spawnattr_destroy(&attributes);
-    free(environment);
-    return error;
-}
-
-bool mps_program_has_ended(pid_t pid, int *wait_status)
-{
-    pid_t got = waitpid(pid, wait_status, WNOHANG);
-    return got == pid || (got < 0 && errno == ECHILD);
-}
-
-bool mps_program_await_end(pid_t pid, uint64_t until_ns, int *wait_status)
-{
-    while (!mps_program_has_ended(pid, wait_status)) {
-        if (clock_now_ns() >= until_ns)
-            return false;
-        clock_sleep_until_ns(clock_now_ns() + 2000000u);
-    }
-    return true;
+    return in < 0 ? daemon_launch(argv, changes, daemon->log_directory, pid)
+                  : daemon_spawn(argv, changes, in, out, pid);
 }
 
 bool mps_program_ask(const struct mps_daemon *daemon, const char *command, uint64_t until_ns,
@@ -101,11 +55,11 @@ bool mps_program_ask(const struct mps_daemon *daemon, const char *command, uint6
         memcpy(answer + used, more, kept);
         used += kept;
     }
-    if (mps_program_await_end(pid, until_ns, &wait_status)) {
+    if (daemon_await_end(pid, until_ns, &wait_status)) {
         well = WIFEXITED(wait_status) && WEXITSTATUS(wait_status) == 0;
     } else {
         kill(-pid, SIGKILL);
-        (void)mps_program_await_end(pid, clock_now_ns() + MPS_KILLED_NS, &wait_status);
+        (void)daemon_await_end(pid, clock_now_ns() + MPS_KILLED_NS, &wait_status);
     }
 undo:
     answer[used] = '\0';

@@ -15,15 +15,11 @@
 /* After SIGKILL: a process that uses a GPU takes its time to go. */
 #define MPS_KILLED_NS 5000000000u
 
-/* Starts the program, as found on PATH and in a process group of its own, with one argument or none
- * and the daemon's directories. in and out: descriptors it shall have as standard input, and as
- * output and error. 0, or an errno. */
+/* Starts the program (daemon.h) with one argument or none and the daemon's directories. in and out:
+ * descriptors it shall have as standard input, and as output and error; or both -1 for the daemon
+ * itself, which reads nothing and writes to DAEMON_OUTPUT in its log directory. 0, or an errno. */
 int mps_program_start(const struct mps_daemon *daemon, const char *argument, int in, int out,
                       pid_t *pid);
-/* True once the child has ended; *wait_status is set then. */
-bool mps_program_has_ended(pid_t pid, int *wait_status);
-/* Blocks until it has, or until until_ns: false. */
-bool mps_program_await_end(pid_t pid, uint64_t until_ns, int *wait_status);
 /* What a client of the daemon says to one command: true when it ended well. `answer` gets its first
  * bytes. Blocks until until_ns at most, and as long as killing the client takes. */
 bool mps_program_ask(const struct mps_daemon *daemon, const char *command, uint64_t until_ns,

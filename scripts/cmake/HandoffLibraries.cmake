@@ -48,7 +48,7 @@ handoff_library(ZMQ zmq.h LIBRARIES zmq SOURCES transports/zmq_ipc.c transports/
 handoff_library(NNG nng/nng.h LIBRARIES nng SOURCES transports/nng.c)
 handoff_library(UCX ucp/api/ucp.h LIBRARIES ucp ucs SOURCES transports/ucx.c)
 handoff_library(ICEORYX iceoryx_binding_c/publisher.h LIBRARIES iceoryx_binding_c SUFFIXES
-  iceoryx/v2.0.3 iceoryx SOURCES transports/iceoryx.c)
+  iceoryx/v2.0.3 iceoryx SOURCES transports/iceoryx.c transports/iceoryx_ports.c)
 handoff_library(DDS dds/dds.h LIBRARIES ddsc SOURCES transports/dds.c)
 
 # handoff_libraries_link(TARGET): what its transports need.
