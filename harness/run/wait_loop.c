@@ -159,6 +159,8 @@ enum status wait_loop_acquire(struct wait_loop *loop, struct frame *frame,
 {
     stamps->waiting_ns = stamp_now_ns();
     stamps->seen_ns = stamps->waiting_ns;
+    const bool told_by_try = !(loop->transport->sources & SOURCE_WORD) &&
+                             !(loop->transport->flags & TRANSPORT_MOVES_BYTES);
     enum status status = loop->transport->acquire(loop->endpoint, frame, err);
     while (status == ST_AGAIN) {
         struct wait_source source;
@@ -177,9 +179,14 @@ enum status wait_loop_acquire(struct wait_loop *loop, struct frame *frame,
             if (status != ST_OK)
                 return wait_loop_idle_failed(status, "frame", err);
         } while (source.kind == SOURCE_WORD && wait_source_value(&source) == seen);
-        if (frame->progress_bytes == 0)
+        /* Without a word to look at, only the try tells news from an early return: a stamp before it
+         * could lie before the frame itself. Where the try moves bytes there is no `handoff`, and
+         * when it began matters more. */
+        if (!told_by_try && frame->progress_bytes == 0)
             stamps->seen_ns = stamp_now_ns();
         status = loop->transport->acquire(loop->endpoint, frame, err);
+        if (told_by_try && status == ST_OK)
+            stamps->seen_ns = stamp_now_ns();
     }
     return status;
 }
