@@ -10,8 +10,10 @@
 
 #include "harness/base/channel.h"
 #include "harness/base/json.h"
+#include "harness/measure/clock.h"
 #include "harness/run/leftovers.h"
 #include "harness/run/mps_daemon.h"
+#include "harness/run/roudi_daemon.h"
 
 #define GUARD_WATCHED_MAX 64
 /* A killed process with a GPU takes a while to end. */
@@ -50,11 +52,29 @@ enum status guard_forget(struct guard *guard, struct err *err)
     return guard->running ? guard_send(guard, "forget", NULL, 0, err) : ST_OK;
 }
 
+enum status guard_ask(struct guard *guard, cJSON *question, uint64_t answer_ns,
+                      struct channel_message *answer, struct err *err)
+{
+    const int fd = guard->process.control_fd;
+    if (!question)
+        return err_set(err, ST_NO_MEMORY, NULL, "out of memory for a message to the guard");
+    enum status status = channel_send(fd, question, NULL, 0, err);
+    cJSON_Delete(question);
+    if (status == ST_OK)
+        status = channel_receive(fd, clock_now_ns() + answer_ns, answer, err);
+    if (status == ST_OK)
+        return ST_OK;
+    err_context(err, "the guard process, asked about a daemon");
+    err->status = ST_SYSTEM;
+    return ST_SYSTEM;
+}
+
 void guard_stop(struct guard *guard)
 {
     if (!guard->running)
         return;
     guard->mps.running = false;
+    guard->roudi.running = false;
     process_hang_up(&guard->process);
     process_end(&guard->process, PROCESS_GRACE_NS);
     guard->running = false;
@@ -110,28 +130,68 @@ static void guard_drop_all(struct guard_watched *watched, bool kill_them)
     watched->count = 0;
 }
 
-/* Tells the runner where the daemon is, or why there is none. A runner that is gone is found by the
- * next look at its socket. */
-static void guard_answer(int control_fd, const struct mps_daemon *daemon, enum status status,
-                         const struct err *failure)
+/* Tells the runner where the daemon is (pipe_directory, or NULL), or why there is none. A runner that
+ * is gone is found by the next look at its socket. */
+static void guard_answer(int control_fd, const char *type, enum status status,
+                         const char *pipe_directory, const struct err *failure)
 {
     struct err ignored;
     cJSON *json = cJSON_CreateObject();
-    bool ok = json_add_string(json, "type", "mps");
+    bool ok = json_add_string(json, "type", type);
     if (ok && status != ST_OK)
         ok = json_add_string(json, "what", failure->what) &&
              json_add_string(json, "hint", failure->hint);
-    else if (ok && daemon->pid > 0)
-        ok = json_add_string(json, "pipe_directory", daemon->pipe_directory);
+    else if (ok && pipe_directory)
+        ok = json_add_string(json, "pipe_directory", pipe_directory);
     if (ok)
         (void)channel_send(control_fd, json, NULL, 0, &ignored);
     cJSON_Delete(json);
 }
 
+static void guard_mps(int control_fd, struct mps_daemon *daemon, bool start)
+{
+    struct err failure = {.what = ""};
+    enum status status = ST_OK;
+    if (start)
+        status = mps_daemon_start(daemon, MPS_DAEMON_READY_NS, &failure);
+    else
+        mps_daemon_stop(daemon);
+    guard_answer(control_fd, "mps", status, daemon->pid > 0 ? daemon->pipe_directory : NULL,
+                 &failure);
+}
+
+static void guard_roudi(int control_fd, struct roudi_daemon *daemon, bool start, const cJSON *json)
+{
+    struct err failure = {.what = ""};
+    enum status status = ST_OK;
+    if (start) {
+        const double payload_bytes = json_get_number(json, "payload_bytes", 0);
+        const uint32_t slots = (uint32_t)json_get_number(json, "slots", 0);
+        const struct roudi_pool pools[] = {
+            {ROUDI_SMALL_BYTES, roudi_small_count(slots)},
+            {roudi_frame_bytes((size_t)payload_bytes), roudi_frame_count(slots)},
+        };
+        status = roudi_daemon_start(daemon, pools, 2, ROUDI_DAEMON_READY_NS, &failure);
+    } else {
+        roudi_daemon_stop(daemon);
+    }
+    guard_answer(control_fd, "roudi", status, NULL, &failure);
+}
+
+/* Begins to watch the process whose pidfd came with a message. */
+static void guard_take(struct guard_watched *watched, struct channel_message *message)
+{
+    if (message->fd_count != 1 || watched->count == GUARD_WATCHED_MAX)
+        return;
+    watched->pidfds[watched->count++] = message->fds[0];
+    message->fds[0] = -1;
+}
+
 enum status guard_main(int control_fd, struct err *err)
 {
     struct guard_watched watched = {.count = 0};
-    struct mps_daemon daemon = {.pid = 0};
+    struct mps_daemon mps = {.pid = 0};
+    struct roudi_daemon roudi = {.pid = 0};
     enum status status;
     for (;;) {
         struct channel_message message = {0};
@@ -141,22 +201,16 @@ enum status guard_main(int control_fd, struct err *err)
         const char *type = json_get_string(message.json, "type", "");
         if (strcmp(type, "forget") == 0)
             guard_drop_all(&watched, false);
-        if (strcmp(type, "watch") == 0 && message.fd_count == 1 &&
-            watched.count < GUARD_WATCHED_MAX) {
-            watched.pidfds[watched.count++] = message.fds[0];
-            message.fds[0] = -1;
-        }
-        if (strcmp(type, "mps_start") == 0) {
-            struct err failure = {.what = ""};
-            enum status started = mps_daemon_start(&daemon, MPS_DAEMON_READY_NS, &failure);
-            guard_answer(control_fd, &daemon, started, &failure);
-        } else if (strcmp(type, "mps_stop") == 0) {
-            mps_daemon_stop(&daemon);
-            guard_answer(control_fd, &daemon, ST_OK, NULL);
-        }
+        else if (strcmp(type, "watch") == 0)
+            guard_take(&watched, &message);
+        else if (strcmp(type, "mps_start") == 0 || strcmp(type, "mps_stop") == 0)
+            guard_mps(control_fd, &mps, strcmp(type, "mps_start") == 0);
+        else if (strcmp(type, "roudi_start") == 0 || strcmp(type, "roudi_stop") == 0)
+            guard_roudi(control_fd, &roudi, strcmp(type, "roudi_start") == 0, message.json);
         channel_message_clear(&message);
     }
     guard_drop_all(&watched, true);
-    mps_daemon_stop(&daemon);
+    mps_daemon_stop(&mps);
+    roudi_daemon_stop(&roudi);
     return status == ST_PEER_GONE ? ST_OK : status;
 }

@@ -4,20 +4,23 @@
  * ours, and programs that change credentials, do not; the guard kills whatever it was asked to
  * watch when the runner's end of its socket closes, however the runner ended. It stands in a
  * process group of its own, so that Ctrl-C does not reach it. Helpers that are not ours are its
- * children: the MPS daemon (mps.h).
+ * children: the MPS daemon (mps.h) and RouDi (roudi.h).
  */
 #ifndef HANDOFF_RUN_GUARD_H
 #define HANDOFF_RUN_GUARD_H
 
+#include "harness/base/channel.h"
 #include "harness/base/err.h"
 #include "harness/run/mps.h"
 #include "harness/run/process.h"
+#include "harness/run/roudi.h"
 
 /* Started by the runner before the first role; closed after the last. */
 struct guard {
     struct process process;
     bool running;
-    struct mps mps; /* see mps.h */
+    struct mps mps;     /* see mps.h */
+    struct roudi roudi; /* see roudi.h */
 };
 
 enum status guard_start(struct guard *guard, struct err *err);
@@ -26,6 +29,11 @@ enum status guard_start(struct guard *guard, struct err *err);
 enum status guard_watch(struct guard *guard, const struct process *process, struct err *err);
 /* Forgets all watched processes: they have been reaped. */
 enum status guard_forget(struct guard *guard, struct err *err);
+/* Sends a question, which it frees (NULL: ST_NO_MEMORY), and takes the answer, which the caller clears
+ * after ST_OK. Blocks for answer_ns at most. ST_SYSTEM where the guard is gone or does not answer. For
+ * mps.c and roudi.c. */
+enum status guard_ask(struct guard *guard, cJSON *question, uint64_t answer_ns,
+                      struct channel_message *answer, struct err *err);
 /* Closes its socket and waits until it has gone. Safe on one that was not started. */
 void guard_stop(struct guard *guard);
 

@@ -16,25 +16,12 @@
 #define MPS_ANSWER_NS \
     (MPS_DAEMON_READY_NS + 2 * (MPS_DAEMON_STOP_NS + 3 * MPS_KILLED_NS) + 10000000000u)
 
-/* Sends one word to the guard and takes its answer, which the caller clears. */
 static enum status mps_ask(struct guard *guard, const char *word, struct channel_message *answer,
                            struct err *err)
 {
-    const int fd = guard->process.control_fd;
-    cJSON *json = cJSON_CreateObject();
-    if (!json_add_string(json, "type", word)) {
-        cJSON_Delete(json);
-        return err_set(err, ST_NO_MEMORY, NULL, "out of memory for a message to the guard");
-    }
-    enum status status = channel_send(fd, json, NULL, 0, err);
-    cJSON_Delete(json);
-    if (status == ST_OK)
-        status = channel_receive(fd, clock_now_ns() + MPS_ANSWER_NS, answer, err);
-    if (status == ST_OK)
-        return ST_OK;
-    err_context(err, "the guard process, asked about MPS");
-    err->status = ST_SYSTEM;
-    return ST_SYSTEM;
+    cJSON *question = cJSON_CreateObject();
+    json_add_string(question, "type", word);
+    return guard_ask(guard, question, MPS_ANSWER_NS, answer, err);
 }
 
 enum status mps_start(struct guard *guard, struct err *err)

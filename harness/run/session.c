@@ -187,6 +187,16 @@ static void session_end_roles(struct session *session, bool orderly)
     (void)guard_forget(session->request->guard, &ignored);
 }
 
+/* RouDi runs for launches that need it, and only for those: it is a process with threads of its own. */
+static enum status session_start_roudi(struct session *session, struct err *err)
+{
+    const struct cell *cell = session->request->cell;
+    if (cell->transport->flags & TRANSPORT_NEEDS_ROUDI)
+        return roudi_start(session->request->guard, cell_payload_bytes(cell), cell->slots, err);
+    roudi_stop(session->request->guard);
+    return ST_OK;
+}
+
 /* Everything that must be there before the roles may go. */
 static enum status session_start(struct session *session, struct launch_outcome *outcome,
                                  struct err *err)
@@ -201,6 +211,8 @@ static enum status session_start(struct session *session, struct launch_outcome 
         status = mps_start(session->request->guard, err);
     else
         mps_stop(session->request->guard); /* it would stand between others and the GPU */
+    if (status == ST_OK)
+        status = session_start_roudi(session, err);
     if (status == ST_OK)
         status = session_start_loads(session, err);
     for (int i = 0; i < ROLES && status == ST_OK; i++)
@@ -315,8 +327,10 @@ enum status session_run(const struct session_request *request, struct fold *fold
     enum status status = session_measure(&session, &result, err);
     const bool orderly = status == ST_OK && result.status == ST_OK;
     session_end_roles(&session, orderly);
-    if (!orderly) /* a client that was killed may have broken the server for the next */
+    if (!orderly) { /* a client that was killed may have broken the server for the next */
         mps_stop(request->guard);
+        roudi_stop(request->guard);
+    }
     if (session.idle_latency_fd >= 0)
         close(session.idle_latency_fd);
     if (status != ST_OK)

@@ -1,0 +1,256 @@
+/* roudi_daemon.c: see roudi_daemon.h. */
+#include "harness/run/roudi_daemon.h"
+
+#include <ctype.h>
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <grp.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/statvfs.h>
+#include <unistd.h>
+
+#include "harness/measure/clock.h"
+#include "harness/run/process.h"
+
+/* Between two looks at whether it is ready. */
+#define ROUDI_LOOK_NS 2000000u
+/* After SIGKILL: giving back its memory. */
+#define ROUDI_KILLED_NS 5000000000u
+#define ROUDI_CONFIG "roudi.toml"
+#define ROUDI_READY "RouDi is ready for clients"
+#define ROUDI_MANAGEMENT_BYTES 66000000u
+
+static const char roudi_hint[] = "try `" ROUDI_PROGRAM "` by hand, or leave transport iceoryx out";
+
+/* ---- The files that it makes ----------------------------------------------------------------- */
+
+/* All of their names are fixed; the segment with the chunks is called like the user's group. */
+static enum status roudi_names_note(struct roudi_daemon *daemon, struct err *err)
+{
+    const struct group *group = getgrgid(getegid());
+    if (!group || strlen(group->gr_name) > 64 || strchr(group->gr_name, '/'))
+        return err_set(err, ST_UNAVAILABLE, "give the group a name (/etc/group)",
+                       "group %u has no name, which " ROUDI_PROGRAM " needs for its memory",
+                       (unsigned)getegid());
+    static const char *const fixed[] = {ROUDI_SOCKET, ROUDI_LOCK, ROUDI_SECOND_LOCK,
+                                        ROUDI_MANAGEMENT};
+    for (int i = 0; i < ROUDI_NAMES; i++) {
+        char *path = daemon->names[i].path;
+        if (i < ROUDI_NAMES - 1)
+            snprintf(path, sizeof daemon->names[i].path, "%s", fixed[i]);
+        else
+            snprintf(path, sizeof daemon->names[i].path, ROUDI_SHM_FOLDER "/%s", group->gr_name);
+        daemon->names[i].was_there = lstat(path, &daemon->names[i].before) == 0;
+    }
+    /* What a killed RouDi left, the next one replaces. Something by the name of a group that no RouDi
+     * made is somebody's, and would be replaced, too. */
+    if (daemon->names[ROUDI_NAMES - 1].was_there && !daemon->names[ROUDI_NAMES - 2].was_there)
+        return err_set(err, ST_UNAVAILABLE, "move it away",
+                       "%s is in the way: " ROUDI_PROGRAM " keeps its memory under that name",
+                       daemon->names[ROUDI_NAMES - 1].path);
+    return ST_OK;
+}
+
+/* True while no RouDi runs, and none can start until *fd is closed (-1: it could). */
+static bool roudi_lock(int *fd)
+{
+    *fd = open(ROUDI_LOCK, O_RDWR | O_CLOEXEC | O_NOFOLLOW);
+    if (*fd < 0)
+        return errno == ENOENT;
+    if (flock(*fd, LOCK_EX | LOCK_NB) == 0)
+        return true;
+    close(*fd);
+    return false;
+}
+
+static bool roudi_is_same_file(const struct stat *a, const struct stat *b)
+{
+    return a->st_dev == b->st_dev && a->st_ino == b->st_ino &&
+           a->st_ctim.tv_sec == b->st_ctim.tv_sec && a->st_ctim.tv_nsec == b->st_ctim.tv_nsec;
+}
+
+/* What ours made: all of those files that were not there before. Those of another RouDi, that came
+ * since ours ended, are its own. */
+static void roudi_names_remove(struct roudi_daemon *daemon)
+{
+    struct stat now;
+    int fd = -1;
+    if (!roudi_lock(&fd))
+        return;
+    for (int i = 0; i < ROUDI_NAMES; i++) {
+        const char *path = daemon->names[i].path;
+        if (path[0] && lstat(path, &now) == 0 &&
+            !(daemon->names[i].was_there && roudi_is_same_file(&now, &daemon->names[i].before)))
+            (void)unlink(path);
+    }
+    if (fd >= 0)
+        close(fd);
+}
+
+/* Sockets and locks of our roles that were killed. */
+static void roudi_remove_clients(void)
+{
+    static const char prefix[] = ROUDI_CLIENT_PREFIX;
+    DIR *names = opendir("/tmp");
+    if (!names)
+        return;
+    for (const struct dirent *name; (name = readdir(names));) {
+        if (strncmp(name->d_name, prefix, sizeof prefix - 1) != 0 ||
+            !isdigit((unsigned char)name->d_name[sizeof prefix - 1]))
+            continue;
+        const pid_t pid = (pid_t)strtol(name->d_name + sizeof prefix - 1, NULL, 10);
+        if (kill(pid, 0) != 0 && errno == ESRCH)
+            (void)unlinkat(dirfd(names), name->d_name, 0);
+    }
+    closedir(names);
+}
+
+/* ---- Its life -------------------------------------------------------------------------------- */
+
+static uint64_t roudi_pools_bytes(const struct roudi_pool *pools, uint32_t count)
+{
+    uint64_t bytes = 0;
+    for (uint32_t i = 0; i < count; i++)
+        bytes += (uint64_t)pools[i].chunk_count * (pools[i].chunk_bytes + 64u);
+    return bytes;
+}
+
+/* RouDi writes to all of its memory at once, and a full /dev/shm would end it in the middle. */
+static enum status roudi_check_room(const struct roudi_pool *pools, uint32_t count, struct err *err)
+{
+    struct statvfs room;
+    const uint64_t needed = ROUDI_MANAGEMENT_BYTES + roudi_pools_bytes(pools, count);
+    if (statvfs(ROUDI_SHM_FOLDER, &room) != 0 ||
+        (uint64_t)room.f_bavail * room.f_frsize >= needed)
+        return ST_OK;
+    return err_set(err, ST_UNAVAILABLE,
+                   "use fewer slots or smaller frames, or make it larger (docker run --shm-size=1g)",
+                   ROUDI_SHM_FOLDER " has %llu MB free, and RouDi needs %llu MB for these frames",
+                   (unsigned long long)((uint64_t)room.f_bavail * room.f_frsize / 1000000u),
+                   (unsigned long long)(needed / 1000000u));
+}
+
+static enum status roudi_write_config(const struct roudi_daemon *daemon, char *path, size_t size,
+                                      struct err *err)
+{
+    snprintf(path, size, "%s/" ROUDI_CONFIG, daemon->root);
+    FILE *file = fopen(path, "we");
+    bool ok = file && fputs("[general]\nversion = 1\n\n[[segment]]\n", file) >= 0;
+    for (uint32_t i = 0; i < daemon->pool_count && ok; i++)
+        ok = fprintf(file, "\n[[segment.mempool]]\nsize = %u\ncount = %u\n",
+                     daemon->pools[i].chunk_bytes, daemon->pools[i].chunk_count) > 0;
+    if (file && fclose(file) != 0)
+        ok = false;
+    return ok ? ST_OK
+              : err_set(err, ST_UNAVAILABLE, "is there room in TMPDIR?", "cannot write %s: %s",
+                        path, strerror(errno));
+}
+
+static enum status roudi_launch(struct roudi_daemon *daemon, struct err *err)
+{
+    char config[DAEMON_PATH_BYTES + 32];
+    /* Without monitoring: a role that spins at real-time priority leaves iceoryx's own thread no time
+     * to say that it lives, and RouDi would take its memory away. The guard watches roles instead. */
+    const char *const argv[] = {ROUDI_PROGRAM, "-c",      config, "-m", "off",
+                                "-l",          "warning", NULL};
+    const enum status status = roudi_write_config(daemon, config, sizeof config, err);
+    if (status != ST_OK)
+        return status;
+    const int error = daemon_launch(argv, NULL, daemon->root, &daemon->pid);
+    if (error == 0)
+        return ST_OK;
+    daemon->pid = 0;
+    return err_set(err, ST_UNAVAILABLE, "Debian and Ubuntu: apt-get install iceoryx",
+                   error == ENOENT ? ROUDI_PROGRAM " is not on PATH"
+                                   : ROUDI_PROGRAM " cannot be started: %s",
+                   strerror(error));
+}
+
+static bool roudi_says_ready(const struct roudi_daemon *daemon)
+{
+    char line[DAEMON_LINE_BYTES];
+    return daemon_last_line(daemon->root, DAEMON_OUTPUT, line, sizeof line) &&
+           strstr(line, ROUDI_READY);
+}
+
+static enum status roudi_await_ready(struct roudi_daemon *daemon, uint64_t ready_ns,
+                                     struct err *err)
+{
+    const uint64_t until_ns = clock_now_ns() + ready_ns;
+    char line[DAEMON_LINE_BYTES] = "";
+    int wait_status;
+    while (!roudi_says_ready(daemon)) {
+        const bool ended = daemon_has_ended(daemon->pid, &wait_status);
+        (void)daemon_last_line(daemon->root, DAEMON_OUTPUT, line, sizeof line);
+        if (ended) {
+            struct process process = {.wait_status = wait_status};
+            char end[96];
+            daemon->pid = 0;
+            return err_set(err, ST_UNAVAILABLE, roudi_hint,
+                           "RouDi %s; its last words are \"%s\"",
+                           process_end_format(&process, end, sizeof end), line);
+        }
+        if (clock_now_ns() >= until_ns)
+            return err_set(err, ST_UNAVAILABLE, roudi_hint,
+                           "RouDi is not ready after %.1f s; its last words are \"%s\"",
+                           (double)ready_ns / 1e9, line);
+        clock_sleep_until_ns(clock_now_ns() + ROUDI_LOOK_NS);
+    }
+    return ST_OK;
+}
+
+static bool roudi_fits(const struct roudi_daemon *daemon, const struct roudi_pool *pools,
+                       uint32_t pool_count)
+{
+    int wait_status;
+    return daemon->pid > 0 && daemon->pool_count == pool_count &&
+           memcmp(daemon->pools, pools, pool_count * sizeof *pools) == 0 &&
+           !daemon_has_ended(daemon->pid, &wait_status);
+}
+
+enum status roudi_daemon_start(struct roudi_daemon *daemon, const struct roudi_pool *pools,
+                               uint32_t pool_count, uint64_t ready_ns, struct err *err)
+{
+    if (roudi_fits(daemon, pools, pool_count))
+        return ST_OK;
+    roudi_daemon_stop(daemon); /* of another size, or what a dead one left */
+    if (roudi_runs())
+        return err_set(err, ST_UNAVAILABLE,
+                       "end it (another run of handoff may be using one), then try again",
+                       "another RouDi runs, and there can be only one");
+    enum status status = roudi_check_room(pools, pool_count, err);
+    if (status == ST_OK)
+        status = roudi_names_note(daemon, err);
+    if (status != ST_OK)
+        return status;
+    memcpy(daemon->pools, pools, pool_count * sizeof *pools);
+    daemon->pool_count = pool_count;
+    status = daemon_folder_make("roudi", daemon->root, err);
+    if (status == ST_OK)
+        status = roudi_launch(daemon, err);
+    if (status == ST_OK)
+        status = roudi_await_ready(daemon, ready_ns, err);
+    if (status != ST_OK)
+        roudi_daemon_stop(daemon);
+    return status;
+}
+
+void roudi_daemon_stop(struct roudi_daemon *daemon)
+{
+    int wait_status;
+    if (daemon->pid > 0) {
+        kill(-daemon->pid, SIGKILL);
+        (void)daemon_await_end(daemon->pid, clock_now_ns() + ROUDI_KILLED_NS, &wait_status);
+        daemon->pid = 0;
+    }
+    if (daemon->root[0]) {
+        roudi_names_remove(daemon);
+        roudi_remove_clients();
+    }
+    daemon_folder_remove(daemon->root);
+}
