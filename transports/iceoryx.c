@@ -105,8 +105,7 @@ static enum status iceoryx_endpoint_new(const struct transport_config *config, b
     status = iceoryx_ports_open(&made->ports, edge_id, producing, config->slots + 1, err);
     /* All chunks lie in one segment, so that the consumer's small one is as good as a frame. */
     if (status == ST_OK && producing)
-        status =
-            iceoryx_ports_touch(&made->ports, made->chunk_bytes, TRANSPORT_PAGE_BYTES, err);
+        status = iceoryx_ports_touch(&made->ports, made->chunk_bytes, TRANSPORT_PAGE_BYTES, err);
     else if (status == ST_OK)
         status = iceoryx_ports_touch(&made->ports, sizeof(struct iceoryx_credit), 8, err);
     if (status != ST_OK)
@@ -177,8 +176,8 @@ __attribute__((cold)) static enum status iceoryx_peer_gone(struct endpoint *endp
 __attribute__((cold)) static enum status iceoryx_take_failed(enum iox_ChunkReceiveResult result,
                                                              struct err *err)
 {
-    return err_set(err, ST_SYSTEM, NULL, "transport iceoryx: taking a chunk failed (iceoryx says %d)",
-                   (int)result);
+    return err_set(err, ST_SYSTEM, NULL,
+                   "transport iceoryx: taking a chunk failed (iceoryx says %d)", (int)result);
 }
 
 /* Takes the credits that have arrived. ST_OK also when there were none. */
@@ -219,6 +218,8 @@ static enum status iceoryx_loan(struct endpoint *endpoint, struct err *err)
         return ST_AGAIN;
     const enum iox_AllocationResult result = iox_pub_loan_aligned_chunk(
         endpoint->ports.publisher, &chunk, endpoint->chunk_bytes, TRANSPORT_PAGE_BYTES);
+    if (result == AllocationResult_RUNNING_OUT_OF_CHUNKS)
+        return ST_AGAIN; /* RouDi takes back what other edges held a while after they were closed */
     if (result != AllocationResult_SUCCESS)
         return err_set(err, ST_NO_MEMORY, "give the RouDi that runs more chunks of that size",
                        "transport iceoryx: no chunk of %u bytes is left (iceoryx says %d)",
@@ -270,9 +271,9 @@ static enum status iceoryx_commit(struct endpoint *endpoint, struct frame *frame
 static void iceoryx_credit_send(struct endpoint *endpoint)
 {
     void *chunk;
-    endpoint->credit_due = iox_pub_loan_chunk(endpoint->ports.publisher, &chunk,
-                                              sizeof(struct iceoryx_credit)) !=
-                           AllocationResult_SUCCESS;
+    endpoint->credit_due =
+        iox_pub_loan_chunk(endpoint->ports.publisher, &chunk, sizeof(struct iceoryx_credit)) !=
+        AllocationResult_SUCCESS;
     if (endpoint->credit_due)
         return;
     *(struct iceoryx_credit *)chunk =
@@ -303,7 +304,8 @@ static enum status iceoryx_acquire(struct endpoint *endpoint, struct frame *fram
     }
     if (note->sequence != endpoint->begun || note->payload_bytes != endpoint->payload_bytes) {
         iox_sub_release_chunk(endpoint->ports.subscriber, chunk);
-        return err_set(err, ST_CORRUPT, NULL, "transport iceoryx: a chunk that is not the next frame");
+        return err_set(err, ST_CORRUPT, NULL,
+                       "transport iceoryx: a chunk that is not the next frame");
     }
     const uint32_t index = (uint32_t)(endpoint->begun % endpoint->max_held);
     /* The mapping is writable, for kernels that work in place; the type is iceoryx's. */
@@ -359,9 +361,9 @@ static void iceoryx_counters(const struct endpoint *endpoint, struct transport_c
 static void iceoryx_goodbye_send(struct endpoint *endpoint)
 {
     void *chunk;
-    endpoint->goodbye_due = iox_pub_loan_chunk(endpoint->ports.publisher, &chunk,
-                                               sizeof(struct iceoryx_note)) !=
-                            AllocationResult_SUCCESS;
+    endpoint->goodbye_due =
+        iox_pub_loan_chunk(endpoint->ports.publisher, &chunk, sizeof(struct iceoryx_note)) !=
+        AllocationResult_SUCCESS;
     if (endpoint->goodbye_due)
         return;
     *(struct iceoryx_note *)chunk = (struct iceoryx_note){.goodbye = 1};
@@ -402,8 +404,8 @@ static void iceoryx_destroy(struct endpoint *endpoint)
 const struct transport transport_iceoryx = {
     .name = "iceoryx",
     .summary = "iceoryx: loaned chunks in shared memory, a daemon beside",
-    .flags = TRANSPORT_DELAYS | TRANSPORT_OWN_THREADS | TRANSPORT_DEATH_UNSEEN |
-             TRANSPORT_NEEDS_ROUDI,
+    .flags =
+        TRANSPORT_DELAYS | TRANSPORT_OWN_THREADS | TRANSPORT_DEATH_UNSEEN | TRANSPORT_NEEDS_ROUDI,
     .sources = SOURCE_NATIVE,
     .policies = POLICY_BLOCK,
     .slots_min = 1,

@@ -13,10 +13,13 @@
 #include "transports/roudi.h"
 
 #define ICEORYX_SERVICE "handoff"
-#define ICEORYX_CONNECT_TRIES 1000
+#define ICEORYX_CONNECT_TRIES 500
 /* Between two looks whether the other side has come. */
 #define ICEORYX_CONNECT_LOOK_NS 1000000
 #define ICEORYX_CONNECT_WAIT_MS 2
+/* RouDi takes back what closed ports held every 100 ms. */
+#define ICEORYX_LOAN_TRIES 15
+#define ICEORYX_LOAN_LOOK_NS 20000000
 
 /* iceoryx allows one runtime in a process, and it lasts until the process exits; both ends of an edge
  * may share it. A process of the tests that forks afterwards has a pid that is not this one. */
@@ -103,8 +106,8 @@ static bool iceoryx_mapping_of(const void *at, uintptr_t *begin, uintptr_t *end)
     if (!maps)
         return false;
     while (!found && fgets(line, sizeof line, maps))
-        found = sscanf(line, "%" SCNxPTR "-%" SCNxPTR, begin, end) == 2 && *begin <= (uintptr_t)at &&
-                (uintptr_t)at < *end;
+        found = sscanf(line, "%" SCNxPTR "-%" SCNxPTR, begin, end) == 2 &&
+                *begin <= (uintptr_t)at && (uintptr_t)at < *end;
     fclose(maps);
     return found;
 }
@@ -112,10 +115,15 @@ static bool iceoryx_mapping_of(const void *at, uintptr_t *begin, uintptr_t *end)
 enum status iceoryx_ports_touch(struct iceoryx_ports *ports, uint32_t bytes, uint32_t alignment,
                                 struct err *err)
 {
+    const struct timespec look = {.tv_nsec = ICEORYX_LOAN_LOOK_NS};
     void *chunk = NULL;
     uintptr_t begin, end;
-    const enum iox_AllocationResult loan =
+    enum iox_AllocationResult loan =
         iox_pub_loan_aligned_chunk(ports->publisher, &chunk, bytes, alignment);
+    for (int i = 0; i < ICEORYX_LOAN_TRIES && loan == AllocationResult_RUNNING_OUT_OF_CHUNKS; i++) {
+        nanosleep(&look, NULL);
+        loan = iox_pub_loan_aligned_chunk(ports->publisher, &chunk, bytes, alignment);
+    }
     if (loan != AllocationResult_SUCCESS)
         return err_set(err, ST_UNAVAILABLE, "give the RouDi that runs a mempool for it",
                        "transport iceoryx: RouDi has no chunk of %" PRIu32
@@ -137,10 +145,9 @@ enum status iceoryx_ports_wait(struct iceoryx_ports *ports, int timeout_ms)
     uint64_t missed = 0;
     if (!ports->wait_set) {
         ports->wait_set = iox_ws_init(&ports->wait_set_room);
-        if (!ports->wait_set ||
-            iox_ws_attach_subscriber_state(ports->wait_set, ports->subscriber,
-                                           SubscriberState_HAS_DATA, 0,
-                                           NULL) != WaitSetResult_SUCCESS)
+        if (!ports->wait_set || iox_ws_attach_subscriber_state(ports->wait_set, ports->subscriber,
+                                                               SubscriberState_HAS_DATA, 0,
+                                                               NULL) != WaitSetResult_SUCCESS)
             return ST_SYSTEM;
     }
     /* A counterpart that comes is no news to a wait set. */
@@ -155,7 +162,8 @@ enum status iceoryx_ports_wait(struct iceoryx_ports *ports, int timeout_ms)
 void iceoryx_ports_close(struct iceoryx_ports *ports)
 {
     if (ports->wait_set) {
-        iox_ws_detach_subscriber_state(ports->wait_set, ports->subscriber, SubscriberState_HAS_DATA);
+        iox_ws_detach_subscriber_state(ports->wait_set, ports->subscriber,
+                                       SubscriberState_HAS_DATA);
         iox_ws_deinit(ports->wait_set);
     }
     if (ports->subscriber) {

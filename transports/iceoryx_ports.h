@@ -14,10 +14,10 @@ struct iceoryx_ports {
     iox_pub_storage_t publisher_room;
     iox_sub_storage_t subscriber_room;
     iox_ws_storage_t wait_set_room;
-    iox_pub_t publisher;   /* NULL until made */
-    iox_sub_t subscriber;  /* NULL until made */
-    iox_ws_t wait_set;     /* NULL until the first iceoryx_ports_wait */
-    bool connected;        /* both ports have met their counterparts */
+    iox_pub_t publisher;  /* NULL until made */
+    iox_sub_t subscriber; /* NULL until made */
+    iox_ws_t wait_set;    /* NULL until the first iceoryx_ports_wait */
+    bool connected;       /* both ports have met their counterparts */
 };
 
 /* A number for an edge that no other process or edge on this machine has. */
@@ -39,7 +39,7 @@ static inline bool iceoryx_ports_connected(struct iceoryx_ports *ports)
             iox_sub_get_subscription_state(ports->subscriber) == SubscribeState_SUBSCRIBED;
     return ports->connected;
 }
-/* Waits for that: a second at most, then ST_CORRUPT, since nobody offers the other side. */
+/* Waits for that: half a second at most, then ST_CORRUPT, since nobody offers the other side. */
 enum status iceoryx_ports_await_connected(struct iceoryx_ports *ports, struct err *err);
 
 /* Loans a chunk of `bytes`, so aligned, once, and touches every page of the segment that it lies in:

@@ -34,8 +34,7 @@ static bool roudi_is_on_path(void)
         folder = "/bin:/usr/bin";
     while (*folder) {
         const size_t length = strcspn(folder, ":");
-        const int written =
-            snprintf(path, sizeof path, "%.*s/" ROUDI_PROGRAM, (int)length, folder);
+        const int written = snprintf(path, sizeof path, "%.*s/" ROUDI_PROGRAM, (int)length, folder);
         if (written > 0 && (size_t)written < sizeof path && access(path, X_OK) == 0)
             return true;
         folder += length + (folder[length] == ':');

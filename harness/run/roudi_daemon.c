@@ -125,14 +125,14 @@ static enum status roudi_check_room(const struct roudi_pool *pools, uint32_t cou
 {
     struct statvfs room;
     const uint64_t needed = ROUDI_MANAGEMENT_BYTES + roudi_pools_bytes(pools, count);
-    if (statvfs(ROUDI_SHM_FOLDER, &room) != 0 ||
-        (uint64_t)room.f_bavail * room.f_frsize >= needed)
+    if (statvfs(ROUDI_SHM_FOLDER, &room) != 0 || (uint64_t)room.f_bavail * room.f_frsize >= needed)
         return ST_OK;
-    return err_set(err, ST_UNAVAILABLE,
-                   "use fewer slots or smaller frames, or make it larger (docker run --shm-size=1g)",
-                   ROUDI_SHM_FOLDER " has %llu MB free, and RouDi needs %llu MB for these frames",
-                   (unsigned long long)((uint64_t)room.f_bavail * room.f_frsize / 1000000u),
-                   (unsigned long long)(needed / 1000000u));
+    return err_set(
+        err, ST_UNAVAILABLE,
+        "use fewer slots or smaller frames, or make it larger (docker run --shm-size=1g)",
+        ROUDI_SHM_FOLDER " has %llu MB free, and RouDi needs %llu MB for these frames",
+        (unsigned long long)((uint64_t)room.f_bavail * room.f_frsize / 1000000u),
+        (unsigned long long)(needed / 1000000u));
 }
 
 static enum status roudi_write_config(const struct roudi_daemon *daemon, char *path, size_t size,
@@ -156,8 +156,7 @@ static enum status roudi_launch(struct roudi_daemon *daemon, struct err *err)
     char config[DAEMON_PATH_BYTES + 32];
     /* Without monitoring: a role that spins at real-time priority leaves iceoryx's own thread no time
      * to say that it lives, and RouDi would take its memory away. The guard watches roles instead. */
-    const char *const argv[] = {ROUDI_PROGRAM, "-c",      config, "-m", "off",
-                                "-l",          "warning", NULL};
+    const char *const argv[] = {ROUDI_PROGRAM, "-c", config, "-m", "off", "-l", "warning", NULL};
     const enum status status = roudi_write_config(daemon, config, sizeof config, err);
     if (status != ST_OK)
         return status;
@@ -191,8 +190,7 @@ static enum status roudi_await_ready(struct roudi_daemon *daemon, uint64_t ready
             struct process process = {.wait_status = wait_status};
             char end[96];
             daemon->pid = 0;
-            return err_set(err, ST_UNAVAILABLE, roudi_hint,
-                           "RouDi %s; its last words are \"%s\"",
+            return err_set(err, ST_UNAVAILABLE, roudi_hint, "RouDi %s; its last words are \"%s\"",
                            process_end_format(&process, end, sizeof end), line);
         }
         if (clock_now_ns() >= until_ns)

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "harness/gpu/capability.h"
+#include "tests/conformance/daemon.h"
 #include "tests/conformance/suite.h"
 #include "tests/support/fake_gpu.h"
 
@@ -94,7 +95,8 @@ int main(int argc, char **argv)
     setenv("HANDOFF_FAKE_GPU_ATTRIBUTES", "same_process=1", 0);
     gpu_capability_set_asker(fake_gpu_left ? suite_can : NULL);
     struct err err = {0};
-    if (suite_probe(transport, &err) == ST_UNAVAILABLE) {
+    if (suite_probe(transport, &err) == ST_UNAVAILABLE ||
+        suite_daemon_begin(transport, argv[2], &err) == ST_UNAVAILABLE) {
         printf("not run: %s\n", err.what);
         return 77;
     }

@@ -87,6 +87,8 @@ int suite_fork(void)
     return fork();
 }
 
+void (*suite_before_round)(void);
+
 void suite_round(const struct transport *transport,
                  void (*round)(const struct transport *transport, int number), int number)
 {
@@ -94,6 +96,8 @@ void suite_round(const struct transport *transport,
         round(transport, number);
         return;
     }
+    if (suite_before_round)
+        suite_before_round();
     pid_t child = suite_fork();
     CHECK(child >= 0, "fork");
     if (child == 0) {

@@ -61,6 +61,8 @@ int suite_fork(void);
  * uses the library. */
 void suite_round(const struct transport *transport,
                  void (*round)(const struct transport *transport, int number), int number);
+/* Called first by suite_round where rounds have processes of their own; NULL: nothing. */
+extern void (*suite_before_round)(void);
 
 #define PLAN_SOURCES 3
 #define PLAN_FRAMES_MAX 65536
