@@ -484,21 +484,27 @@ static int64_t stream_now_ms(void)
     return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
 }
 
-/* Waits until the other host's kernel has all frames, or their consumer has released them: a socket
+/* Waits until the other side's kernel has all frames, or their consumer has released them: a socket
  * closed before that is reset by the next credit, and what it had still to send is lost. */
 static void stream_linger(struct endpoint *endpoint)
 {
     const int fd = endpoint->ends.out_fd;
-    const int64_t until_ms = stream_now_ms() + STREAM_LINGER_MS;
-    while (!endpoint->peer_gone && endpoint->ended < endpoint->begun) {
-        int unsent_bytes = 0;
+    const int64_t began_ms = stream_now_ms();
+    int64_t moved_ms = began_ms, now_ms = began_ms;
+    int unsent_bytes = 0, unsent_before = 0;
+    while (endpoint->ended < endpoint->begun && now_ms - moved_ms < STREAM_STILL_MS &&
+           now_ms - began_ms < STREAM_LINGER_MS) {
         /* The end of the stream counts as one more byte, which nobody needs to have seen. */
         if (ioctl(fd, SIOCOUTQ, &unsent_bytes) != 0 || unsent_bytes <= 1)
             return;
         struct pollfd credits = {.fd = fd, .events = POLLIN};
         poll(&credits, 1, 1);
-        if (stream_credits_take(endpoint, NULL) != ST_OK || stream_now_ms() >= until_ms)
+        if (stream_credits_take(endpoint, NULL) != ST_OK)
             return;
+        now_ms = stream_now_ms();
+        if (unsent_bytes != unsent_before)
+            moved_ms = now_ms;
+        unsent_before = unsent_bytes;
     }
 }
 
@@ -508,7 +514,8 @@ void stream_destroy(struct endpoint *endpoint)
         return;
     if (endpoint->ends.out_fd >= 0 || endpoint->ends.door)
         stream_hang_up(endpoint);
-    if (endpoint->kind->lingers && endpoint->producing && endpoint->ends.out_fd >= 0)
+    if (endpoint->kind->lingers && endpoint->producing && endpoint->ends.out_fd >= 0 &&
+        !endpoint->peer_gone)
         stream_linger(endpoint);
     stream_ends_close(&endpoint->ends);
     shm_unmap(&endpoint->buffers);

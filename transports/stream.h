@@ -46,7 +46,8 @@ struct stream_kind {
     /* Two pipes, whose ends the kind makes non-blocking; writing needs SIGPIPE out of the way. */
     bool pipes;
     /* The socket loses what it has not delivered when it is closed with credits unread or still to
-     * come (TCP's reset), so destroy waits until all is delivered, STREAM_LINGER_MS at most. */
+     * come (TCP's reset), so destroy waits until all is delivered: STREAM_LINGER_MS at most, and
+     * STREAM_STILL_MS in which nothing moves. */
     bool lingers;
     const char *broken_hint; /* what to look at when the kernel reports an error of the stream */
     /* Makes both sides: the producer's ends, and for the consumer the address's descriptors and
@@ -63,6 +64,7 @@ struct stream_kind {
 };
 
 #define STREAM_LINGER_MS 1000
+#define STREAM_STILL_MS 200
 
 enum status stream_create(const struct stream_kind *kind, const struct transport_config *config,
                           struct endpoint **endpoint, struct transport_address *address,
