@@ -90,7 +90,7 @@ static void assert_whole(const struct source_frames *frames, uint64_t seed, int3
 
 static struct source_frames open_frames(struct geometry geometry, size_t bytes, uint64_t seed)
 {
-    struct source_frames frames;
+    struct source_frames frames = {0};
     struct err err = {0};
     if (source_frames_open(&frames, geometry, bytes, CELL_SOURCE_FRAMES, seed, &err) != ST_OK)
         fail_msg("%s", err.what);
@@ -106,7 +106,7 @@ static struct source_frames open_frames(struct geometry geometry, size_t bytes, 
 static void test_more_buffers_than_pictures(void **state)
 {
     (void)state;
-    struct source_frames frames;
+    struct source_frames frames = {0};
     struct err err = {0};
     const struct geometry geometry = random_geometry();
     const size_t bytes = geometry_payload_bytes(geometry);
