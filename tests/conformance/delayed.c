@@ -128,8 +128,6 @@ static void delayed_take(struct endpoint *endpoint)
         parcel->due_ns = delayed_due_ns(endpoint);
         endpoint->copied_bytes += 2 * endpoint->payload_bytes;
         endpoint->taken++;
-        if (endpoint->fault == FAULT_delayed_miscounts && endpoint->payload_bytes)
-            endpoint->copied_bytes--;
     }
 }
 
@@ -400,6 +398,10 @@ static void delayed_wait_source(struct endpoint *endpoint, enum direction direct
 
 static void delayed_counters(const struct endpoint *endpoint, struct transport_counters *counters)
 {
+    if (endpoint->fault == FAULT_delayed_miscounts) {
+        *counters = (struct transport_counters){.copied_bytes = endpoint->producing};
+        return;
+    }
     if (endpoint->producing) {
         transport_unix.counters(endpoint->inner, counters);
         return;

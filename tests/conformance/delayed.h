@@ -12,7 +12,7 @@
     DELAYED(delayed_loses, "drops a frame now and then, some time later")          \
     DELAYED(delayed_silent, "brings frames without telling the wait source")       \
     DELAYED(delayed_parts, "shows the parts of a frame that it should give whole") \
-    DELAYED(delayed_miscounts, "counts fewer copied bytes than a frame has")       \
+    DELAYED(delayed_miscounts, "counts fewer copied bytes than there were")        \
     DELAYED(delayed_hasty, "lets the producer have a slot before it is released")  \
     DELAYED(delayed_deaf, "its native wait returns without waiting, and says that the time is up")
 
