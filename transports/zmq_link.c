@@ -105,7 +105,7 @@ struct zmq_held {
 struct zmq_link {
     const struct transport *transport;
     bool producing;
-    bool sound;     /* both sockets work: closing waits for what was sent */
+    bool lingers;   /* closing waits for what was sent, as somebody may still take it */
     bool connected; /* producer: a frame has been sent */
     bool sending;   /* producer: the last frame was refused, for want of a peer */
     size_t payload_bytes;
@@ -188,6 +188,7 @@ static enum status zmq_link_no_peer(struct zmq_link *link, struct err *err)
             return status;
         link->has_peeked = true;
     }
+    link->lingers = false;
     return err_set(err, ST_PEER_GONE, NULL, "transport %s: the consumer's connection is gone",
                    link->transport->name);
 }
@@ -264,6 +265,7 @@ static enum status zmq_link_take_credit(void *self, uint32_t *credit, struct err
         memcpy(bytes, zmq_msg_data(&message), sizeof bytes);
         *credit = bytes[0] | (uint32_t)bytes[1] << 8 | (uint32_t)bytes[2] << 16 |
                   (uint32_t)bytes[3] << 24;
+        link->lingers &= *credit != MESSAGE_CREDIT_GOODBYE;
     } else {
         status = err_set(err, ST_CORRUPT, NULL, "transport %s: a credit message of %zu bytes",
                          link->transport->name, zmq_msg_size(&message));
@@ -561,7 +563,7 @@ static void zmq_link_close(void *self)
         zmq_msg_close(&link->peeked);
     if (link->either_fd >= 0)
         close(link->either_fd);
-    const int linger_ms = link->sound ? ZMQ_LINK_LINGER_MS : 0;
+    const int linger_ms = link->lingers ? ZMQ_LINK_LINGER_MS : 0;
     for (int way = 0; way < ZMQ_LINK_WAYS; way++) {
         if (!link->sockets[way])
             continue;
@@ -654,6 +656,10 @@ static enum status zmq_link_socket(struct zmq_link *link, enum zmq_link_way way,
         status = zmq_link_set_int(link, way, ZMQ_SNDHWM, 0, err);
     if (status == ST_OK && pushes) /* to a peer that is there, not to one that may come */
         status = zmq_link_set_int(link, way, ZMQ_IMMEDIATE, 1, err);
+    /* Before it is bound: a connection that was lost keeps what it could not send for as long as
+     * this says, which is for ever unless told otherwise. What closing waits for is said then. */
+    if (status == ST_OK)
+        status = zmq_link_set_int(link, way, ZMQ_LINGER, 0, err);
     if (status == ST_OK)
         status = zmq_link_set_int(link, way, ZMQ_RECONNECT_IVL, ZMQ_LINK_RECONNECT_MS, err);
     if (status == ST_OK && ipv6)
@@ -837,7 +843,7 @@ enum status zmq_link_create(const struct transport *transport, enum zmq_link_kin
         zmq_link_close(link);
         return status;
     }
-    link->sound = true;
+    link->lingers = true;
     struct endpoint *made = NULL;
     status = messages_open(transport, &zmq_message_link, config, true, link, &made, err);
     if (status != ST_OK)
@@ -969,7 +975,7 @@ enum status zmq_link_attach(const struct transport *transport, enum zmq_link_kin
         zmq_link_close(link);
         return status;
     }
-    link->sound = true;
+    link->lingers = true;
     return messages_open(transport, &zmq_message_link, config, false, link, endpoint, err);
 }
 
