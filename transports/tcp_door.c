@@ -135,7 +135,9 @@ enum status tcp_door_open(const struct transport_listen *listen, struct tcp_plac
                           struct stream_door **door, struct err *err)
 {
     struct tcp_place at;
-    enum status status = tcp_place_parse(listen->host, &at, err);
+    char host[sizeof listen->host + 1] = {0};
+    memcpy(host, listen->host, sizeof listen->host);
+    enum status status = tcp_place_parse(host, &at, err);
     if (status != ST_OK)
         return status;
     struct tcp_door *made = calloc(1, sizeof *made);

@@ -12,8 +12,8 @@
 #include <time.h>
 #include <unistd.h>
 
-/* Callers that the kernel keeps until they are looked at. */
-#define TCP_BACKLOG 128
+/* Callers that the kernel keeps until they are looked at; it may have a lower limit of its own. */
+#define TCP_BACKLOG 1024
 
 /* An idle side asks whether the other is there after so long, and again as often. */
 #define TCP_ASK_S 1
