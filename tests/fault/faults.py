@@ -7,6 +7,7 @@ import re
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "support"))
@@ -115,11 +116,23 @@ def arguments(description):
     return parsed
 
 
+# Transports with a daemon of which a machine has one: a second run is told that it is in use.
+ALONE = ("iceoryx",)
+alone = threading.Lock()
+
+
+def call(function, args):
+    if any(isinstance(arg, Edge) and arg.transport in ALONE for arg in args):
+        with alone:
+            return function(*args)
+    return function(*args)
+
+
 def run_all(trials, jobs):
     """Calls every trial (a function and its arguments); (results, failures)."""
     results, failures = [], []
     with concurrent.futures.ThreadPoolExecutor(jobs) as pool:
-        futures = {pool.submit(function, *args): args for function, *args in trials}
+        futures = {pool.submit(call, function, args): args for function, *args in trials}
         for future in concurrent.futures.as_completed(futures):
             try:
                 results.append(future.result())
