@@ -167,6 +167,33 @@ static void another_is_left_alone(void **state)
     expect_nothing_left(0);
 }
 
+/* What iceoryx keeps in /tmp for a process. */
+static void client_name(char *path, size_t size, pid_t pid)
+{
+    snprintf(path, size, "/tmp/" ROUDI_CLIENT_PREFIX "%d.lock", (int)pid);
+}
+
+static void only_dead_clients_are_removed(void **state)
+{
+    (void)state;
+    if (!usable())
+        skip();
+    char dead[96], living[96];
+    pid_t child = fork();
+    if (child == 0)
+        _exit(0);
+    assert_int_equal(waitpid(child, NULL, 0), child);
+    client_name(dead, sizeof dead, child);
+    client_name(living, sizeof living, getpid());
+    struct guard guard = start_guard();
+    start_well(&guard, 1000, 4);
+    assert_true(fclose(fopen(dead, "wx")) == 0 && fclose(fopen(living, "wx")) == 0);
+    guard_stop(&guard);
+    assert_int_equal(access(dead, F_OK), -1);
+    assert_int_equal(unlink(living), 0);
+    expect_nothing_left(0);
+}
+
 static void files_of_others_stay(void **state)
 {
     (void)state;
@@ -389,6 +416,7 @@ int main(int argc, char **argv)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(it_starts_once_and_leaves_nothing),
         cmocka_unit_test(another_is_left_alone),
+        cmocka_unit_test(only_dead_clients_are_removed),
         cmocka_unit_test(files_of_others_stay),
         cmocka_unit_test(more_than_there_is_is_refused),
         cmocka_unit_test(one_that_does_not_come_up_is_explained),
