@@ -17,6 +17,7 @@ static const struct {
 } commands[] = {
     {"run", cmd_run},     {"list", cmd_list},     {"floor", cmd_floor},
     {"probe", cmd_probe}, {"report", cmd_report}, {"export", cmd_export},
+    {"serve", cmd_serve},
     {"help", cmd_help},   {"--help", cmd_help},   {"-h", cmd_help},
 };
 

@@ -18,6 +18,7 @@ enum status cmd_list(int argc, char **argv, int *exit_code, struct err *err);
 enum status cmd_probe(int argc, char **argv, int *exit_code, struct err *err);
 enum status cmd_report(int argc, char **argv, int *exit_code, struct err *err);
 enum status cmd_export(int argc, char **argv, int *exit_code, struct err *err);
+enum status cmd_serve(int argc, char **argv, int *exit_code, struct err *err);
 enum status cmd_help(int argc, char **argv, int *exit_code, struct err *err);
 
 /* Starts getopt anew for a command, without its own messages. */

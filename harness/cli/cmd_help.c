@@ -18,6 +18,7 @@ static const char help_text[] =
     "  probe             what this machine's GPU can do between two processes, by doing it\n"
     "  report RESULT...  write index.html and report.md from results\n"
     "  export RESULT     histograms and quantiles for other tools (hgrm, csv)\n"
+    "  serve             the other host of `run --peer`: consumers run here\n"
     "  help intervals    what each interval means\n"
     "\n"
     "`handoff COMMAND --help` explains a command; `handoff --version` says which build this is.\n"
@@ -31,7 +32,7 @@ static void help_print_intervals(void)
            "Intervals between them, in nanoseconds:\n");
     for (int i = 0; i < INTERVAL_COUNT; i++)
         wrap_print(stdout, interval_definitions[i].definition,
-                   (size_t)printf("  %-9s ", interval_definitions[i].name), 12);
+                   (size_t)printf("  %-10s ", interval_definitions[i].name), 13);
 }
 
 enum status cmd_help(int argc, char **argv, int *exit_code, struct err *err)

@@ -10,6 +10,8 @@
 #include "harness/cli/cli.h"
 #include "harness/cli/dry_run.h"
 #include "harness/report/table.h"
+#include "harness/run/peer.h"
+#include "harness/run/peer_key.h"
 #include "harness/run/runner.h"
 #include "harness/scenario/scenario.h"
 
@@ -34,6 +36,16 @@ static const char run_help[] =
     "  --resume               go on with the interrupted run in --out DIR\n"
     "  --no-floor             do not measure the machine's floor first (up to two seconds); the\n"
     "                         result then shows no figure as a multiple of it\n"
+    "  --peer HOST[:PORT]     the consumers run on HOST, where `handoff serve` does (port 9763); "
+    "it\n"
+    "                         connects back to this host for the frames. Both need one key\n"
+    "  --key-file FILE        that key; without it the environment variable HANDOFF_KEY. At least "
+    "16\n"
+    "                         bytes; others may not read the file. `handoff serve --help` says "
+    "what\n"
+    "                         it protects, and what it does not\n"
+    "  --peer-timeout SECONDS how long HOST may be silent before the launch has failed (default: "
+    "5)\n"
     "  --quiet                no progress\n"
     "  --help                 show this text\n"
     "\n"
@@ -54,6 +66,10 @@ struct run_arguments {
     bool no_floor;
     bool quiet;
     bool help;
+    const char *key_file;
+    uint64_t peer_timeout_s; /* 0: not given */
+    bool has_peer;
+    struct peer_options peer;
 };
 
 /* "AXIS=VALUES"; cuts the argument in place. */
@@ -84,6 +100,33 @@ static uint64_t run_random_seed(void)
     return seed & ((UINT64_C(1) << 53) - 1);
 }
 
+/* What goes with --peer, and without it does not. */
+static enum status run_parse_peer(struct run_arguments *arguments, struct err *err)
+{
+    if (!arguments->has_peer && (arguments->key_file || arguments->peer_timeout_s))
+        return err_set(err, ST_INVALID, "name the other host with --peer HOST",
+                       "%s is for measurements across two hosts",
+                       arguments->key_file ? "--key-file" : "--peer-timeout");
+    if (arguments->has_peer && arguments->clock == CLOCK_REQUEST_COUNTER)
+        return err_set(err, ST_INVALID, "leave --clock out",
+                       "the counters of two hosts cannot be compared: --peer is measured by "
+                       "CLOCK_MONOTONIC");
+    const uint64_t timeout_s =
+        arguments->peer_timeout_s ? arguments->peer_timeout_s : PEER_TIMEOUT_S_DEFAULT;
+    arguments->peer.timeout_ns = timeout_s * 1000000000u;
+    return ST_OK;
+}
+
+/* The key, and a number that tells this run from others. */
+static enum status run_prepare_peer(struct run_arguments *arguments, struct err *err)
+{
+    enum status status = peer_key_read(arguments->key_file, &arguments->peer.key, err);
+    if (status == ST_OK && getrandom(arguments->peer.run, sizeof arguments->peer.run, 0) !=
+                               (ssize_t)sizeof arguments->peer.run)
+        status = err_set_errno(err, errno, NULL, "no random numbers");
+    return status;
+}
+
 static enum status run_parse(int argc, char **argv, struct run_arguments *arguments,
                              struct err *err)
 {
@@ -96,6 +139,9 @@ static enum status run_parse(int argc, char **argv, struct run_arguments *argume
         {"dry-run", no_argument, NULL, 'd'},
         {"resume", no_argument, NULL, 'r'},
         {"no-floor", no_argument, NULL, 'f'},
+        {"peer", required_argument, NULL, 'p'},
+        {"key-file", required_argument, NULL, 'k'},
+        {"peer-timeout", required_argument, NULL, 't'},
         {"quiet", no_argument, NULL, 'q'},
         {"help", no_argument, NULL, 'h'},
         {NULL, 0, NULL, 0},
@@ -132,6 +178,18 @@ static enum status run_parse(int argc, char **argv, struct run_arguments *argume
         case 'f':
             arguments->no_floor = true;
             break;
+        case 'p':
+            arguments->has_peer = true;
+            snprintf(arguments->peer.text, sizeof arguments->peer.text, "%s", optarg);
+            status = peer_address_parse(optarg, false, &arguments->peer.address, err);
+            break;
+        case 'k':
+            arguments->key_file = optarg;
+            break;
+        case 't':
+            status = cli_parse_u64("--peer-timeout", optarg, 1, PEER_TIMEOUT_S_MAX,
+                                   &arguments->peer_timeout_s, err);
+            break;
         case 'q':
             arguments->quiet = true;
             break;
@@ -152,7 +210,7 @@ static enum status run_parse(int argc, char **argv, struct run_arguments *argume
     if (arguments->resume && !arguments->out)
         return err_set(err, ST_INVALID, "name the folder of the interrupted run with --out",
                        "--resume needs --out DIR");
-    return ST_OK;
+    return run_parse_peer(arguments, err);
 }
 
 /* Reads, filters and overrides. */
@@ -239,10 +297,16 @@ enum status cmd_run(int argc, char **argv, int *exit_code, struct err *err)
     status = run_load(&arguments, &scenario, err);
     if (status != ST_OK)
         goto undo_command;
+    if (arguments.has_peer)
+        peer_judge_cells(scenario);
     if (arguments.dry_run) {
-        status = dry_run_print(stdout, scenario, !arguments.no_floor, err);
+        status = dry_run_print(stdout, scenario, !arguments.no_floor && !arguments.has_peer, err);
         goto undo_scenario;
     }
+    if (arguments.has_peer)
+        status = run_prepare_peer(&arguments, err);
+    if (status != ST_OK)
+        goto undo_scenario;
     char default_out[512];
     run_default_out(scenario, default_out, sizeof default_out);
     const struct runner_options options = {
@@ -253,6 +317,7 @@ enum status cmd_run(int argc, char **argv, int *exit_code, struct err *err)
         .resume = arguments.resume,
         .no_floor = arguments.no_floor,
         .quiet = arguments.quiet,
+        .peer = arguments.has_peer ? &arguments.peer : NULL,
         .command = command,
         .command_count = (size_t)argc,
     };
@@ -263,6 +328,7 @@ enum status cmd_run(int argc, char **argv, int *exit_code, struct err *err)
         cJSON_Delete(outcome.result);
     }
 undo_scenario:
+    mac_forget(&arguments.peer.key, sizeof arguments.peer.key);
     scenario_free(scenario);
 undo_command:
     for (int i = 0; i < argc; i++)

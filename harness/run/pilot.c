@@ -41,6 +41,7 @@ static enum status pilot_launch(const struct pilot_context *context, const struc
         .tolerance_ns = context->tolerance_ns,
         .guard = context->guard,
         .signal_fd = context->signal_fd,
+        .peer = context->peer,
         .expected_ns = (uint64_t)(frames + 1) * cell->frame_ns, /* 0 where there is no rate */
     };
     struct launch_outcome outcome;

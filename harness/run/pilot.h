@@ -21,7 +21,8 @@ struct pilot_context {
     int signal_fd;
     int64_t tolerance_ns;
     struct progress *progress;
-    bool *role_died; /* set when a role process died in a pilot */
+    struct peer *peer; /* NULL: all on this host */
+    bool *role_died;   /* set when a role process died in a pilot */
 };
 
 /* Runs a short launch of every cell whose counts are not given and sets them in the plan. A cell

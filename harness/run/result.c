@@ -111,16 +111,16 @@ static bool result_add_warnings(cJSON *json, const struct result_context *contex
 static bool result_add_claim(cJSON *block, const struct claim *claim)
 {
     cJSON *json = claim ? result_add_object(block, "claim") : NULL;
-    return !claim || (json && json_add_string(json, "id", claim->id) &&
-                      json_add_string(json, "says", claim->says) &&
-                      json_add_string(json, "where", claim->where) &&
-                      json_add_string(json, "figure", claim->figure) &&
-                      json_add_u64(json, "low_ns", claim->low_ns) &&
-                      json_add_u64(json, "high_ns", claim->high_ns) &&
-                      json_add_string(json, "known", claim->known) &&
-                      (!claim->machine[0] || json_add_string(json, "machine", claim->machine)) &&
-                      (claim->moved_bytes == 0 ||
-                       json_add_u64(json, "moved_bytes", claim->moved_bytes)));
+    return !claim ||
+           (json && json_add_string(json, "id", claim->id) &&
+            json_add_string(json, "says", claim->says) &&
+            json_add_string(json, "where", claim->where) &&
+            json_add_string(json, "figure", claim->figure) &&
+            json_add_u64(json, "low_ns", claim->low_ns) &&
+            json_add_u64(json, "high_ns", claim->high_ns) &&
+            json_add_string(json, "known", claim->known) &&
+            (!claim->machine[0] || json_add_string(json, "machine", claim->machine)) &&
+            (claim->moved_bytes == 0 || json_add_u64(json, "moved_bytes", claim->moved_bytes)));
 }
 
 static bool result_add_blocks(cJSON *json, const struct scenario *scenario)
@@ -178,6 +178,7 @@ static enum status result_to_json(const struct result_context *context, const ch
               json_add_u64(json, "schema_version", RESULT_SCHEMA_VERSION) &&
               result_add_tool(json, context) && result_add_scenario(json, context) &&
               result_add_run(json, context) && result_add_environment(json, context) &&
+              (!context->peer || json_add(json, "peer", cJSON_Duplicate(context->peer, 1))) &&
               (!context->floor || json_add(json, "floor", cJSON_Duplicate(context->floor, 1))) &&
               result_add_warnings(json, context) && result_add_blocks(json, context->scenario);
     if (!ok)

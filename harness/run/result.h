@@ -18,6 +18,7 @@
 #include "harness/measure/fold.h"
 #include "harness/measure/usage.h"
 #include "harness/run/gpu_report.h"
+#include "harness/run/peer.h"
 #include "harness/run/search.h"
 #include "harness/run/surroundings.h"
 #include "harness/scenario/scenario.h"
@@ -67,6 +68,7 @@ struct launch_outcome {
     struct launch_load loads[LAUNCH_LOADS_MAX];
     uint32_t load_count;
     double copies_per_frame; /* payload copies, counted from what ran */
+    struct peer_launch peer; /* not `used` where both roles were on this host */
     /* Pacing search: what was tried; the rest is of the highest rate that passed. Else NULL. */
     const struct search *search;
 };
@@ -116,6 +118,7 @@ struct result_context {
     size_t command_count;
     const struct clock_choice *clock;
     const cJSON *floor;              /* run_floor.h; NULL: none was measured */
+    const cJSON *peer;               /* peer_result_json; NULL: all on this host */
     const cJSON *environment_before; /* NULL: {} */
     const cJSON *environment_after;
     const char *const *warnings;

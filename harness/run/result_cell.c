@@ -146,6 +146,7 @@ static void cell_add_figures(struct cell_totals *totals, const struct launch_fil
     totals->clamped += result_get_u64(row, "clamped");
     totals->unsteady += !json_get_bool(row, "steady", true);
     totals->deadline_missed += result_get_u64(row, "deadline_missed");
+    totals->deadline_unknown |= cJSON_IsNull(json_get(row, "deadline_missed"));
     totals->deadline_ns = result_get_u64(file->json, "deadline_ns");
     totals->copies_per_frame += json_get_number(file->json, "copies_per_frame", 0.0);
     if (rate > 0.0)

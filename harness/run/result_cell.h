@@ -53,6 +53,7 @@ struct cell_totals {
     uint64_t clamped;
     uint64_t deadline_ns;
     uint64_t deadline_missed;
+    bool deadline_unknown;   /* two hosts' clocks could not tell */
     double copies_per_frame; /* sum over launches */
     struct fold_integrity integrity;
     struct cell_role_totals producer;

@@ -230,7 +230,7 @@ static bool cell_add_integrity_json(cJSON *json, const struct cell *cell,
 static bool cell_add_deadline(cJSON *json, const struct cell *cell,
                               const struct cell_totals *totals)
 {
-    if (!cell_has_schedule(cell))
+    if (!cell_has_schedule(cell) || totals->deadline_unknown)
         return true;
     cJSON *deadline = result_add_object(json, "deadline");
     return deadline && json_add_u64(deadline, "deadline_ns", totals->deadline_ns) &&

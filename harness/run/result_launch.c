@@ -167,11 +167,67 @@ static enum status launch_add_intervals(cJSON *row, const struct fold *fold, str
     return ST_OK;
 }
 
+static bool launch_add_reading(cJSON *peer, const char *name,
+                               const struct peer_clock_reading *reading)
+{
+    if (reading->count == 0)
+        return json_add(peer, name, cJSON_CreateNull());
+    cJSON *json = result_add_object(peer, name);
+    return json && json_add_i64(json, "offset_ns", reading->offset_ns) &&
+           json_add_u64(json, "uncertainty_ns", reading->uncertainty_ns) &&
+           json_add_u64(json, "round_trip_min_ns", reading->trip_min_ns) &&
+           json_add_u64(json, "round_trip_median_ns", reading->trip_median_ns) &&
+           json_add_u64(json, "exchanges", reading->count);
+}
+
+/* "the clocks agree only to within 25 ms, latency is 27 ms" */
+static bool launch_add_withheld(cJSON *withheld, const struct peer_launch *peer, unsigned index)
+{
+    char reason[160];
+    const double agree_ms = (double)peer_clock_uncertainty_ns(&peer->clock) / 1e6;
+    cJSON *json = cJSON_CreateObject();
+    snprintf(reason, sizeof reason, "the clocks agree only to within %.3g ms, %s is %.3g ms",
+             agree_ms, peer->withheld[index].interval, (double)peer->withheld[index].p50_ns / 1e6);
+    return json_append(withheld, json) &&
+           json_add_string(json, "interval", peer->withheld[index].interval) &&
+           json_add_string(json, "reason", reason);
+}
+
+/* How the clocks of two hosts stood to each other, and what is not told for it. Nothing where both
+ * roles were on one. */
+static bool launch_add_peer(cJSON *row, const struct peer_launch *peer)
+{
+    const bool known = peer->clock.before.count > 0;
+    if (!peer->used)
+        return true;
+    cJSON *json = result_add_object(row, "peer");
+    bool ok = json &&
+              (known ? json_add_u64(json, "uncertainty_ns", peer_clock_uncertainty_ns(&peer->clock))
+                     : json_add(json, "uncertainty_ns", cJSON_CreateNull())) &&
+              launch_add_reading(json, "before", &peer->clock.before) &&
+              launch_add_reading(json, "after", &peer->clock.after);
+    cJSON *withheld = ok ? result_add_array(json, "withheld") : NULL;
+    ok = withheld != NULL;
+    for (unsigned i = 0; ok && i < peer->withheld_count; i++)
+        ok = launch_add_withheld(withheld, peer, i);
+    return ok;
+}
+
+static bool launch_is_withheld(const struct peer_launch *peer, const char *interval)
+{
+    for (unsigned i = 0; i < peer->withheld_count; i++)
+        if (strcmp(peer->withheld[i].interval, interval) == 0)
+            return true;
+    return false;
+}
+
 /* The counts of a launch; all 0 without a fold. */
-static bool launch_add_counts(cJSON *row, const struct fold *fold)
+static bool launch_add_counts(cJSON *row, const struct fold *fold, const struct peer_launch *peer)
 {
     static const struct fold nothing = {.steady = true};
     const struct fold *from = fold ? fold : &nothing;
+    /* What was late by how much is not known where two clocks cannot tell. */
+    const bool knows_late = !launch_is_withheld(peer, "response");
     return json_add_u64(row, "window_ns", from->window_ns) &&
            json_add_u64(row, "frames", from->finished_frames) &&
            json_add_u64(row, "infinite", from->sent_frames - from->finished_frames) &&
@@ -179,7 +235,8 @@ static bool launch_add_counts(cJSON *row, const struct fold *fold)
            json_add_u64(row, "first_frame_ns", from->first_frame_ns) &&
            json_add_bool(row, "steady", from->steady) &&
            json_add_u64(row, "backlog_frames", from->backlog_frames) &&
-           json_add_u64(row, "deadline_missed", from->deadline_missed) &&
+           (knows_late ? json_add_u64(row, "deadline_missed", from->deadline_missed)
+                       : json_add(row, "deadline_missed", cJSON_CreateNull())) &&
            json_add_u64(row, "clamped", from->clamped) &&
            result_add_integrity(row, &from->integrity);
 }
@@ -206,9 +263,11 @@ static enum status launch_row(const struct launch_outcome *outcome, const struct
               json_add_string(row, "status", is_ok ? "ok" : "failed") &&
               json_add_string(row, "reason", is_ok ? "" : verdict->what) &&
               json_add_string(row, "started_utc", outcome->started_utc) &&
-              launch_add_counts(row, outcome->fold) && launch_add_usages(row, outcome) &&
+              launch_add_counts(row, outcome->fold, &outcome->peer) &&
+              launch_add_usages(row, outcome) &&
               json_add_bool(row, "idle_latency_held", outcome->idle_latency_held) &&
               launch_add_gpu(row, outcome) && launch_add_loads(row, outcome) &&
+              launch_add_peer(row, &outcome->peer) &&
               (!outcome->search || result_add_search(row, outcome->search));
     if (!ok)
         return err_set(err, ST_NO_MEMORY, NULL, "writing a launch: out of memory");

@@ -15,6 +15,7 @@
 #include "harness/run/floor_gpu.h"
 #include "harness/run/guard.h"
 #include "harness/run/load.h"
+#include "harness/run/peer.h"
 #include "harness/run/placement.h"
 #include "harness/run/process.h"
 
@@ -197,6 +198,10 @@ enum status role_main(int argc, char **argv, struct err *err)
     process_die_with_runner();
     if (strcmp(name, "capability") == 0)
         return capability_main(role.control_fd, err);
+    if (strcmp(name, "peer") == 0)
+        return peer_role_main(role.control_fd, err);
+    if (strcmp(name, "serving") == 0)
+        return peer_server_main(role.control_fd, err);
     if (strcmp(name, "load") == 0)
         return load_main(&role, err);
     if (strcmp(name, "gpu-floor") == 0)

@@ -4,6 +4,8 @@
  * its control socket (base/channel.h):
  *
  *   runner → role   setup   what to do; descriptor: its trace
+ *   consumer → …    listen  across two hosts only (peer.h): where the producer is to make the edge,
+ *                           and for whom; relayed to the producer
  *   producer → …    address opaque bytes and descriptors of the edge, relayed to the consumer
  *   role → runner   ready   everything is allocated, touched, pinned
  *   runner → role   go      when the schedule starts, and the deadline
@@ -41,11 +43,21 @@ struct role_setup {
     int cpu;          /* -1: not pinned */
     /* The launch's, for clock_apply before anything is stamped. */
     struct clock_conversion clock;
+    bool
+        listens; /* producer: the consumer is on another host; "listen" says where to listen for it */
 };
 
 static inline uint32_t role_setup_total(const struct role_setup *setup)
 {
     return setup->warmup + setup->frames;
+}
+
+/* Frames a broken transport may repeat before the consumer gives up. */
+#define ROLE_REPEATS 64
+/* Records that the trace of such a role has room for. */
+static inline uint32_t role_trace_capacity(const struct role_setup *setup)
+{
+    return role_setup_total(setup) + ROLE_REPEATS;
 }
 
 /* The message, and its inverse, which trusts nothing. */
@@ -64,6 +76,11 @@ enum status role_address_from_message(struct channel_message *message,
 
 /* The strategies of a cell's edge, without fds yet. */
 struct wait_pair role_wait_pair(const struct cell *cell);
+
+/* Where to listen, as a message and back. */
+cJSON *role_listen_to_json(const struct transport_listen *listen);
+enum status role_listen_from_json(const cJSON *json, struct transport_listen *listen,
+                                  struct err *err);
 
 /* What a role counted over its window, as it reports when finished. */
 struct role_report {

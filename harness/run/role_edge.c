@@ -33,15 +33,31 @@ static struct transport_config role_edge_config(const struct cell *cell, struct 
     };
 }
 
+/* The consumer is on another host: where its edge is made is known when that has proved the key. */
+static enum status role_edge_await_listen(const struct role *role, struct transport_listen *listen,
+                                          struct err *err)
+{
+    struct channel_message message = {0};
+    enum status status = role_receive(role, "listen", &message, err);
+    if (status == ST_OK)
+        status = role_listen_from_json(message.json, listen, err);
+    channel_message_clear(&message);
+    return status;
+}
+
 enum status role_edge_create(const struct role *role, struct gpu *gpu, struct wait_pair *waits,
                              struct endpoint **endpoint, struct err *err)
 {
     const struct cell *cell = &role->setup.cell;
-    const struct transport_config config = role_edge_config(cell, gpu);
+    struct transport_config config = role_edge_config(cell, gpu);
+    struct transport_listen listen;
     struct transport_address address = {0};
-    enum status status = role_edge_threads_begin(role, err);
+    enum status status = role->setup.listens ? role_edge_await_listen(role, &listen, err) : ST_OK;
+    if (status == ST_OK)
+        status = role_edge_threads_begin(role, err);
     if (status != ST_OK)
         return status;
+    config.listen = role->setup.listens ? &listen : NULL;
     status = cell->transport->create(&config, endpoint, &address, err);
     if (status != ST_OK)
         err_context(err, "creating the %s edge", cell->transport->name);

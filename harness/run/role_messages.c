@@ -77,7 +77,8 @@ cJSON *role_setup_to_json(const struct role_setup *setup)
         json_add_u64(json, "library_threads", cell->library_threads) &&
         json_add_u64(json, "load", cell->load) && json_add_u64(json, "frames", setup->frames) &&
         json_add_u64(json, "warmup", setup->warmup) && json_add_u64(json, "seed", setup->seed) &&
-        json_add_i64(json, "cpu", setup->cpu) && message_add_clock(json, &setup->clock);
+        json_add_i64(json, "cpu", setup->cpu) && json_add_u64(json, "listens", setup->listens) &&
+        message_add_clock(json, &setup->clock);
     if (ok)
         return json;
     cJSON_Delete(json);
@@ -118,7 +119,7 @@ enum status role_setup_from_json(const cJSON *json, struct role_setup *setup, st
                        "control message: a transport, access, wait or kernel is unknown here");
     int64_t wait_us, producer_wait_us, fill, width, height, channels, pacing, slots, policy,
         frame_state, phase, fifo_priority, timer_slack_ns, sync, order, depth, register_per_frame,
-        gpu_sharing, pages, library_threads, load, frames, warmup, seed, cpu;
+        gpu_sharing, pages, library_threads, load, frames, warmup, seed, cpu, listens;
     const struct message_field fields[] = {
         {"wait_us", 0, 1000000, &wait_us},
         {"producer_wait_us", 0, 1000000, &producer_wait_us},
@@ -145,6 +146,7 @@ enum status role_setup_from_json(const cJSON *json, struct role_setup *setup, st
         {"warmup", 0, INT32_MAX / 2, &warmup},
         {"seed", 0, INT64_C(1) << 53, &seed},
         {"cpu", -1, INT32_MAX, &cpu},
+        {"listens", 0, 1, &listens},
     };
     struct clock_conversion clock;
     enum status status = message_read_fields(json, fields, sizeof fields / sizeof fields[0], err);
@@ -159,6 +161,7 @@ enum status role_setup_from_json(const cJSON *json, struct role_setup *setup, st
         .seed = (uint64_t)seed,
         .cpu = (int)cpu,
         .clock = clock,
+        .listens = listens != 0,
     };
     setup->cell.wait_us = (uint32_t)wait_us;
     setup->cell.producer_wait_us = (uint32_t)producer_wait_us;
@@ -253,6 +256,38 @@ enum status role_address_from_message(struct channel_message *message,
         message->fds[next++] = -1;
     }
     *address = got;
+    return ST_OK;
+}
+
+cJSON *role_listen_to_json(const struct transport_listen *listen)
+{
+    char token[2 * sizeof listen->token + 1];
+    cJSON *json = cJSON_CreateObject();
+    for (size_t i = 0; i < sizeof listen->token; i++)
+        snprintf(token + 2 * i, 3, "%02x", listen->token[i]);
+    if (json_add_string(json, "type", "listen") && json_add_string(json, "host", listen->host) &&
+        json_add_string(json, "token", token))
+        return json;
+    cJSON_Delete(json);
+    return NULL;
+}
+
+enum status role_listen_from_json(const cJSON *json, struct transport_listen *listen,
+                                  struct err *err)
+{
+    struct transport_listen got = {.host = ""};
+    const char *host = json_get_string(json, "host", ""),
+               *token = json_get_string(json, "token", "");
+    if (host[0] == 0 || strlen(host) >= sizeof got.host || strlen(token) != 2 * sizeof got.token ||
+        strspn(token, "0123456789abcdef") != 2 * sizeof got.token)
+        return err_set(err, ST_CORRUPT, "do both ends run the same version of handoff?",
+                       "control message: not where to listen");
+    snprintf(got.host, sizeof got.host, "%s", host);
+    for (size_t i = 0; i < sizeof got.token; i++) {
+        const char pair[3] = {token[2 * i], token[2 * i + 1], 0};
+        got.token[i] = (uint8_t)strtoul(pair, NULL, 16);
+    }
+    *listen = got;
     return ST_OK;
 }
 

@@ -17,6 +17,7 @@
 #include "harness/run/build_info.h"
 #include "harness/run/capability.h"
 #include "harness/run/guard.h"
+#include "harness/run/peer.h"
 #include "harness/run/pilot.h"
 #include "harness/run/plan.h"
 #include "harness/run/progress.h"
@@ -37,6 +38,8 @@ struct runner {
     cJSON *environment_after;
     cJSON *warnings;
     struct fold *fold;
+    struct peer *peer; /* NULL, or &peer_made */
+    struct peer peer_made;
     char started_utc[RESULT_UTC_BYTES];
     uint64_t started_ns;
     bool interrupted;
@@ -123,6 +126,14 @@ static int64_t runner_tolerance_ns(const struct runner *runner)
     return (int64_t)(2.0 * quality->read_ns + quality->tick_ns + runner->clock.cpus_agree_ns) + 1;
 }
 
+/* Where the consumers run is not for this host to say: their CPUs are chosen there. */
+static void runner_leave_consumers(struct plan *plan, const struct peer *peer)
+{
+    plan->peer = peer->options.text;
+    for (size_t i = 0; i < plan->cell_count; i++)
+        plan->cells[i].cpus.consumer = -1;
+}
+
 static enum status runner_prepare_plan(struct runner *runner, struct err *err)
 {
     const struct runner_options *options = runner->options;
@@ -130,6 +141,8 @@ static enum status runner_prepare_plan(struct runner *runner, struct err *err)
     if (status != ST_OK)
         return status;
     runner->plan.clock = clock_chosen(&runner->clock)->name;
+    if (runner->peer)
+        runner_leave_consumers(&runner->plan, runner->peer);
     if (options->resume)
         return plan_resume(&runner->plan, options->scenario, options->out_dir, err);
     const struct pilot_context context = {
@@ -139,6 +152,7 @@ static enum status runner_prepare_plan(struct runner *runner, struct err *err)
         .tolerance_ns = runner_tolerance_ns(runner),
         .progress = &runner->progress,
         .role_died = &runner->role_died,
+        .peer = runner->peer,
     };
     progress_begin(&runner->progress, options->quiet, 0);
     status = pilot_run(&context, &runner->plan, err);
@@ -200,6 +214,7 @@ static enum status runner_launch(struct runner *runner, size_t order, struct run
         .tolerance_ns = runner_tolerance_ns(runner),
         .guard = &runner->guard,
         .signal_fd = runner->signal_fd,
+        .peer = runner->peer,
     };
     const struct search_launch search_launch = {
         .request = &request,
@@ -235,6 +250,22 @@ static bool runner_launch_done(const struct runner *runner, size_t order)
            ended == ST_OK;
 }
 
+/* What was measured stays; the rest is left for --resume. */
+static enum status runner_give_peer_up(struct runner *runner, struct err *err)
+{
+    char text[PEER_HOST_BYTES + 160];
+    snprintf(
+        text, sizeof text,
+        "%s was lost in %u launches in a row: the rest was not tried. When `handoff serve` runs "
+        "there again, go on with --resume.",
+        runner->peer->options.address.host, runner->peer->lost_in_a_row);
+    progress_clear(&runner->progress);
+    fprintf(stderr, "%s\n", text);
+    return json_append(runner->warnings, cJSON_CreateString(text))
+               ? ST_OK
+               : err_set(err, ST_NO_MEMORY, NULL, "out of memory for a warning");
+}
+
 static enum status runner_launch_all(struct runner *runner, struct err *err)
 {
     const struct plan *plan = &runner->plan;
@@ -253,6 +284,8 @@ static enum status runner_launch_all(struct runner *runner, struct err *err)
             return err_set(err, ST_INTERRUPTED, NULL, "interrupted");
         if (runner_launch_done(runner, i))
             continue;
+        if (runner->peer && runner->peer->lost_in_a_row >= PEER_LOST_MAX)
+            return runner_give_peer_up(runner, err);
         const struct plan_cell *cell = &plan->cells[plan->launches[i].cell];
         struct runner_line line = {.runner = runner, .index = ++index, .count = missing};
         uint32_t cells;
@@ -279,6 +312,9 @@ static enum status runner_choose_clock(struct runner *runner, struct err *err)
     const struct runner_options *options = runner->options;
     char name[32] = "";
     struct err ignored;
+    /* A counter of one processor says nothing on another; CLOCK_MONOTONIC is compared with its like. */
+    if (options->peer)
+        return clock_choose(CLOCK_REQUEST_MONOTONIC, &runner->clock, err);
     if (options->resume && options->clock == CLOCK_REQUEST_AUTO)
         plan_read_clock(options->out_dir, name, sizeof name);
     const enum clock_request request = strcmp(name, clock_kind_name(CLOCK_KIND_MONOTONIC)) == 0
@@ -287,6 +323,31 @@ static enum status runner_choose_clock(struct runner *runner, struct err *err)
     if (name[0] && clock_choose(request, &runner->clock, &ignored) == ST_OK)
         return ST_OK;
     return clock_choose(options->clock, &runner->clock, err);
+}
+
+/* The other host, if there is one, and whether it runs the same program. */
+static enum status runner_meet_peer(struct runner *runner, struct err *err)
+{
+    const struct build_info info = build_info();
+    char text[512];
+    if (!runner->options->peer)
+        return ST_OK;
+    enum status status = peer_open(runner->options->peer, &runner->peer_made, err);
+    if (status != ST_OK)
+        return status;
+    runner->peer = &runner->peer_made;
+    const char *version = json_get_string(runner->peer->description, "version", "?");
+    const char *commit = json_get_string(runner->peer->description, "commit", "");
+    if (strcmp(version, info.version) == 0 && strcmp(commit, info.commit) == 0)
+        return ST_OK;
+    snprintf(
+        text, sizeof text,
+        "The two hosts run different builds of handoff: %s %s here, %.32s %.64s there. They "
+        "understand each other, but figures may differ by it: build both from the same commit.",
+        info.version, info.commit, version, commit);
+    return json_append(runner->warnings, cJSON_CreateString(text))
+               ? ST_OK
+               : err_set(err, ST_NO_MEMORY, NULL, "out of memory for a warning");
 }
 
 /* The environment and what it warns of, before anything runs. */
@@ -299,6 +360,8 @@ static enum status runner_look_around(struct runner *runner, struct err *err)
     if (!runner->fold || !runner->warnings)
         return err_set(err, ST_NO_MEMORY, NULL, "out of memory");
     enum status status = runner_choose_clock(runner, err);
+    if (status == ST_OK)
+        status = runner_meet_peer(runner, err);
     if (status == ST_OK)
         status = env_collect("", &runner->environment_before, err);
     if (status != ST_OK)
@@ -317,8 +380,9 @@ static enum status runner_write_result(struct runner *runner, struct runner_outc
     int warning_count = cJSON_GetArraySize(runner->warnings);
     const char **warnings = calloc((size_t)warning_count + 1, sizeof *warnings);
     struct result_cell *cells = calloc(plan->cell_count + 1, sizeof *cells);
+    cJSON *peer = runner->peer ? peer_result_json(runner->peer) : NULL;
     enum status status = ST_OK;
-    if (!warnings || !cells) {
+    if (!warnings || !cells || (runner->peer && !peer)) {
         status = err_set(err, ST_NO_MEMORY, NULL, "out of memory for the result");
         goto undo;
     }
@@ -344,6 +408,7 @@ static enum status runner_write_result(struct runner *runner, struct runner_outc
         .command_count = runner->options->command_count,
         .clock = &runner->clock,
         .floor = runner->floor,
+        .peer = peer,
         .environment_before = runner->environment_before,
         .environment_after = runner->environment_after,
         .warnings = warnings,
@@ -354,6 +419,7 @@ static enum status runner_write_result(struct runner *runner, struct runner_outc
     status = result_assemble(&context, runner->options->out_dir, &outcome->summary,
                              &outcome->result, err);
 undo:
+    cJSON_Delete(peer);
     free(warnings);
     free(cells);
     return status;
@@ -363,7 +429,7 @@ undo:
 static enum status runner_measure_floor(struct runner *runner, struct err *err)
 {
     const struct runner_options *options = runner->options;
-    if (options->no_floor || runner_stop_wanted(runner))
+    if (options->no_floor || options->peer || runner_stop_wanted(runner))
         return ST_OK;
     return run_floor_measure(&runner->plan, &runner->clock, options->out_dir, options->resume,
                              runner->warnings, &runner->floor, err);
@@ -430,6 +496,7 @@ enum status runner_run(const struct runner_options *options, struct runner_outco
     if (status == ST_OK)
         status = runner_work(&runner, &made, err);
     guard_stop(&runner.guard);
+    peer_close(runner.peer);
     runner_close_signals(&runner);
     plan_free(&runner.plan);
     fold_free(runner.fold);

@@ -13,6 +13,8 @@
 #include "harness/run/result.h"
 #include "harness/scenario/scenario.h"
 
+struct peer_options;
+
 struct runner_options {
     const struct scenario *scenario; /* filtered */
     const char *out_dir;             /* made if missing */
@@ -21,6 +23,9 @@ struct runner_options {
     bool resume;
     bool quiet;
     bool no_floor; /* the result then has no `floor` */
+    /* The consumers run on another host, where `handoff serve` does; NULL: here. No floor is measured
+     * then: it would be of one host. */
+    const struct peer_options *peer;
     const char *const *command; /* argv, for the result */
     size_t command_count;
 };

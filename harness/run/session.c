@@ -21,8 +21,8 @@
 #define SESSION_UNKNOWN_NS 60000000000u
 /* For all roles together to clean up after one of them failed. */
 #define SESSION_CLEAN_UP_NS 1000000000u
-/* Frames a broken transport may repeat before the consumer gives up. */
-#define SESSION_REPEATS 64
+/* Across two hosts: for the consumer's trace to come here, and for its end there. */
+#define SESSION_PEER_LEAVE_NS 60000000000u
 
 static enum status session_send(struct session_role *role, cJSON *json, const int *fds,
                                 uint32_t fd_count, struct err *err)
@@ -52,18 +52,23 @@ static enum status session_start_process(struct session *session, struct session
     return status == ST_OK ? guard_watch(session->request->guard, &role->process, err) : status;
 }
 
+/* What the process in the consumer's place needs beside the consumer's setup, which it takes over. */
+static cJSON *session_add_peer(const struct session_request *request, cJSON *setup)
+{
+    char placement[CELL_AXIS_BYTES];
+    cJSON *peer = peer_options_to_json(&request->peer->options);
+    cell_placement_format(request->cell, placement, sizeof placement);
+    bool ok = json_add_string(peer, "placement", placement);
+    if (json_add(setup, "peer", peer) && ok)
+        return setup;
+    cJSON_Delete(setup);
+    return NULL;
+}
+
 static enum status session_start_role(struct session *session, int index, struct err *err)
 {
     const struct session_request *request = session->request;
     struct session_role *role = &session->roles[index];
-    const uint32_t capacity = request->warmup + request->frames + SESSION_REPEATS;
-    enum status status = shm_create("handoff-trace", trace_bytes(capacity), &role->trace, err);
-    if (status != ST_OK)
-        return status;
-    trace_init(role->trace.bytes, capacity);
-    status = session_start_process(session, role, err);
-    if (status != ST_OK)
-        return status;
     const struct role_setup setup = {
         .cell = *request->cell,
         .frames = request->frames,
@@ -71,8 +76,20 @@ static enum status session_start_role(struct session *session, int index, struct
         .seed = request->seed,
         .cpu = role->cpu,
         .clock = clock_current,
+        .listens = request->peer && index == PRODUCER,
     };
-    return session_send(role, role_setup_to_json(&setup), &role->trace.fd, 1, err);
+    const uint32_t capacity = role_trace_capacity(&setup);
+    enum status status = shm_create("handoff-trace", trace_bytes(capacity), &role->trace, err);
+    if (status != ST_OK)
+        return status;
+    trace_init(role->trace.bytes, capacity);
+    status = session_start_process(session, role, err);
+    if (status != ST_OK)
+        return status;
+    cJSON *json = role_setup_to_json(&setup);
+    if (request->peer && index == CONSUMER)
+        json = session_add_peer(request, json);
+    return session_send(role, json, &role->trace.fd, 1, err);
 }
 
 /* Starts the loads: they prepare, and wait for their go. */
@@ -108,7 +125,7 @@ static enum status session_bring_loads(struct session *session, const char *word
 static enum status session_go(struct session *session, uint64_t *deadline_ns, struct err *err)
 {
     const struct session_request *request = session->request;
-    uint64_t start_ns = clock_now_ns() + SESSION_START_NS;
+    uint64_t start_ns = clock_now_ns() + SESSION_START_NS + session->lead_ns;
     uint64_t limit_ns = SESSION_UNKNOWN_NS;
     if (request->limit_ns)
         limit_ns = request->limit_ns;
@@ -154,7 +171,9 @@ static void session_take_leave(struct session *session)
         (void)session_send(&session->roles[i], session_exit_json(), NULL, 0, &ignored);
     for (int i = session->role_count; i-- > 0;) {
         struct session_role *role = &session->roles[i];
-        const uint64_t until_ns = clock_now_ns() + PROCESS_GRACE_NS;
+        const bool is_peer = role == &session->roles[CONSUMER] && session->request->peer;
+        const uint64_t until_ns =
+            clock_now_ns() + (is_peer ? SESSION_PEER_LEAVE_NS : PROCESS_GRACE_NS);
         if (in_turn)
             (void)session_send(role, session_exit_json(), NULL, 0, &ignored);
         session_hear_out(session, role, until_ns);
@@ -282,6 +301,11 @@ static void session_cast(struct session *session)
         *role = (struct session_role){.name = names[i], .cpu = cpus[i]};
         snprintf(role->label, sizeof role->label, "%s", names[i]);
     }
+    if (request->peer) {
+        session->roles[CONSUMER].name = "peer";
+        snprintf(session->roles[CONSUMER].label, sizeof session->roles[CONSUMER].label,
+                 "link to the consumer's host");
+    }
     for (int i = 0; i < ROLES && request->cell->load != LOAD_NONE; i++) {
         if (i > 0 && cpus[i] >= 0 && cpus[i] == cpus[i - 1])
             continue;
@@ -308,6 +332,16 @@ static uint64_t session_frame_deadline_ns(const struct cell *cell)
                                         : (uint64_t)(1e9 / cell->rate_hz);
 }
 
+/* The serving host is gone for good, as far as this run goes. */
+static void session_give_up(const struct session_request *request, struct launch_outcome *outcome)
+{
+    struct err failure;
+    err_set(&failure, ST_PEER_GONE, "start `handoff serve` there and go on with --resume",
+            "not tried: %s was lost in %u launches in a row", request->peer->options.address.host,
+            request->peer->lost_in_a_row);
+    session_fail(outcome, &failure, failure.status);
+}
+
 enum status session_run(const struct session_request *request, struct fold *fold,
                         struct launch_outcome *outcome, struct err *err)
 {
@@ -319,11 +353,17 @@ enum status session_run(const struct session_request *request, struct fold *fold
         .frames = request->frames,
         .warmup = request->warmup,
         .deadline_ns = session_frame_deadline_ns(request->cell),
+        .peer = {.used = request->peer != NULL},
         .producer_cpu = request->cpus.producer,
         .consumer_cpu = request->cpus.consumer,
     };
-    session_cast(&session);
     result_utc_now(result.started_utc);
+    if (request->peer && request->peer->lost_in_a_row >= PEER_LOST_MAX) {
+        session_give_up(request, &result);
+        *outcome = result;
+        return ST_OK;
+    }
+    session_cast(&session);
     enum status status = session_measure(&session, &result, err);
     const bool orderly = status == ST_OK && result.status == ST_OK;
     session_end_roles(&session, orderly);
@@ -339,6 +379,8 @@ enum status session_run(const struct session_request *request, struct fold *fold
         session_check_ends(&session, &result);
     session_fill_outcome(&session, &result);
     session_fold(&session, fold, &result);
+    if (request->peer)
+        request->peer->lost_in_a_row = session.peer_lost ? request->peer->lost_in_a_row + 1 : 0;
     *outcome = result;
 undo_traces:
     for (int i = 0; i < session.role_count; i++)

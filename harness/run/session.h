@@ -12,6 +12,8 @@
 #include "harness/run/result.h"
 #include "harness/scenario/cell.h"
 
+struct peer;
+
 struct session_request {
     const struct cell *cell;
     uint32_t launch;
@@ -26,6 +28,9 @@ struct session_request {
     int64_t tolerance_ns; /* the clock's error */
     struct guard *guard;
     int signal_fd; /* a signalfd for the signals that mean "stop", or -1 */
+    /* The consumer is on this other host (peer.h); NULL: here. How often it was lost is counted in it,
+     * and when that was PEER_LOST_MAX times in a row, launches fail without being tried. */
+    struct peer *peer;
 };
 
 /* Runs the launch. ST_OK: *outcome says how it went (also when a role died or frames were torn) and

@@ -25,6 +25,14 @@ static enum status session_relay_address(struct session *session, struct channel
     return status == ST_PEER_GONE ? ST_OK : status;
 }
 
+/* Where the producer is to listen, from the process that stands in for the consumer. */
+static enum status session_relay_listen(struct session *session, const cJSON *json, struct err *err)
+{
+    enum status status =
+        channel_send(session->roles[PRODUCER].process.control_fd, json, NULL, 0, err);
+    return status == ST_PEER_GONE ? ST_OK : status;
+}
+
 static void session_note_complaint(struct session *session, struct session_role *role,
                                    const cJSON *json)
 {
@@ -34,8 +42,22 @@ static void session_note_complaint(struct session *session, struct session_role 
              json_get_string(json, "what", "failed without saying why"));
     snprintf(role->failure.hint, sizeof role->failure.hint, "%s",
              json_get_string(json, "hint", ""));
+    session->peer_lost |= json_get_bool(json, "link", false);
     if (session->complained_ns == 0)
         session->complained_ns = clock_now_ns();
+}
+
+/* What only the process says that stands in for a consumer on another host. *known: it was that. */
+static enum status session_handle_peer(struct session *session, const struct session_role *role,
+                                       const cJSON *json, bool *known, struct err *err)
+{
+    const char *type = json_get_string(json, "type", "");
+    *known = session->request->peer && role == &session->roles[CONSUMER] &&
+             (strcmp(type, "listen") == 0 || strcmp(type, "peer") == 0);
+    if (!*known)
+        return ST_OK;
+    return strcmp(type, "listen") == 0 ? session_relay_listen(session, json, err)
+                                       : peer_clock_from_json(json, &session->clock, err);
 }
 
 /* One message from a role. */
@@ -43,10 +65,16 @@ static enum status session_handle(struct session *session, struct session_role *
                                   struct channel_message *message, struct err *err)
 {
     const char *type = json_get_string(message->json, "type", "");
+    bool known;
+    enum status of_peer = session_handle_peer(session, role, message->json, &known, err);
+    if (known)
+        return of_peer;
     if (strcmp(type, "address") == 0 && role == &session->roles[PRODUCER])
         return session_relay_address(session, message, err);
     if (strcmp(type, "ready") == 0 && role->phase == SESSION_STARTED) {
         role->phase = SESSION_READY;
+        if (session->request->peer)
+            session->lead_ns += (uint64_t)json_get_number(message->json, "lead_ns", 0);
         return ST_OK;
     }
     if (strcmp(type, "error") == 0) {

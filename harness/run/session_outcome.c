@@ -176,6 +176,7 @@ static enum status session_fold_traces(const struct session *session, bool parti
         .order_event = cell->order == ORDER_EVENT,
         .deadline_ns = outcome->deadline_ns,
         .tolerance_ns = request->tolerance_ns,
+        .apart_ns = request->peer ? peer_clock_uncertainty_ns(&session->clock) : 0,
     };
     enum status status = fold_traces(&config, producer->bytes, producer->size_bytes,
                                      consumer->bytes, consumer->size_bytes, fold, err);
@@ -190,6 +191,32 @@ static enum status session_fold_traces(const struct session *session, bool parti
     return status;
 }
 
+/* Across two hosts: an interval from one role to the other is of two clocks. Where they may be apart by
+ * too much of it, it is not told, and why is. */
+static void session_withhold(const struct session *session, struct fold *fold,
+                             struct launch_outcome *outcome)
+{
+    struct peer_launch *peer = &outcome->peer;
+    peer->clock = session->clock;
+    for (int i = 0; i < INTERVAL_COUNT; i++) {
+        const struct interval_span span = interval_span((enum interval)i, false);
+        struct hdr *hdr = fold->intervals[i];
+        if (span.from_side == span.to_side || hdr_count(hdr) + fold->infinite[i] == 0)
+            continue;
+        const uint64_t p50_ns = (uint64_t)hdr_quantile_ns(hdr, 0.5);
+        if (peer_can_tell(peer, p50_ns))
+            continue;
+        hdr_reset(hdr);
+        fold->infinite[i] = 0;
+        if (peer->withheld_count < PEER_WITHHELD_MAX) {
+            peer->withheld[peer->withheld_count].interval = interval_name((enum interval)i);
+            peer->withheld[peer->withheld_count++].p50_ns = p50_ns;
+        }
+    }
+    if (!peer_can_tell(peer, fold->first_frame_ns))
+        fold->first_frame_ns = 0;
+}
+
 void session_fold(const struct session *session, struct fold *fold, struct launch_outcome *outcome)
 {
     struct err failure;
@@ -199,5 +226,7 @@ void session_fold(const struct session *session, struct fold *fold, struct launc
         session_fold_traces(session, outcome->status != ST_OK, fold, outcome, &failure);
     if (outcome->status == ST_OK && status != ST_OK)
         session_fail(outcome, &failure, status);
+    if (session->request->peer)
+        session_withhold(session, fold, outcome);
     outcome->fold = fold;
 }

@@ -12,6 +12,7 @@
 #include "harness/base/channel.h"
 #include "harness/base/shm.h"
 #include "harness/run/load.h"
+#include "harness/run/peer.h"
 #include "harness/run/process.h"
 #include "harness/run/role.h"
 #include "harness/run/session.h"
@@ -50,6 +51,10 @@ struct session {
     bool interrupted;
     int idle_latency_fd;    /* -1: not held */
     uint64_t complained_ns; /* when the first complaint came, or 0 */
+    /* Across two hosts: */
+    uint64_t lead_ns;        /* before the start, until "go" is there as well */
+    bool peer_lost;          /* what failed is the connection to the other one */
+    struct peer_clock clock; /* of both, as far as they were compared */
 };
 
 /* Runs the event loop until both roles, or all loads, have reached `phase`. ST_ROLE_DIED: a process
