@@ -28,8 +28,8 @@
 #define SERVE_GUESTS 8
 #define SERVE_HANDSHAKE_NS 5000000000u
 #define SERVE_LISTENERS_MAX 8
-/* A run that has not come back for so long has ended without a word. */
-#define SERVE_LEASE_NS 30000000000u
+/* A run that has not come back for so many times what it may be silent has ended without a word. */
+#define SERVE_LEASE_TIMEOUTS 2
 #define SERVE_LOG_NS 1000000000u
 /* For a process of a connection to end its consumer. */
 #define SERVE_END_NS 2000000000u
@@ -172,7 +172,7 @@ static void serve_end_worker(struct serve *serve)
     }
     process_end(&serve->worker, 0);
     serve->worker = PROCESS_NONE;
-    serve->lease_ns = clock_monotonic_ns() + SERVE_LEASE_NS;
+    serve->lease_ns = clock_monotonic_ns() + SERVE_LEASE_TIMEOUTS * serve->options->timeout_ns;
 }
 
 /* Whose turn it is: the run's that came first, until it says goodbye or is away for too long. */
