@@ -68,6 +68,7 @@ TRANSPORT_ABSENT(iceoryx, "iceoryx: loaned chunks in shared memory, a daemon bes
 #endif
 #ifndef HANDOFF_HAVE_DDS
 TRANSPORT_ABSENT(dds, "DDS by Cyclone, as ROS 2 uses it",
-                 MESSAGES_FLAGS | TRANSPORT_NATIVE_WAIT | TRANSPORT_CROSSES_HOSTS, SOURCE_NATIVE,
-                 "cyclonedds-dev and cyclonedds-tools");
+                 MESSAGES_FLAGS | TRANSPORT_SENDS_SOURCE | TRANSPORT_NATIVE_WAIT |
+                     TRANSPORT_DEATH_UNSEEN | TRANSPORT_CROSSES_HOSTS,
+                 SOURCE_NATIVE, "cyclonedds-dev");
 #endif

@@ -49,7 +49,8 @@ handoff_library(NNG nng/nng.h LIBRARIES nng SOURCES transports/nng.c)
 handoff_library(UCX ucp/api/ucp.h LIBRARIES ucp ucs SOURCES transports/ucx.c)
 handoff_library(ICEORYX iceoryx_binding_c/publisher.h LIBRARIES iceoryx_binding_c SUFFIXES
   iceoryx/v2.0.3 iceoryx SOURCES transports/iceoryx.c transports/iceoryx_ports.c)
-handoff_library(DDS dds/dds.h LIBRARIES ddsc SOURCES transports/dds.c)
+handoff_library(DDS dds/dds.h LIBRARIES ddsc SOURCES transports/dds.c transports/dds_party.c
+  transports/dds_types.c)
 
 # handoff_libraries_link(TARGET): what its transports need.
 function(handoff_libraries_link target)
