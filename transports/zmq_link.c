@@ -48,6 +48,10 @@
 
 #include "transports/config.h"
 
+#if ZMQ_VERSION < ZMQ_MAKE_VERSION(4, 3, 0)
+#error "libzmq 4.3 or later is needed; configure with -DHANDOFF_WITHOUT=ZMQ to do without"
+#endif
+
 #define ZMQ_LINK_MAGIC_IPC 0x637069716d7a6668u /* "hfzmqipc" */
 #define ZMQ_LINK_MAGIC_TCP 0x706374716d7a6668u /* "hfzmqtcp" */
 
