@@ -14,6 +14,8 @@
 #include "harness/measure/clock.h"
 #include "harness/run/build_info.h"
 
+#define PEER_GOODBYE_NS 1000000000u
+
 static const char peer_serve_hint[] =
     "is `handoff serve` running there, and may its port be reached from here?";
 
@@ -183,6 +185,9 @@ void peer_close(struct peer *peer)
     struct err ignored;
     if (!peer)
         return;
+    /* Where it was lost, little is spent on a goodbye: its turn there ends by itself. */
+    if (peer->lost_in_a_row > 0 && peer->options.timeout_ns > PEER_GOODBYE_NS)
+        peer->options.timeout_ns = PEER_GOODBYE_NS;
     if (peer->description && peer_connect(&peer->options, PEER_GOODBYE, &link, &ignored) == ST_OK)
         peer_link_close(&link);
     cJSON_Delete(peer->description);

@@ -26,8 +26,9 @@
 #include "harness/run/process.h"
 
 #define SERVE_GUESTS 8
-#define SERVE_HANDSHAKE_NS 5000000000u
 #define SERVE_LISTENERS_MAX 8
+/* At most; a shorter --peer-timeout is one for this, too. */
+#define SERVE_HANDSHAKE_NS 5000000000u
 /* A run that has not come back for so many times what it may be silent has ended without a word. */
 #define SERVE_LEASE_TIMEOUTS 2
 #define SERVE_LOG_NS 1000000000u
@@ -250,7 +251,9 @@ static void serve_welcome(struct serve *serve, int fd, const struct sockaddr *ad
         serve_log(serve, place->from, "others came while it proved nothing");
     serve_dismiss(place);
     place->fd = fd;
-    place->until_ns = clock_monotonic_ns() + SERVE_HANDSHAKE_NS;
+    place->until_ns = clock_monotonic_ns() + (serve->options->timeout_ns < SERVE_HANDSHAKE_NS
+                                                  ? serve->options->timeout_ns
+                                                  : SERVE_HANDSHAKE_NS);
     place->handshake.key = serve->options->key;
     char host[48] = "?", port[8] = "?";
     (void)getnameinfo(address, address_bytes, host, sizeof host, port, sizeof port,

@@ -11,7 +11,7 @@ import peers
 
 TCP = [{"name": "tcp", "base": {"transport": "tcp", "wait": "block"}}]
 # Long enough to do something to it: some seconds of frames.
-LONG = {"pacing": "rate:50", "frames": 300, "warmup": 2, "frame": "64x1x1"}
+LONG = {"pacing": "rate:50", "frames": 200, "warmup": 2, "frame": "64x1x1"}
 
 
 def begin(t):
@@ -32,7 +32,7 @@ def test_a_run_across(t):
                "cells": [{"pacing": "pingpong"}, {"pacing": "rate:60"}]},
               {"name": "shm", "base": {"transport": "shm", "wait": "futex"}}]
     with peers.Serve(t, t.file("key"), "--once") as serve:
-        run = t.run("run", t.scenario(blocks, frames=30), "--out", out, *peer(t, serve))
+        run = t.run("run", t.scenario(blocks, frames=20), "--out", out, *peer(t, serve))
         check(serve.process.wait(20) == 0, "serve --once: " + serve.said())
         serve.process.check_nothing_left()
         serve.process.check_clean()
@@ -41,9 +41,9 @@ def test_a_run_across(t):
     suite.all_ok({"cells": [ping, rate]})
     check(shm["status"] == "not_applicable" and "does not reach another host" in shm["reason"] and
           "tcp" in shm["hint"], "shm: %s" % shm["reason"])
-    check(ping["intervals"]["round_trip"]["count"] == 2 * 29, "round trips: %s" % ping["intervals"])
+    check(ping["intervals"]["round_trip"]["count"] == 2 * 19, "round trips: %s" % ping["intervals"])
     for cell in (ping, rate):
-        check(cell["intervals"]["kernel"]["count"] == 60, "the kernel of %s" % cell["id"])
+        check(cell["intervals"]["kernel"]["count"] == 40, "the kernel of %s" % cell["id"])
         for launch in cell["launches"]:
             told = launch["peer"]
             say("clocks of one host: apart by %d, then %d ns, known to %d ns" %
@@ -90,32 +90,9 @@ def test_keys(t):
     check("cannot connect" in done.stderr() and "handoff serve" in done.stderr(), done.stderr())
 
 
-def test_the_key_of_the_environment(t):
-    """HANDOFF_KEY is as good as a file, and no child of either side has it."""
-    secret = begin(t)
-    scenario, out = t.scenario(TCP, launches=1, **LONG), t.file("out")
-    with peers.Serve(t, t.file("key")) as serve:
-        run = t.start("run", scenario, "--out", out, "--peer", "127.0.0.1:%d" % serve.port,
-                      env={"HANDOFF_KEY": secret})
-        serve.wait_for_role("consumer")
-        pids = [pid for side in (run, serve.process) for pid in program.family(side.marker)]
-        check(len(pids) >= 6, "only %d processes" % len(pids))
-        for pid in pids:
-            role = program.role_of(pid)
-            for name in ("environ", "cmdline"):
-                with open("/proc/%d/%s" % (pid, name), "rb") as file:
-                    shown = secret.encode() in file.read()
-                # What a process was started with is what its user has anyway.
-                check(not shown or (role == "runner" and name == "environ" and pid == run.pid),
-                      "the key is in the %s of the %s" % (name, role))
-        run.kill(signal.SIGINT)
-        check(run.wait() == 130, run.stderr())
-        serve.wait_until_alone(5)
-        serve.end()
-
-
 def disturb(serve, secret):
-    """All that strangers may try; each must get nothing. Some take as long as a handshake may."""
+    """All that strangers may try; each must get nothing. Some take as long as a handshake may: the
+    timeout, which is 2 s here."""
     silent = [peers.connect(serve.port) for _ in range(12)]
     held = peers.connect(serve.port)
     held.sendall(peers.hello(b"n" * 32)[:20])
@@ -145,7 +122,7 @@ def disturb(serve, secret):
     check(second.answer() is None, "an old proof got an answer")
     check(peers.Stranger(serve.port, secret).come_in(run=b"q" * 16) == 1, "it is not busy")
     for sock in silent + [held]:
-        sock.settimeout(8)
+        sock.settimeout(5)
         check(peers.receive(sock, 1) == b"", "silence got an answer")
 
 
@@ -154,7 +131,7 @@ def test_strangers_get_nothing(t):
     measurement that is going on goes on."""
     secret = begin(t)
     scenario, out = t.scenario(TCP, launches=1, **LONG), t.file("out")
-    with peers.Serve(t, t.file("key")) as serve:
+    with peers.Serve(t, t.file("key"), "--peer-timeout", "2") as serve:
         run = t.start("run", scenario, "--out", out, *peer(t, serve))
         serve.wait_for_role("consumer")
         disturb(serve, secret)
@@ -207,17 +184,37 @@ def test_who_knows_the_key_and_talks_nonsense(t):
         serve.end()
 
 
+def no_child_has_the_key(secret, run, serve):
+    pids = [pid for side in (run, serve.process) for pid in program.family(side.marker)]
+    check(len(pids) >= 6, "only %d processes" % len(pids))
+    for pid in pids:
+        role = program.role_of(pid)
+        for name in ("environ", "cmdline"):
+            try:
+                with open("/proc/%d/%s" % (pid, name), "rb") as file:
+                    shown = secret.encode() in file.read()
+            except OSError:
+                continue
+            # What a process was started with is what its user has anyway.
+            check(not shown or (name == "environ" and pid == run.pid),
+                  "the key is in the %s of the %s" % (name, role))
+
+
 def test_one_run_at_a_time(t):
-    begin(t)
+    """The second hears that it is busy; the goodbye of the first, which has its key from the
+    environment and gives it to no child, makes room at once."""
+    secret = begin(t)
     scenario = t.scenario(TCP, launches=1, **LONG)
     with peers.Serve(t, t.file("key")) as serve:
-        first = t.start("run", scenario, "--out", t.file("first"), *peer(t, serve))
+        first = t.start("run", scenario, "--out", t.file("first"), "--peer",
+                        "127.0.0.1:%d" % serve.port, env={"HANDOFF_KEY": secret})
         serve.wait_for_role("consumer")
+        no_child_has_the_key(secret, first, serve)
         done = t.run("run", scenario, "--out", t.file("second"), *peer(t, serve), code=77)
         check("busy with another run" in done.stderr(), done.stderr())
         first.kill(signal.SIGINT)
         check(first.wait() == 130, first.stderr())
-        # Its goodbye makes room at once.
+        serve.wait_until_alone(5)
         t.run("run", t.scenario(TCP, launches=1), "--out", t.file("third"), *peer(t, serve))
         serve.end()
 
@@ -225,11 +222,11 @@ def test_one_run_at_a_time(t):
 def killed(t, serve, role, out):
     """A run during whose second launch one process at the serving side is killed; how long it then
     took, and its launches."""
-    scenario = t.scenario(TCP, launches=2, pacing="rate:50", frames=50, frame="64x1x1")
+    scenario = t.scenario(TCP, launches=2, pacing="rate:50", frames=36, frame="64x1x1")
     run = t.start("run", scenario, "--out", out, *peer(t, serve, "--peer-timeout", "2"))
     run.wait_for_line(r"^launch 2/2")
     pid = serve.wait_for_role(role)
-    time.sleep(0.5)
+    time.sleep(0.35)
     os.kill(pid, signal.SIGKILL)
     begun = time.monotonic()
     code = run.wait(60)
@@ -242,7 +239,7 @@ def killed(t, serve, role, out):
     check(took < 3, "it took %.1f s" % took)
     check(launches[0]["status"] == "ok" and launches[1]["status"] == "failed",
           "launches: %s" % [launch["status"] for launch in launches])
-    check(launches[0]["intervals"]["kernel"]["count"] == 50, "the first launch: %s" % launches[0])
+    check(launches[0]["intervals"]["kernel"]["count"] == 36, "the first launch: %s" % launches[0])
     check(launches[1]["integrity"]["frames"] > 0, "what was sent is not counted")
     return launches[1]["reason"]
 
@@ -258,7 +255,6 @@ def test_deaths_at_the_serving_side(t):
         reason = killed(t, serve, "serving", t.file("b"))
         check("the connection to 127.0.0.1 was lost" in reason, reason)
         serve.wait_until_alone(5)
-        t.run("run", t.scenario(TCP, launches=1), "--out", t.file("c"), *peer(t, serve))
         killed(t, serve, "runner", t.file("d"))
         check(program.wait_family_gone(serve.process.marker, 5) is not None,
               "left behind: %s" % serve.roles())
@@ -269,8 +265,7 @@ def test_the_running_side_is_gone(t):
     begin(t)
     scenario = t.scenario(TCP, launches=1, **LONG)
     with peers.Serve(t, t.file("key"), "--peer-timeout", "1") as serve:
-        for number, victim in ((signal.SIGKILL, "peer"), (signal.SIGSTOP, "peer"),
-                               (signal.SIGKILL, "runner")):
+        for number, victim in ((signal.SIGSTOP, "peer"), (signal.SIGKILL, "runner")):
             run = t.start("run", scenario, "--out", t.file("out%d%s" % (number, victim)),
                           *peer(t, serve))
             serve.wait_for_role("consumer")
