@@ -150,7 +150,8 @@ static bool session_only_complaints(const struct session *session)
     for (int i = 0; i < session->role_count; i++)
         if (session->roles[i].ended && !session->roles[i].complained)
             return false;
-    return session->complained_ns != 0 && !session->interrupted;
+    /* Who waits for a host that is gone would do so until the grace is over. */
+    return session->complained_ns != 0 && !session->interrupted && !session->peer_lost;
 }
 
 static cJSON *session_exit_json(void)

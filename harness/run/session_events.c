@@ -169,7 +169,8 @@ static bool session_broken(const struct session *session, uint64_t now_ns)
     for (int i = 0; i < session->role_count; i++)
         if (session->roles[i].ended && !session->roles[i].complained)
             return true;
-    return session->complained_ns != 0 && now_ns > session->complained_ns + SESSION_BLAME_NS;
+    return session->peer_lost ||
+           (session->complained_ns != 0 && now_ns > session->complained_ns + SESSION_BLAME_NS);
 }
 
 static bool session_reached(const struct session *session, bool loads, enum session_phase phase)

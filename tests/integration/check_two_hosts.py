@@ -138,7 +138,7 @@ def test_cut(t):
         took_there = serving.wait_until_alone(10) + took_here
         say("cut: told here after %.2f s (%s), ended there after %.2f s" %
             (took_here, found.group(1), took_there))
-        check(1.5 < took_here < 3 and took_there < 3, "not within the deadline of 2 s")
+        check(1.3 < took_here < 2.3 and took_there < 2.5, "not within the deadline of 2 s")
         code = cut.wait(60)
         cut.check_nothing_left()
         cut.check_clean()
