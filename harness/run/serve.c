@@ -29,8 +29,6 @@
 #define SERVE_LISTENERS_MAX 8
 /* At most; a shorter --peer-timeout is one for this, too. */
 #define SERVE_HANDSHAKE_NS 5000000000u
-/* A run that has not come back for so many times what it may be silent has ended without a word. */
-#define SERVE_LEASE_TIMEOUTS 2
 #define SERVE_LOG_NS 1000000000u
 /* For a process of a connection to end its consumer. */
 #define SERVE_END_NS 2000000000u
@@ -173,7 +171,8 @@ static void serve_end_worker(struct serve *serve)
     }
     process_end(&serve->worker, 0);
     serve->worker = PROCESS_NONE;
-    serve->lease_ns = clock_monotonic_ns() + SERVE_LEASE_TIMEOUTS * serve->options->timeout_ns;
+    /* A run that does not come back for as long as it may be silent has ended without a word. */
+    serve->lease_ns = clock_monotonic_ns() + serve->options->timeout_ns;
 }
 
 /* Whose turn it is: the run's that came first, until it says goodbye or is away for too long. */
