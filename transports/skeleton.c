@@ -3,7 +3,7 @@
  * To add a transport:
  *   1. Copy this file to transports/<key>.c, and replace "skeleton" by <key> in it.
  *   2. Fill in the verbs. transport.h has the full contract of each; the comments below say what is
- *      easily forgotten. shm.c is the example with a word to wait on, unix.c the one with a
+ *      easily forgotten. shm.c is the example with a word to wait on, stream.c the one with a
  *      descriptor and partial transfers.
  *   3. Add TRANSPORT(<key>) to registry.def. Scenarios, `handoff list` and CTest find it there.
  *   4. Run `ctest -R conformance.<key>` until all of it passes, also with the sanitizers.
