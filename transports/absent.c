@@ -56,8 +56,8 @@ TRANSPORT_ABSENT(nng, "nng (nanomsg) PUSH and PULL over a UNIX socket",
                  MESSAGES_FLAGS | TRANSPORT_NATIVE_WAIT, SOURCE_FD, "libnng-dev");
 #endif
 #ifndef HANDOFF_HAVE_UCX
-TRANSPORT_ABSENT(ucx, "UCX, by whatever it finds quickest on this host",
-                 TRANSPORT_MOVES_BYTES | TRANSPORT_DELAYS | TRANSPORT_SENDS_SOURCE, SOURCE_FD,
+TRANSPORT_ABSENT(ucx, "UCX, by the shared memory it finds quickest",
+                 MESSAGES_FLAGS | TRANSPORT_SENDS_SOURCE | TRANSPORT_BORROWS_SOURCE, SOURCE_NATIVE,
                  "libucx-dev");
 #endif
 #ifndef HANDOFF_HAVE_ICEORYX

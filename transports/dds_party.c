@@ -254,16 +254,15 @@ enum status dds_party_listen(struct dds_party *party, const struct dds_party_top
 }
 
 /* Waits until the producer's side is heard. */
-static dds_return_t dds_party_hear(struct dds_party *party, const struct dds_party_topics *topics,
-                                   int timeout_ms)
+static dds_return_t dds_party_hear(struct dds_party *party, const struct dds_party_topics *topics)
 {
-    const dds_time_t until = dds_time() + DDS_MSECS(timeout_ms);
+    const dds_time_t until = dds_time() + DDS_MSECS(DDS_PARTY_MATCH_MS);
     void *samples[1] = {topics->heard};
     dds_sample_info_t info;
     dds_attach_t news[1];
     dds_return_t count = 0;
     while (count == 0) {
-        count = dds_waitset_wait(party->waitset, news, 1, DDS_MSECS(timeout_ms));
+        count = dds_waitset_wait(party->waitset, news, 1, DDS_MSECS(DDS_PARTY_MATCH_MS));
         if (count > 0)
             count = dds_take(party->reader, samples, &info, 1, 1);
         if (count == 0 && dds_time() >= until)
@@ -279,7 +278,7 @@ static dds_return_t dds_party_hear(struct dds_party *party, const struct dds_par
 }
 
 enum status dds_party_join(struct dds_party *party, const struct dds_party_topics *topics,
-                           const struct dds_party_place *place, int timeout_ms, struct err *err)
+                           const struct dds_party_place *place, struct err *err)
 {
     char config[DDS_PARTY_CONFIG_BYTES], discovery[512], own[INET_ADDRSTRLEN];
     const enum status status = dds_party_own_address(place, own, sizeof own, err);
@@ -291,18 +290,18 @@ enum status dds_party_join(struct dds_party *party, const struct dds_party_topic
     dds_party_config(config, own, place->tag, topics->written_bytes, discovery);
     dds_return_t result = dds_party_open(party, topics, config, NULL);
     if (result == DDS_RETCODE_OK)
-        result = dds_party_hear(party, topics, timeout_ms);
+        result = dds_party_hear(party, topics);
     if (result == DDS_RETCODE_OK)
         result = dds_write(party->writer, topics->hello);
     if (result == DDS_RETCODE_OK)
-        result = dds_wait_for_acks(party->writer, DDS_MSECS(timeout_ms));
+        result = dds_wait_for_acks(party->writer, DDS_MSECS(DDS_PARTY_MATCH_MS));
     if (result == DDS_RETCODE_OK)
         return ST_OK;
     dds_party_close(party);
     return result == DDS_RETCODE_TIMEOUT
                ? err_set(err, ST_TIMEOUT, "let UDP through between the two, in both directions",
-                         "transport dds: no producer found at %s, UDP port %u, within %d ms",
-                         place->host, place->port, timeout_ms)
+                         "transport dds: no producer found at %s, UDP port %u, within %d s",
+                         place->host, place->port, DDS_PARTY_MATCH_MS / 1000)
                : dds_party_failed(result, "opening a domain", err);
 }
 
@@ -317,10 +316,10 @@ bool dds_party_is_matched(struct dds_party *party)
     return true;
 }
 
-bool dds_party_linger(struct dds_party *party, int timeout_ms)
+void dds_party_linger(struct dds_party *party)
 {
-    return party->writer <= 0 ||
-           dds_wait_for_acks(party->writer, DDS_MSECS(timeout_ms)) == DDS_RETCODE_OK;
+    if (party->writer > 0)
+        dds_wait_for_acks(party->writer, DDS_MSECS(DDS_PARTY_LINGER_MS));
 }
 
 void dds_party_close(struct dds_party *party)

@@ -46,7 +46,19 @@ endfunction()
 handoff_library(ZMQ zmq.h LIBRARIES zmq SOURCES transports/zmq_ipc.c transports/zmq_tcp.c
   transports/zmq_link.c)
 handoff_library(NNG nng/nng.h LIBRARIES nng SOURCES transports/nng.c)
-handoff_library(UCX ucp/api/ucp.h LIBRARIES ucp ucs SOURCES transports/ucx.c)
+# Active messages with headers, aligned and lent, are in UCX as of 1.12.
+find_path(HANDOFF_UCX_INCLUDE_DIR ucp/api/ucp.h)
+if(HANDOFF_UCX_INCLUDE_DIR)
+  file(STRINGS "${HANDOFF_UCX_INCLUDE_DIR}/ucp/api/ucp_version.h" ucx_version REGEX "UCP_API_(MAJOR|MINOR) ")
+  string(REGEX REPLACE "[^0-9;]" "" ucx_version "${ucx_version}")
+  string(REPLACE ";" "." ucx_version "${ucx_version}")
+  if(ucx_version VERSION_LESS 1.12)
+    message(STATUS "UCX ${ucx_version} is too old for transport ucx: 1.12 is needed")
+    list(APPEND HANDOFF_WITHOUT UCX)
+  endif()
+endif()
+handoff_library(UCX ucp/api/ucp.h LIBRARIES ucp ucs SOURCES transports/ucx.c transports/ucx_link.c
+  transports/ucx_setup.c)
 handoff_library(ICEORYX iceoryx_binding_c/publisher.h LIBRARIES iceoryx_binding_c SUFFIXES
   iceoryx/v2.0.3 iceoryx SOURCES transports/iceoryx.c transports/iceoryx_ports.c)
 handoff_library(DDS dds/dds.h LIBRARIES ddsc SOURCES transports/dds.c transports/dds_party.c
