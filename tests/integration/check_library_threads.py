@@ -7,18 +7,33 @@ import suite
 from suite import Skip, check, program
 
 # Long enough to look at it while it runs.
-SLOW = {"wait": "block", "pacing": "rate:100", "frames": 50, "launches": 1, "kernel": "none"}
+SLOW = {"wait": "block", "pacing": "rate:100", "frames": 30, "launches": 1, "kernel": "none"}
 
 
 def threads_of(pid):
-    """{name: CPUs} of each thread but the first, and the first one's CPUs."""
+    """{name: CPUs} of each thread but the first, and the first one's CPUs; nothing of who is gone."""
     others = {}
-    for tid in os.listdir("/proc/%d/task" % pid):
-        with open("/proc/%d/task/%s/comm" % (pid, tid)) as file:
-            name = "%s %s" % (file.read().strip(), tid)
-        if int(tid) != pid:
-            others[name] = os.sched_getaffinity(int(tid))
-    return others, os.sched_getaffinity(pid)
+    try:
+        for tid in os.listdir("/proc/%d/task" % pid):
+            with open("/proc/%d/task/%s/comm" % (pid, tid)) as file:
+                name = "%s %s" % (file.read().strip(), tid)
+            if int(tid) != pid:
+                others[name] = os.sched_getaffinity(int(tid))
+        return others, os.sched_getaffinity(pid)
+    except OSError:
+        return {}, set()
+
+
+def roles_of(run):
+    """Of both roles, once they have made their edge and are pinned; what there is after five seconds."""
+    deadline = time.monotonic() + 5
+    while True:
+        roles = {program.role_of(pid): threads_of(pid) for pid in program.family(run.marker)}
+        roles = {role: roles[role] for role in roles if role in ("producer", "consumer")}
+        ready = [others and len(own) == 1 for others, own in roles.values()]
+        if ready == [True, True] or time.monotonic() > deadline:
+            return roles
+        time.sleep(0.01)
 
 
 def seen(t, transport, where):
@@ -30,14 +45,9 @@ def seen(t, transport, where):
     if "1 of 1 cells can run here" not in planned:
         raise Skip(planned)
     run = t.start("run", scenario, "--out", out)
-    roles = {}
     try:
         run.wait_for_line(r"^launch 1/")
-        time.sleep(0.3)
-        for pid in program.family(run.marker):
-            role = program.role_of(pid)
-            if role in ("producer", "consumer"):
-                roles[role] = threads_of(pid)
+        roles = roles_of(run)
         code = run.wait()
     finally:
         program.kill_family(run.marker)
