@@ -7,7 +7,6 @@ import re
 import subprocess
 import sys
 import tempfile
-import threading
 import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "support"))
@@ -28,6 +27,8 @@ class Edge:
         self.transport, self.wait, self.policy = transport, wait, policy
         self.payload = {}
         self.exact = policy == "block"  # the frame at which a role dies is the frame told
+        # A machine has one RouDi: runs with it take turns.
+        self.alone = transport == "iceoryx"
         self.name = "%s+%s%s" % (transport, wait, "" if policy == "block" else "/" + policy)
 
     def base(self):
@@ -45,25 +46,39 @@ def usable_waits(path):
     return {words[0] for words in rows if words[1] == "yes" and not words[0].startswith("gpu_")}
 
 
-def edges(path):
-    """Every transport in host memory that can run here with every wait on a CPU and policy it has, by
-    `handoff list`."""
+def listed_transports(path):
+    """(name, "yes" or "no", policies, waits) of each transport, as `handoff list` spells them."""
     listed = subprocess.run([path, "list", "transports"], stdout=subprocess.PIPE, check=True)
     found = []
-    usable = usable_waits(path)
+    key = ""
     for line in listed.stdout.decode().splitlines()[1:]:
-        name, _, waits = line.strip().partition(": ")
         if line[:1] not in ("", " "):
-            transport, available, policies = re.split(r"\s{2,}", line)[:3]
-            if transport.startswith("cuda_"):
-                available = "no"  # gpu_roles_killed.py
-            elif available != "yes":
-                say("not tried: %s cannot run here" % transport)
-        elif name == "waits" and available == "yes":
-            found += [Edge(transport, wait.replace("<us>", "100"), policy)
-                      for policy in re.split(r",\s*", policies)
-                      for wait in re.split(r",\s*", waits) if wait in usable]
-    check(len(found) > 0, "`handoff list transports` names nothing:\n" + listed.stdout.decode())
+            found.append(re.split(r"\s{2,}", line)[:3] + [""])
+            key = ""
+        elif re.match(r" {16}\S", line):  # "waits: …", "no: …"; deeper lines go on with it
+            key, _, rest = line.strip().partition(": ")
+            line = rest
+        if key == "waits" and found:
+            found[-1][3] += " " + line.strip()
+    return [(name, available, re.split(r",\s*", policies), re.split(r",\s*", waits.strip()))
+            for name, available, policies, waits in found]
+
+
+def edges(path, pattern=""):
+    """Every transport in host memory that can run here with every wait on a CPU and policy it has, by
+    `handoff list`; only those whose name matches."""
+    found = []
+    usable = usable_waits(path)
+    for transport, available, policies, waits in listed_transports(path):
+        if transport.startswith("cuda_"):
+            continue  # gpu_roles_killed.py
+        if available != "yes":
+            say("not tried: %s cannot run here" % transport)
+            continue
+        found += [Edge(transport, wait.replace("<us>", "100"), policy)
+                  for policy in policies for wait in waits if wait in usable]
+    found = [edge for edge in found if re.search(pattern, edge.name)]
+    check(len(found) > 0, "`handoff list transports` names nothing that could be tried")
     for edge in found:
         edge.payload = payload_of(path, edge)
     return found
@@ -106,7 +121,7 @@ def arguments(description):
     parser.add_argument("--repeats", type=int, default=2, help="times each death is tried with each wait")
     parser.add_argument("--jobs", type=int, default=6, help="runs side by side")
     parser.add_argument("--seed", type=int, default=None)
-    parser.add_argument("--edges", default="", help="GPU only: edges whose name matches this pattern")
+    parser.add_argument("--edges", default="", help="only edges whose name matches this pattern")
     parsed = parser.parse_args()
     parsed.program = os.path.abspath(parsed.program)
     if parsed.seed is None:
@@ -116,23 +131,17 @@ def arguments(description):
     return parsed
 
 
-# Transports with a daemon of which a machine has one: a second run is told that it is in use.
-ALONE = ("iceoryx",)
-alone = threading.Lock()
-
-
-def call(function, args):
-    if any(isinstance(arg, Edge) and arg.transport in ALONE for arg in args):
-        with alone:
-            return function(*args)
-    return function(*args)
+def takes_turns(trial):
+    return any(isinstance(arg, Edge) and arg.alone for arg in trial)
 
 
 def run_all(trials, jobs):
-    """Calls every trial (a function and its arguments); (results, failures)."""
+    """Calls every trial (a function and its arguments); (results, failures). Those that need the
+    machine's only one of something run one after the other, beside the rest."""
     results, failures = [], []
-    with concurrent.futures.ThreadPoolExecutor(jobs) as pool:
-        futures = {pool.submit(call, function, args): args for function, *args in trials}
+    with concurrent.futures.ThreadPoolExecutor(jobs) as pool, \
+            concurrent.futures.ThreadPoolExecutor(1) as turns:
+        futures = {(turns if takes_turns(trial) else pool).submit(*trial): trial for trial in trials}
         for future in concurrent.futures.as_completed(futures):
             try:
                 results.append(future.result())
@@ -142,15 +151,25 @@ def run_all(trials, jobs):
     return results, failures
 
 
+# The folders of daemons that the guard owns.
+DAEMON_NAMES = re.compile(r"handoff-(mps|roudi)-")
+
+
+def daemon_folders():
+    return {name for name in os.listdir(tempfile.gettempdir()) if DAEMON_NAMES.match(name)}
+
+
 def check_names(before):
-    left = program.orphaned_names(before)
+    left = program.orphaned_names(before[0])
     check(not left, "left in /dev/shm: " + ", ".join(sorted(left)))
+    left = daemon_folders() - before[1]
+    check(not left, "left in %s: %s" % (tempfile.gettempdir(), ", ".join(sorted(left))))
 
 
 def main(body):
     """Runs a driver; its exit status."""
     program.reap_orphans()
-    before = program.shared_names()
+    before = program.shared_names(), daemon_folders()
     try:
         failed = body()
         check_names(before)

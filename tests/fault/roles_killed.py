@@ -105,6 +105,7 @@ def trial(path, edge, role, point, wrapper=()):
             if not os.path.exists(once) and not edge.exact:
                 return edge.name, role, None, None  # replaced before anybody saw it, or no such point
             check(code == 3, "exit code %d instead of 3:\n%s" % (code, run.stderr()))
+            check(os.path.exists(once), "nobody died:\n" + run.stderr())
             with open(once) as file:
                 died_ns, died_realtime_ns, _ = [int(word) for word in file.read().split()]
             told_ns, told = run.wait_for_line(r"^failed: (\S+), launch \d+: (.*)$")
@@ -140,7 +141,7 @@ def body():
     given = faults.arguments(__doc__)
     outside = [(role, point) for role in ("producer", "consumer") for point in OUTSIDE]
     trials = [(trial, given.program, edge, role, point) for edge, role, point in
-              faults.spread(faults.edges(given.program), POINTS + outside, given.repeats)]
+              faults.spread(faults.edges(given.program, given.edges), POINTS + outside, given.repeats)]
     results, failures = faults.run_all(trials, given.jobs)
     if results:
         count, slowest_s = print_table(results)

@@ -2,6 +2,7 @@
 still shows deaths at once, by the end of the control socket.
 """
 import os
+import random
 import tempfile
 import time
 
@@ -47,14 +48,26 @@ def stopped(path, edge, role, point):
     return told_s
 
 
+def chosen(edges, repeats):
+    """(edge, role, point): one wait that sleeps and one that does not, of each transport; each with a
+    role, or with both in a campaign."""
+    points = [("producer", "filled"), ("consumer", "acquired")]
+    found = []
+    for number, transport in enumerate(sorted({edge.transport for edge in edges})):
+        for way, waits in enumerate((("spin",), ("futex", "block", "native"))):
+            own = [edge for edge in edges if edge.transport == transport and edge.wait in waits]
+            if repeats > 2:
+                found += [(edge,) + point for edge in own for point in points]
+            elif own:
+                found.append((random.choice(own),) + points[(number + way) % 2])
+    return found
+
+
 def body():
     given = faults.arguments(__doc__)
     begun = time.monotonic()
-    # One wait that sleeps and one that does not, of each transport.
-    edges = [edge for edge in faults.edges(given.program) if edge.policy == "block"]
-    chosen = [edge for edge in edges if edge.wait in ("spin", "futex", "block")]
-    hangs = [(stopped, given.program, edge, role, point) for edge in chosen
-             for role, point in (("producer", "filled"), ("consumer", "acquired"))]
+    edges = [edge for edge in faults.edges(given.program, given.edges) if edge.policy == "block"]
+    hangs = [(stopped, given.program) + choice for choice in chosen(edges, given.repeats)]
     _, failures = faults.run_all(hangs, given.jobs)
     wrapper = program.without("pidfd")
     if not wrapper:

@@ -66,6 +66,11 @@ def trial(path, label, scenario, lacks, earliest_s, latest_s):
     return label, "producer" in alive or "consumer" in alive, gone_s
 
 
+def edge_trial(path, label, edge):
+    """The same with an edge that takes turns (faults.in_turn)."""
+    return trial(path, label, short_scenario([edge]), "", 0.0, 0.8)
+
+
 def early_trial(path, scenario):
     """Killed at any moment of the first half second, in which the runner starts up."""
     with tempfile.TemporaryDirectory(prefix="handoff-fault-") as folder:
@@ -93,10 +98,14 @@ def survivors(path):
 def body():
     given = faults.arguments(__doc__)
     count = 6 * given.repeats
-    short = short_scenario([edge for edge in faults.edges(given.program)
-                            if edge.policy == "block"])
+    edges = [edge for edge in faults.edges(given.program, given.edges) if edge.policy == "block"]
+    short = short_scenario([edge for edge in edges if not edge.alone])
     trials = [(early_trial, given.program, short)] * count
     trials += [(trial, given.program, "short launches", short, "", 0.0, 0.8)] * count
+    for transport in sorted({edge.transport for edge in edges if edge.alone}):
+        own = [edge for edge in edges if edge.transport == transport]
+        trials += [(edge_trial, given.program, "launches of " + transport, random.choice(own))
+                   for _ in range(given.repeats)]
     trials += [(trial, given.program, "long launch", long_scenario(), "", 0.0, 0.5)] * count
     if program.without("pidfd"):
         survivors(given.program)
