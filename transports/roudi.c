@@ -52,7 +52,7 @@ enum status roudi_probe(struct err *err)
                        "RouDi, the daemon of iceoryx (" ROUDI_PROGRAM "), is not on PATH");
     if (roudi_runs())
         return err_set(err, ST_UNAVAILABLE,
-                       "end it (another run of handoff may be using one), then try again",
+                       "end it, or wait for the other run of handoff whose it is",
                        "a RouDi runs here already; there can be only one, and handoff needs its "
                        "own, with memory for the cell's frames");
     if (access(ROUDI_SHM_FOLDER, R_OK | W_OK | X_OK) != 0 || statvfs(ROUDI_SHM_FOLDER, &room) != 0)

@@ -174,3 +174,20 @@ bool daemon_await_end(pid_t pid, uint64_t until_ns, int *wait_status)
     }
     return true;
 }
+
+bool daemon_is_dead(pid_t pid)
+{
+    char path[64], line[512];
+    char state = 'X';
+    if (kill(pid, 0) != 0 && errno == ESRCH)
+        return true;
+    snprintf(path, sizeof path, "/proc/%d/stat", (int)pid);
+    FILE *file = fopen(path, "re");
+    if (!file)
+        return false;
+    /* "pid (name) state …", and a name may hold anything. */
+    const char *behind = fgets(line, sizeof line, file) ? strrchr(line, ')') : NULL;
+    const bool told = behind && sscanf(behind + 1, " %c", &state) == 1;
+    fclose(file);
+    return told && (state == 'Z' || state == 'X');
+}

@@ -104,7 +104,7 @@ static void roudi_remove_clients(void)
             !isdigit((unsigned char)name->d_name[sizeof prefix - 1]))
             continue;
         const pid_t pid = (pid_t)strtol(name->d_name + sizeof prefix - 1, NULL, 10);
-        if (kill(pid, 0) != 0 && errno == ESRCH)
+        if (daemon_is_dead(pid))
             (void)unlinkat(dirfd(names), name->d_name, 0);
     }
     closedir(names);
@@ -219,7 +219,7 @@ enum status roudi_daemon_start(struct roudi_daemon *daemon, const struct roudi_p
     roudi_daemon_stop(daemon); /* of another size, or what a dead one left */
     if (roudi_runs())
         return err_set(err, ST_UNAVAILABLE,
-                       "end it (another run of handoff may be using one), then try again",
+                       "end it, or wait for the other run of handoff whose it is",
                        "another RouDi runs, and there can be only one");
     enum status status = roudi_check_room(pools, pool_count, err);
     if (status == ST_OK)
