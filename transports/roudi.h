@@ -16,8 +16,9 @@
 
 #define ROUDI_PROGRAM "iox-roudi"
 #define ROUDI_SOCKET "/tmp/roudi"
-#define ROUDI_LOCK "/tmp/roudi.lock"
-#define ROUDI_SECOND_LOCK "/tmp/iox-unique-roudi.lock"
+#define ROUDI_SOCKET_LOCK "/tmp/roudi.lock"
+/* Taken by flock before anything else is made, and held. */
+#define ROUDI_LOCK "/tmp/iox-unique-roudi.lock"
 #define ROUDI_SHM_FOLDER "/dev/shm"
 #define ROUDI_MANAGEMENT "/dev/shm/iceoryx_mgmt"
 /* A process of ours is known to RouDi as this and its number; iceoryx keeps a socket and a lock of

@@ -66,7 +66,8 @@ static void daemon_strip_colours(char *line)
     *to = '\0';
 }
 
-bool daemon_last_line(const char *folder, const char *name, char *line, size_t size)
+bool daemon_last_line(const char *folder, const char *name, const char *word, char *line,
+                      size_t size)
 {
     char path[DAEMON_PATH_BYTES + 32], read[512];
     bool found = false;
@@ -79,7 +80,7 @@ bool daemon_last_line(const char *folder, const char *name, char *line, size_t s
     while (fgets(read, sizeof read, file)) {
         read[strcspn(read, "\r\n")] = '\0';
         daemon_strip_colours(read);
-        if (read[strspn(read, " \t")] == '\0')
+        if (read[strspn(read, " \t")] == '\0' || !strstr(read, word))
             continue;
         snprintf(line, size, "%s", read);
         found = true;

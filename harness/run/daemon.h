@@ -42,7 +42,9 @@ bool daemon_await_end(pid_t pid, uint64_t until_ns, int *wait_status);
 /* Has any process ended, though its parent may not have looked yet? */
 bool daemon_is_dead(pid_t pid);
 
-/* The last line of a file that has something in it, without colours; false when there is none. */
-bool daemon_last_line(const char *folder, const char *name, char *line, size_t size);
+/* The last line of a file that has something in it, and `word`, without colours; false when there is
+ * none. */
+bool daemon_last_line(const char *folder, const char *name, const char *word, char *line,
+                      size_t size);
 
 #endif

@@ -46,9 +46,9 @@ static const char *mps_log_words(const struct mps_daemon *daemon, char *words, s
 {
     char line[DAEMON_LINE_BYTES];
     words[0] = '\0';
-    if (daemon_last_line(daemon->log_directory, "server.log", line, sizeof line) ||
-        daemon_last_line(daemon->log_directory, "control.log", line, sizeof line) ||
-        daemon_last_line(daemon->log_directory, DAEMON_OUTPUT, line, sizeof line))
+    if (daemon_last_line(daemon->log_directory, "server.log", "", line, sizeof line) ||
+        daemon_last_line(daemon->log_directory, "control.log", "", line, sizeof line) ||
+        daemon_last_line(daemon->log_directory, DAEMON_OUTPUT, "", line, sizeof line))
         snprintf(words, size, "; its log ends with \"%s\"", line);
     return words;
 }

@@ -37,22 +37,27 @@ static enum status roudi_names_note(struct roudi_daemon *daemon, struct err *err
         return err_set(err, ST_UNAVAILABLE, "give the group a name (/etc/group)",
                        "group %u has no name, which " ROUDI_PROGRAM " needs for its memory",
                        (unsigned)getegid());
-    static const char *const fixed[] = {ROUDI_SOCKET, ROUDI_LOCK, ROUDI_SECOND_LOCK,
-                                        ROUDI_MANAGEMENT};
+    static const char *const names[ROUDI_NAMES] = {
+        [ROUDI_NAME_SOCKET] = ROUDI_SOCKET,
+        [ROUDI_NAME_SOCKET_LOCK] = ROUDI_SOCKET_LOCK,
+        [ROUDI_NAME_MANAGEMENT] = ROUDI_MANAGEMENT,
+        [ROUDI_NAME_LOCK] = ROUDI_LOCK,
+    };
     for (int i = 0; i < ROUDI_NAMES; i++) {
         char *path = daemon->names[i].path;
-        if (i < ROUDI_NAMES - 1)
-            snprintf(path, sizeof daemon->names[i].path, "%s", fixed[i]);
+        if (names[i])
+            snprintf(path, sizeof daemon->names[i].path, "%s", names[i]);
         else
             snprintf(path, sizeof daemon->names[i].path, ROUDI_SHM_FOLDER "/%s", group->gr_name);
         daemon->names[i].was_there = lstat(path, &daemon->names[i].before) == 0;
     }
     /* What a killed RouDi left, the next one replaces. Something by the name of a group that no RouDi
      * made is somebody's, and would be replaced, too. */
-    if (daemon->names[ROUDI_NAMES - 1].was_there && !daemon->names[ROUDI_NAMES - 2].was_there)
+    if (daemon->names[ROUDI_NAME_CHUNKS].was_there &&
+        !daemon->names[ROUDI_NAME_MANAGEMENT].was_there)
         return err_set(err, ST_UNAVAILABLE, "move it away",
                        "%s is in the way: " ROUDI_PROGRAM " keeps its memory under that name",
-                       daemon->names[ROUDI_NAMES - 1].path);
+                       daemon->names[ROUDI_NAME_CHUNKS].path);
     return ST_OK;
 }
 
@@ -75,7 +80,7 @@ static bool roudi_is_same_file(const struct stat *a, const struct stat *b)
 }
 
 /* What ours made: all of those files that were not there before. Those of another RouDi, that came
- * since ours ended, are its own. */
+ * since ours ended, are its own. The lock goes last: until then no other can begin to make its own. */
 static void roudi_names_remove(struct roudi_daemon *daemon)
 {
     struct stat now;
@@ -173,30 +178,45 @@ static enum status roudi_launch(struct roudi_daemon *daemon, struct err *err)
 static bool roudi_says_ready(const struct roudi_daemon *daemon)
 {
     char line[DAEMON_LINE_BYTES];
-    return daemon_last_line(daemon->root, DAEMON_OUTPUT, line, sizeof line) &&
-           strstr(line, ROUDI_READY);
+    return daemon_last_line(daemon->root, DAEMON_OUTPUT, ROUDI_READY, line, sizeof line);
+}
+
+/* What it said that was wrong, or the last that it said. */
+static const char *roudi_last_words(const struct roudi_daemon *daemon, char *line, size_t size)
+{
+    line[0] = '\0';
+    if (!daemon_last_line(daemon->root, DAEMON_OUTPUT, "Fatal", line, size))
+        (void)daemon_last_line(daemon->root, DAEMON_OUTPUT, "", line, size);
+    return line;
+}
+
+static enum status roudi_another(struct err *err)
+{
+    return err_set(err, ST_UNAVAILABLE, "end it, or wait for the other run of handoff whose it is",
+                   "another RouDi runs, and there can be only one");
 }
 
 static enum status roudi_await_ready(struct roudi_daemon *daemon, uint64_t ready_ns,
                                      struct err *err)
 {
     const uint64_t until_ns = clock_now_ns() + ready_ns;
-    char line[DAEMON_LINE_BYTES] = "";
+    char line[DAEMON_LINE_BYTES];
     int wait_status;
     while (!roudi_says_ready(daemon)) {
         const bool ended = daemon_has_ended(daemon->pid, &wait_status);
-        (void)daemon_last_line(daemon->root, DAEMON_OUTPUT, line, sizeof line);
         if (ended) {
             struct process process = {.wait_status = wait_status};
             char end[96];
             daemon->pid = 0;
+            if (strstr(roudi_last_words(daemon, line, sizeof line), "still running"))
+                return roudi_another(err); /* it was quicker */
             return err_set(err, ST_UNAVAILABLE, roudi_hint, "RouDi %s; its last words are \"%s\"",
                            process_end_format(&process, end, sizeof end), line);
         }
         if (clock_now_ns() >= until_ns)
             return err_set(err, ST_UNAVAILABLE, roudi_hint,
                            "RouDi is not ready after %.1f s; its last words are \"%s\"",
-                           (double)ready_ns / 1e9, line);
+                           (double)ready_ns / 1e9, roudi_last_words(daemon, line, sizeof line));
         clock_sleep_until_ns(clock_now_ns() + ROUDI_LOOK_NS);
     }
     return ST_OK;
@@ -218,9 +238,7 @@ enum status roudi_daemon_start(struct roudi_daemon *daemon, const struct roudi_p
         return ST_OK;
     roudi_daemon_stop(daemon); /* of another size, or what a dead one left */
     if (roudi_runs())
-        return err_set(err, ST_UNAVAILABLE,
-                       "end it, or wait for the other run of handoff whose it is",
-                       "another RouDi runs, and there can be only one");
+        return roudi_another(err);
     enum status status = roudi_check_room(pools, pool_count, err);
     if (status == ST_OK)
         status = roudi_names_note(daemon, err);

@@ -17,19 +17,28 @@
 /* How long it may take until it is ready: it writes zeros to all of its memory first. */
 #define ROUDI_DAEMON_READY_NS 20000000000u
 #define ROUDI_POOLS_MAX 8
-#define ROUDI_NAMES 5
+
+/* The files that it makes, in the order in which they are removed. */
+enum roudi_name {
+    ROUDI_NAME_SOCKET,
+    ROUDI_NAME_SOCKET_LOCK,
+    ROUDI_NAME_CHUNKS, /* before the next: alone it would look like a stranger's */
+    ROUDI_NAME_MANAGEMENT,
+    ROUDI_NAME_LOCK,
+    ROUDI_NAMES
+};
 
 struct roudi_daemon {
     pid_t pid;                    /* 0: none */
     char root[DAEMON_PATH_BYTES]; /* "": no folder; its configuration and its output */
     struct roudi_pool pools[ROUDI_POOLS_MAX];
     uint32_t pool_count;
-    /* The files it makes, by fixed names, and what lay there before it was started. */
+    /* Where those are, and what lay there before it was started. */
     struct {
         char path[96];
         bool was_there;
         struct stat before;
-    } names[ROUDI_NAMES];
+    } names[ROUDI_NAMES]; /* by enum roudi_name */
 };
 
 /* Nothing when one runs with exactly these pools, ascending by chunk_bytes. Else ends what runs, and

@@ -65,7 +65,7 @@ static void kill_roudi(pid_t pid)
 static bool anything_left(void)
 {
     return roudi_pid() != 0 || access(ROUDI_SOCKET, F_OK) == 0 || access(ROUDI_LOCK, F_OK) == 0 ||
-           access(ROUDI_SECOND_LOCK, F_OK) == 0 || access(ROUDI_MANAGEMENT, F_OK) == 0 ||
+           access(ROUDI_SOCKET_LOCK, F_OK) == 0 || access(ROUDI_MANAGEMENT, F_OK) == 0 ||
            system("{ ls -A $TMPDIR; ls -d /dev/shm/$(id -gn) /tmp/" ROUDI_CLIENT_PREFIX
                   "*; } 2> /dev/null | grep -q .") == 0;
 }
@@ -163,7 +163,7 @@ static void another_is_left_alone(void **state)
     assert_true(roudi_runs() && access(ROUDI_LOCK, F_OK) == 0 &&
                 access(ROUDI_MANAGEMENT, F_OK) == 0);
     guard_stop(&other);
-    unlink(ROUDI_SECOND_LOCK), unlink(ROUDI_LOCK); /* ours made those, and could not tell */
+    unlink(ROUDI_SOCKET_LOCK), unlink(ROUDI_LOCK); /* ours made those, and could not tell */
     expect_nothing_left(0);
 }
 
