@@ -5,7 +5,7 @@
  * runner, runs one with a mempool for the cell's frames and little else, and takes it away again. The
  * session starts it before a launch that needs it, keeps it while launches with the same frames and
  * slots follow each other, and stops it before others and after a launch that went wrong: chunks and
- * locks of a role that was killed are lost to it. Starting it takes 40 ms and the time to write to its
+ * locks of a role that was killed are lost to it. Starting it takes some 50 ms and the time to write to its
  * memory once.
  */
 #ifndef HANDOFF_RUN_ROUDI_H
