@@ -348,6 +348,14 @@ static bool zmq_link_is_goodbye(zmq_msg_t *message)
            memcmp(zmq_msg_data(message), zeros, sizeof zeros) == 0;
 }
 
+static void zmq_link_drop(void *self, uint32_t slot)
+{
+    struct zmq_link *link = self;
+    if (link->held[slot].open)
+        zmq_msg_close(&link->held[slot].message);
+    link->held[slot].open = false;
+}
+
 static enum status zmq_link_take_frame(void *self, uint32_t slot, struct frame *frame,
                                        bool *goodbye, uint64_t *copied_bytes, struct err *err)
 {
@@ -378,15 +386,10 @@ static enum status zmq_link_take_frame(void *self, uint32_t slot, struct frame *
         offset = 0;
     }
     held->open = true;
-    return zmq_link_lend(link, held, offset, frame, copied_bytes, err);
-}
-
-static void zmq_link_drop(void *self, uint32_t slot)
-{
-    struct zmq_link *link = self;
-    if (link->held[slot].open)
-        zmq_msg_close(&link->held[slot].message);
-    link->held[slot].open = false;
+    status = zmq_link_lend(link, held, offset, frame, copied_bytes, err);
+    if (status != ST_OK)
+        zmq_link_drop(link, slot);
+    return status;
 }
 
 /* --- Waiting ------------------------------------------------------------------------------------ */
@@ -994,5 +997,9 @@ enum status zmq_link_probe(const struct transport *transport, enum zmq_link_kind
     if (kind == ZMQ_LINK_IPC && !zmq_has("ipc"))
         return err_set(err, ST_UNAVAILABLE, "install the distribution's libzmq",
                        "transport %s: this libzmq was built without ipc", transport->name);
-    return zmq_link_look_ahead(transport, 0, err) == ST_OK ? ST_OK : ST_UNAVAILABLE;
+    if (zmq_link_look_ahead(transport, 0, err) == ST_OK)
+        return ST_OK;
+    if (err)
+        err->status = ST_UNAVAILABLE;
+    return ST_UNAVAILABLE;
 }
