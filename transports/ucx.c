@@ -31,9 +31,9 @@
  * edge ends when the other side hangs up or dies; it is looked at now and then. It also carries the
  * consumer's worker address to the producer, which UCX itself could not do before both have run.
  *
- * Nothing is left behind by a role that was killed: UCX unlinks its segments as it makes them. Shared
- * memory alone is used unless UCX_TLS says otherwise: by default UCX would listen on every network
- * interface, and open GPUs where it was built for them.
+ * A role that was killed leaves nothing behind: UCX removes its segments' names as it makes them, and
+ * one that was killed in between is swept up after (run/leftovers.c). That holds for the transports of
+ * UCX that are used unless UCX_TLS says otherwise (ucx_setup.c); not for its `posix`.
  */
 #include <errno.h>
 #include <string.h>

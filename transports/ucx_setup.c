@@ -15,6 +15,12 @@
 #include "transports/config.h"
 #include "transports/ucx_link.h"
 
+/* Shared memory, less UCX's `posix`: that one's files have names in /dev/shm while they are being made,
+ * which outlive a role that is killed then, and UCX takes `sysv` before it anyway. With all that UCX
+ * has it would listen on every network interface, and open GPUs where it was built for them. What is
+ * not there it leaves out. */
+#define UCX_TRANSPORTS "sysv,cma,knem,xpmem"
+
 /* UCX ends the process when it cannot read out of another one's memory, by a message of level FATAL:
  * the other one may just have died, and whose frame it was gets to know (ucx_fetch). */
 static ucs_log_func_rc_t ucx_library_message(const char *file, unsigned line, const char *function,
@@ -90,9 +96,8 @@ static enum status ucx_context_open(struct ucx_link *link, struct err *err)
     ucs_status_t status = ucp_config_read(NULL, NULL, &config);
     if (status != UCS_OK)
         return ucx_failed(status, "reading UCX's configuration", err);
-    /* Else UCX listens on every network interface, and tries the GPU where it was built for one. */
     if (!getenv("UCX_TLS"))
-        status = ucp_config_modify(config, "TLS", "shm");
+        status = ucp_config_modify(config, "TLS", UCX_TRANSPORTS);
     if (status == UCS_OK)
         status = ucp_init(&params, config, &link->context);
     ucp_config_release(config);
