@@ -128,12 +128,13 @@ static void test_good_files(void **state)
          * gone already); one cell of block b; and 3 producer waits x 7 (6 pacings, one of them with
          * two phases) x 4 (3 schedulings, one of them with two slacks) x 2 idle latencies x 3
          * loads; and 3 pairs of fill and order x 3 of depth and register_per_frame x 5 syncs x 2
-         * sharings x 3 kinds of pages; and a list of 2 + 2 + 2. */
+         * sharings x 3 kinds of pages x 2 homes of library threads; and a list of 2 + 2 + 2. */
         {CORPUS "/good/every_axis.json",
-         768 - 192 - 128 + 32 + 1 + 3 * 7 * 4 * 2 * 3 + 3 * 3 * 5 * 2 * 3 + 6},
+         768 - 192 - 128 + 32 + 1 + 3 * 7 * 4 * 2 * 3 + 3 * 3 * 5 * 2 * 3 * 2 + 6},
         {HANDOFF_SOURCE_DIR "/scenarios/smoke.json", 5},
         {HANDOFF_SOURCE_DIR "/scenarios/quick.json", 21},
-        {HANDOFF_SOURCE_DIR "/scenarios/claims.json", 17},
+        {HANDOFF_SOURCE_DIR "/scenarios/claims.json", 18},
+        {HANDOFF_SOURCE_DIR "/scenarios/baselines.json", 176},
         {HANDOFF_SOURCE_DIR "/scenarios/transports.json", 129},
         {HANDOFF_SOURCE_DIR "/scenarios/accesses.json", 20},
         {HANDOFF_SOURCE_DIR "/scenarios/gpu_sharing.json", 32},
