@@ -42,7 +42,7 @@ struct message_link {
     enum status (*take_credit)(void *self, uint32_t *credit, struct err *err);
 
     /* Consumer. Takes one message and keeps it as number `slot` of `max_held`: sets header and payload
-     * (page-aligned not needed) to its bytes, *payload_bytes to what came after the header, or
+     * (at any address: nothing needs them aligned) to its bytes, *payload_bytes to what came after the header, or
      * *goodbye. The bytes stay until drop. ST_AGAIN, ST_PEER_GONE, ST_CORRUPT for one that is
      * shorter than a header and no goodbye, or longer than the edge carries. */
     enum status (*take_frame)(void *self, uint32_t slot, struct frame *frame, bool *goodbye,

@@ -63,8 +63,9 @@ struct fence {
  * source buffer, the producer) owns. Valid from reserve to commit, or from acquire to release. */
 struct frame {
     uint8_t *header;  /* FRAME_HEADER_BYTES bytes */
-    uint8_t *payload; /* payload_bytes bytes, page-aligned in slots; NULL when payload_bytes is 0 or
-                       * the payload lies in device memory */
+    uint8_t *payload; /* payload_bytes bytes; NULL when payload_bytes is 0 or the payload lies in
+                       * device memory. Page-aligned in the slots of transports with `memory`; at any
+                       * address where a library lends what it received. */
     /* The same bytes where kernels of this process reach them; NULL until an access has said so, or
      * set by a device-memory transport. Never to be touched by the CPU. */
     uint8_t *device_payload;

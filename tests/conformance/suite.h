@@ -189,10 +189,10 @@ static inline uint64_t frames_for(const struct transport *transport, uint64_t fr
     bool slow = has_device_memory(transport) || has_delays(transport);
     return slow && frames > 160 ? frames / 8 : frames;
 }
-/* So many rounds with an edge each, or fewer where an edge needs a library's threads. */
+/* So many rounds with an edge each, or fewer where a library takes its time to make one. */
 static inline int rounds_for(const struct transport *transport, int rounds)
 {
-    bool slow = has_device_memory(transport) || transport->flags & TRANSPORT_OWN_THREADS;
+    bool slow = has_device_memory(transport) || has_delays(transport);
     return slow ? (rounds + 3) / 4 : rounds;
 }
 static inline size_t payload_for(const struct transport *transport, size_t payload_bytes)
