@@ -34,6 +34,14 @@
 #define DDS_COPIES_SENT 2
 #define DDS_COPIES_TAKEN 3
 
+/* How long a producer that is closed waits for what was sent to arrive: 500 ms in all. The library
+ * asks for an acknowledgement after 100 ms, and longer after that; credits may come earlier. */
+#define DDS_LINGER_TRIES 250
+#define DDS_LINGER_TRY_MS 2
+
+/* How long a consumer looks for its producer. */
+#define DDS_ATTACH_MS 5000
+
 /* CDR: encapsulation, the header, the sequence's length; padding. */
 #define DDS_WIRE_EXTRA_BYTES (4 + FRAME_HEADER_BYTES + 4 + 3)
 
@@ -210,16 +218,25 @@ static void dds_wait_source(void *self, enum direction direction, struct wait_so
     };
 }
 
-/* Producer: waits until the consumer has what it has not given credit for, nor said goodbye. */
-static void dds_link_linger(struct dds_link *link)
+/* Takes the credits that are there. A goodbye is credit for everything. */
+static void dds_credits_drain(struct dds_link *link)
 {
     struct err ignored;
     uint32_t credit = 0;
     while (link->under_way_count > 0 && dds_take_credit(link, &credit, &ignored) == ST_OK)
         if (credit == MESSAGE_CREDIT_GOODBYE)
             link->under_way_count = 0;
-    if (link->under_way_count > 0)
-        dds_party_linger(&link->party);
+}
+
+/* Producer: waits until the consumer has all frames: acknowledged, or given credit for. */
+static void dds_link_linger(struct dds_link *link)
+{
+    bool lingering = true;
+    dds_credits_drain(link);
+    for (int i = 0; i < DDS_LINGER_TRIES && lingering && link->under_way_count > 0; i++) {
+        lingering = !dds_party_linger(&link->party, DDS_LINGER_TRY_MS);
+        dds_credits_drain(link);
+    }
 }
 
 static void dds_link_close(void *self)
@@ -397,7 +414,7 @@ static enum status dds_attach_edge(const struct transport_config *config,
     if (status != ST_OK)
         goto done;
     const struct dds_party_topics topics = dds_topics(config, link);
-    status = dds_party_join(&link->party, &topics, &bytes.place, err);
+    status = dds_party_join(&link->party, &topics, &bytes.place, DDS_ATTACH_MS, err);
     if (status != ST_OK)
         dds_link_close(link);
     else

@@ -56,10 +56,21 @@
 /* Domains of one process differ in this number alone; it is not seen outside. */
 static _Atomic uint32_t dds_party_count;
 
+/* What the library has said last on this thread: it gives reasons to its log alone, and a role's
+ * stderr is no place for them. What its own threads say is not kept. */
+static _Thread_local char dds_party_said[160];
+
+static void dds_party_on_log(void *ignored, const dds_log_data_t *data)
+{
+    snprintf(dds_party_said, sizeof dds_party_said, "%s", data->message);
+    dds_party_said[strcspn(dds_party_said, "\n")] = '\0';
+}
+
 enum status dds_party_failed(dds_return_t result, const char *what, struct err *err)
 {
     const enum status status = result == DDS_RETCODE_OUT_OF_RESOURCES ? ST_NO_MEMORY : ST_SYSTEM;
-    return err_set(err, status, NULL, "transport dds: %s: %s", what, dds_strretcode(result));
+    return err_set(err, status, NULL, "transport dds: %s: %s%s%s", what, dds_strretcode(result),
+                   dds_party_said[0] ? "; " : "", dds_party_said);
 }
 
 /* A port that nobody uses at the moment. */
@@ -213,6 +224,8 @@ static dds_return_t dds_party_open(struct dds_party *party, const struct dds_par
                                    const char *config, const void *hello)
 {
     *party = (struct dds_party){.hello = hello};
+    dds_party_said[0] = '\0';
+    dds_set_log_sink(dds_party_on_log, NULL);
     party->listener = dds_create_listener(party);
     if (!party->listener)
         return DDS_RETCODE_OUT_OF_RESOURCES;
@@ -235,6 +248,10 @@ enum status dds_party_listen(struct dds_party *party, const struct dds_party_top
 {
     char config[DDS_PARTY_CONFIG_BYTES], discovery[512];
     dds_return_t result = DDS_RETCODE_ERROR;
+    struct in_addr ignored;
+    if (inet_pton(AF_INET, place->host, &ignored) != 1)
+        return err_set(err, ST_INVALID, "give a numeric IPv4 address of this host",
+                       "transport dds: %s is no IPv4 address", place->host);
     for (int i = 0; i < DDS_PARTY_PORT_TRIES && result != DDS_RETCODE_OK; i++) {
         const enum status status = dds_party_free_port(&place->port, err);
         if (status != ST_OK)
@@ -250,19 +267,24 @@ enum status dds_party_listen(struct dds_party *party, const struct dds_party_top
         dds_party_config(config, place->host, place->tag, topics->written_bytes, discovery);
         result = dds_party_open(party, topics, config, topics->hello);
     }
-    return result == DDS_RETCODE_OK ? ST_OK : dds_party_failed(result, "opening a domain", err);
+    return result == DDS_RETCODE_OK
+               ? ST_OK
+               : err_set(err, ST_SYSTEM, "listen on an IPv4 address that this host has",
+                         "transport dds: no domain on %s: %s", place->host,
+                         dds_party_said[0] ? dds_party_said : dds_strretcode(result));
 }
 
 /* Waits until the producer's side is heard. */
-static dds_return_t dds_party_hear(struct dds_party *party, const struct dds_party_topics *topics)
+static dds_return_t dds_party_hear(struct dds_party *party, const struct dds_party_topics *topics,
+                                   int timeout_ms)
 {
-    const dds_time_t until = dds_time() + DDS_MSECS(DDS_PARTY_MATCH_MS);
+    const dds_time_t until = dds_time() + DDS_MSECS(timeout_ms);
     void *samples[1] = {topics->heard};
     dds_sample_info_t info;
     dds_attach_t news[1];
     dds_return_t count = 0;
     while (count == 0) {
-        count = dds_waitset_wait(party->waitset, news, 1, DDS_MSECS(DDS_PARTY_MATCH_MS));
+        count = dds_waitset_wait(party->waitset, news, 1, DDS_MSECS(timeout_ms));
         if (count > 0)
             count = dds_take(party->reader, samples, &info, 1, 1);
         if (count == 0 && dds_time() >= until)
@@ -278,7 +300,7 @@ static dds_return_t dds_party_hear(struct dds_party *party, const struct dds_par
 }
 
 enum status dds_party_join(struct dds_party *party, const struct dds_party_topics *topics,
-                           const struct dds_party_place *place, struct err *err)
+                           const struct dds_party_place *place, int timeout_ms, struct err *err)
 {
     char config[DDS_PARTY_CONFIG_BYTES], discovery[512], own[INET_ADDRSTRLEN];
     const enum status status = dds_party_own_address(place, own, sizeof own, err);
@@ -290,18 +312,18 @@ enum status dds_party_join(struct dds_party *party, const struct dds_party_topic
     dds_party_config(config, own, place->tag, topics->written_bytes, discovery);
     dds_return_t result = dds_party_open(party, topics, config, NULL);
     if (result == DDS_RETCODE_OK)
-        result = dds_party_hear(party, topics);
+        result = dds_party_hear(party, topics, timeout_ms);
     if (result == DDS_RETCODE_OK)
         result = dds_write(party->writer, topics->hello);
     if (result == DDS_RETCODE_OK)
-        result = dds_wait_for_acks(party->writer, DDS_MSECS(DDS_PARTY_MATCH_MS));
+        result = dds_wait_for_acks(party->writer, DDS_MSECS(timeout_ms));
     if (result == DDS_RETCODE_OK)
         return ST_OK;
     dds_party_close(party);
     return result == DDS_RETCODE_TIMEOUT
                ? err_set(err, ST_TIMEOUT, "let UDP through between the two, in both directions",
-                         "transport dds: no producer found at %s, UDP port %u, within %d s",
-                         place->host, place->port, DDS_PARTY_MATCH_MS / 1000)
+                         "transport dds: no producer found at %s, UDP port %u, within %d ms",
+                         place->host, place->port, timeout_ms)
                : dds_party_failed(result, "opening a domain", err);
 }
 
@@ -316,10 +338,10 @@ bool dds_party_is_matched(struct dds_party *party)
     return true;
 }
 
-void dds_party_linger(struct dds_party *party)
+bool dds_party_linger(struct dds_party *party, int timeout_ms)
 {
-    if (party->writer > 0)
-        dds_wait_for_acks(party->writer, DDS_MSECS(DDS_PARTY_LINGER_MS));
+    return party->writer <= 0 ||
+           dds_wait_for_acks(party->writer, DDS_MSECS(timeout_ms)) == DDS_RETCODE_OK;
 }
 
 void dds_party_close(struct dds_party *party)

@@ -58,16 +58,14 @@ enum dds_party_found {
 enum status dds_party_listen(struct dds_party *party, const struct dds_party_topics *topics,
                              struct dds_party_place *place, struct err *err);
 /* The consumer's. Waits until it has heard the producer's hello and said its own, so that nothing
- * that either side writes from now on goes unheard: ST_TIMEOUT after DDS_PARTY_MATCH_MS. */
-#define DDS_PARTY_MATCH_MS 5000
+ * that either side writes from now on goes unheard: ST_TIMEOUT after timeout_ms. */
 enum status dds_party_join(struct dds_party *party, const struct dds_party_topics *topics,
-                           const struct dds_party_place *place, struct err *err);
+                           const struct dds_party_place *place, int timeout_ms, struct err *err);
 /* The producer's side: has it found the consumer's, and said hello? What is written before is lost.
  * Waits, for microseconds, while a thread of the library is about to say it. */
 bool dds_party_is_matched(struct dds_party *party);
-/* Waits until the other side has what was written, DDS_PARTY_LINGER_MS at most. */
-#define DDS_PARTY_LINGER_MS 1000
-void dds_party_linger(struct dds_party *party);
+/* Waits until the other side has acknowledged what was written, timeout_ms at most; has it? */
+bool dds_party_linger(struct dds_party *party, int timeout_ms);
 /* Ends the domain, its threads and its sockets. Safe on a zeroed party, and on a half-made one. */
 void dds_party_close(struct dds_party *party);
 

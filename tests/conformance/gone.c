@@ -76,6 +76,9 @@ void conformance_hang_up(const struct transport *transport)
     for (int round = 0; round < rounds_for(transport, 30); round++)
         for (int i = 0; i < 4; i++) {
             enum policy policy = i & 2 && has_latest(transport) ? POLICY_LATEST : POLICY_BLOCK;
+            /* The same again costs too much where a library takes its time to close an edge. */
+            if (i & 2 && !has_latest(transport) && transport->flags & TRANSPORT_OWN_THREADS)
+                continue;
             producer_goes(transport, policy, i & 1);
             consumer_goes(transport, policy, i & 1);
         }
