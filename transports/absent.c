@@ -52,8 +52,10 @@ TRANSPORT_ABSENT(zmq_tcp, "ZeroMQ PUSH and PULL over TCP", ZMQ_FLAGS | TRANSPORT
                  SOURCE_FD, "libzmq3-dev");
 #endif
 #ifndef HANDOFF_HAVE_NNG
-TRANSPORT_ABSENT(nng, "nng (nanomsg) PUSH and PULL over a UNIX socket",
-                 MESSAGES_FLAGS | TRANSPORT_NATIVE_WAIT, SOURCE_FD, "libnng-dev");
+TRANSPORT_ABSENT(nng, "nng (nanomsg) PAIR over a UNIX socket",
+                 MESSAGES_FLAGS | TRANSPORT_SENDS_SOURCE | TRANSPORT_NATIVE_WAIT |
+                     TRANSPORT_DEATH_UNSEEN,
+                 SOURCE_FD, "libnng-dev");
 #endif
 #ifndef HANDOFF_HAVE_UCX
 TRANSPORT_ABSENT(ucx, "UCX, by the shared memory it finds quickest",

@@ -58,9 +58,9 @@ enum transport_flags {
     TRANSPORT_BORROWS_SOURCE = 1 << 7,
     /* Every wait source, whatever its kind, also has a native_wait (wait `native`). */
     TRANSPORT_NATIVE_WAIT = 1 << 8,
-    /* A library's own threads work for it, and end with destroy; where they run is the axis
-     * `library_threads`. Its library may keep descriptors and memory after the last destroy, and is
-     * not used on both sides of a fork. */
+    /* A library's own threads work for it, and end with destroy, or idle until the process ends;
+     * where they run is the axis `library_threads`. Its library may keep descriptors and memory
+     * after the last destroy, and is not used on both sides of a fork. */
     TRANSPORT_OWN_THREADS = 1 << 9,
     /* A peer that was killed is not noticed here, only one that hung up: the runner tells. */
     TRANSPORT_DEATH_UNSEEN = 1 << 10,
