@@ -1,23 +1,23 @@
 /* memfd.c: a pool of segments whose descriptors are passed one per frame, as camera stacks pass
  * DMA-BUFs.
  *
- * Each slot is a sealed memfd of its own, laid out like a slot of transport shm: a page that begins
- * with the header, then the payload, so that anybody who gets the descriptor can map it. A frame
- * travels as a message on a UNIX socket: the 24 bytes of its header, and the segment's descriptor
- * (SCM_RIGHTS). The payload never moves. The way back is the same socket: a message of one byte, the
- * count of frames released.
+ * Each slot is a sealed memfd of its own, laid out like a slot of transport shm: a page that
+ * begins with the header, then the payload, so that anybody who gets the descriptor can map it. A
+ * frame travels as a message on a UNIX socket: the 24 bytes of its header, and the segment's
+ * descriptor (SCM_RIGHTS). The payload never moves. The way back is the same socket: a message of
+ * one byte, the count of frames released.
  *
- * The consumer gets a new descriptor with each frame, though the pool goes round: that is what this
- * transport is there to measure. It knows a segment again by device and inode, maps it the first time
- * (every page present at once: the first `slots` frames pay, and belong to the warm-up), and closes
- * the descriptor. It believes nothing: what is no sealed segment of the right size, one more than
- * there are slots, or one that it still holds, is ST_CORRUPT. The descriptors in a wrong message are
- * closed.
+ * The consumer gets a new descriptor with each frame, though the pool goes round: that is what
+ * this transport is there to measure. It knows a segment again by device and inode, maps it the
+ * first time (every page present at once: the first `slots` frames pay, and belong to the
+ * warm-up), and closes the descriptor. It believes nothing: what is no sealed segment of the
+ * right size, one more than there are slots, or one that it still holds, is ST_CORRUPT. The
+ * descriptors in a wrong message are closed.
  *
  * Decided:
  * - The seals are those against shrinking, growing and other seals, which keep the reader from
- *   SIGBUS. No seal against writing: the producer writes again, and consumers may too, since kernels
- *   such as `invert` work in place, here as in shm. So F_SEAL_FUTURE_WRITE has no place.
+ *   SIGBUS. No seal against writing: the producer writes again, and consumers may too, since
+ *   kernels such as `invert` work in place, here as in shm. So F_SEAL_FUTURE_WRITE has no place.
  * - There is no `memory` for a GPU to register: at the time roles register, no segment has arrived
  *   yet, and a range of addresses reserved for them has no pages to register. Announcing the pool
  *   beforehand would be another protocol, whose cost per frame is shm's plus a socket's.

@@ -1,38 +1,37 @@
 /* nng.c: nng's PAIR protocol over a UNIX socket: frames one way, credits back, on one connection.
  *
- * PAIR and not PUSH and PULL, as PULL keeps one message outside of its queue and forgets it when the
- * connection ends; and its version 1, as sockets of version 0 leak the descriptors that they are
- * polled by (up to nng 1.5).
+ * PAIR and not PUSH and PULL, as PULL keeps one message outside of its queue and forgets it when
+ * the connection ends; and its version 1, as sockets of version 0 leak the descriptors that they
+ * are polled by (up to nng 1.5).
  *
- * What nng is: a message is an nng_msg; its own threads (a poller, two for each CPU, some more; born
- * in create and attach) read and write the socket. They stay, idle, until the process ends, as
- * nng_fini comes before what nng's reaper thread still does (seen with 1.5.2: descriptors left open,
- * a panic). Counting and credits
- * are in messages.c; here is what is nng's.
+ * What nng is: a message is an nng_msg; its own threads (a poller, two for each CPU, some more;
+ * born in create and attach) read and write the socket. They stay, idle, until the process ends,
+ * as nng_fini comes before what nng's reaper thread still does (seen with 1.5.2: a panic). Counting
+ * and credits are in messages.c; here is what is nng's.
  *
- * Copies: nng sends nothing but messages that it has allocated, so a frame is copied into one (from
- * the source buffer), then by send() into the kernel and by recv() out of it; the consumer's kernel
- * works in the message that came. The message is new for each frame on both sides, as a message that
- * was sent belongs to nng and one that came is of its making; nng clears it first, which is no copy,
- * but goes through memory. nng_aio are made once and used again, where nng_sendmsg and nng_recvmsg
- * make one for each call.
+ * Copies: nng sends nothing but messages that it has allocated, so a frame is copied into one
+ * (from the source buffer), then by send() into the kernel and by recv() out of it; the
+ * consumer's kernel works in the message that came. The message is new for each frame on both
+ * sides, as a message that was sent belongs to nng and one that came is of its making; nng clears
+ * it first, which is no copy, but goes through memory. nng_aio are made once and used again,
+ * where nng_sendmsg and nng_recvmsg make one for each call.
  *
- * Sending never says "again": each message under way has an nng_aio of its own, and nng keeps those
- * that the socket does not take yet in order. Receiving goes into a queue that holds all that can be
- * under way, so that nng's threads read on whatever the role does.
+ * Sending never says "again": each message under way has an nng_aio of its own, and nng keeps
+ * those that the socket does not take yet in order. Receiving goes into a queue that holds all
+ * that can be under way, so that nng's threads read on whatever the role does.
  *
- * Wait `block` polls the descriptor that nng offers (NNG_OPT_RECVFD): nng raises and clears it under
- * the lock of its queue, so that it tells neither too little nor too much. Nothing raises it when the
- * peer is killed (TRANSPORT_DEATH_UNSEEN); the verbs and wait `native` see it.
+ * Wait `block` polls the descriptor that nng offers (NNG_OPT_RECVFD): nng raises and clears it
+ * under the lock of its queue, so that it tells neither too little nor too much. Nothing raises
+ * it when the peer is killed (TRANSPORT_DEATH_UNSEEN); the verbs and wait `native` see it.
  *
- * Closing: nng forgets what has not left, and when a connection ends, its reader forgets what it has
- * not read. So close waits until everything is in the kernel, until the kernel's queue of the
- * connection is empty, and a little longer for the last hand-over between the reader's threads. (Of a
- * producer that is killed, the last frames may be lost whole.)
+ * Closing: nng forgets what has not left, and when a connection ends, its reader forgets what it
+ * has not read. So close waits until everything is in the kernel, until the kernel's queue of the
+ * connection is empty, and a little longer for the last hand-over between the reader's threads.
+ * (Of a producer that is killed, the last frames may be lost whole.)
  *
- * Who may come: the socket has an abstract name, of which a SIGKILL leaves nothing. It is random, but
- * /proc/net/unix shows it to all. So each side takes one peer in its life, and none but a process of
- * its own user, of which the kernel vouches (NNG_OPT_IPC_PEER_UID).
+ * Who may come: the socket has an abstract name, of which a SIGKILL leaves nothing. It is random,
+ * but /proc/net/unix shows it to all. So each side takes one peer in its life, and none but a
+ * process of its own user, of which the kernel vouches (NNG_OPT_IPC_PEER_UID).
  */
 #include <errno.h>
 #include <poll.h>
@@ -151,7 +150,8 @@ static void pair_peer_goes(nng_pipe pipe, nng_pipe_ev event, void *argument)
     nng_aio_cancel(pair->receive);
 }
 
-/* For the queue of what comes: a greeting, all frames or credits that can be under way, a goodbye. */
+/* For the queue of what comes: a greeting, all frames or credits that can be under way, a
+ * goodbye. */
 static int pair_options(struct pair *pair, uint32_t slots)
 {
     const size_t bytes =
@@ -335,8 +335,8 @@ static enum status pair_send_frame(void *self, const struct frame *frame, uint32
     return ST_OK;
 }
 
-/* The producer's first message, which tells the consumer that its side of the connection stands. nng
- * leaks a connection that is neither new nor in use when its listener closes. */
+/* The producer's first message, which tells the consumer that its side of the connection stands.
+ * nng leaks a connection that is neither new nor in use when its listener closes. */
 static enum status pair_send_greeting(struct pair *pair, struct err *err)
 {
     nng_msg *message = NULL;
@@ -348,7 +348,8 @@ static enum status pair_take_greeting(struct pair *pair, struct err *err)
 {
     nng_msg *message = NULL;
     enum status status = ST_AGAIN;
-    /* In steps: the end of the connection may come just before a step, which it then does not end. */
+    /* In steps: the end of the connection may come just before a step, which it then does not
+     * end. */
     for (int i = 0; i < PAIR_GREETING_STEPS && status == ST_AGAIN && !atomic_load(&pair->gone); i++)
         status = pair_receive_once(pair, PAIR_GREETING_STEP_MS, &message, err);
     if (status == ST_AGAIN && atomic_load(&pair->gone))

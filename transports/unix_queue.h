@@ -7,9 +7,9 @@
 
 #include <stdbool.h>
 
-/* True when no connection of this process whose either end has the abstract name `name` (without its
- * leading zero) has bytes that the other side has not read; also when there is no such connection.
- * Looks through the process's descriptors: not for the hot path. Never blocks. */
+/* True when no connection of this process whose either end has the abstract name `name` (without
+ * its leading zero) has bytes that the other side has not read; also when there is no such
+ * connection. Looks through the process's descriptors: not for the hot path. Never blocks. */
 bool unix_queue_is_empty(const char *name);
 
 #endif
