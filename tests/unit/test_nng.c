@@ -107,6 +107,33 @@ static void frame_goes(struct endpoint *producer, struct endpoint *consumer)
     assert_int_equal(nng->release(consumer, &frame, &err), ST_OK);
 }
 
+/* More than any socket's buffer is still to be written and read when the producer goes. */
+static void frames_outlive_their_producer(void **unused)
+{
+    struct transport_config config = config_of(4);
+    struct transport_address address;
+    struct endpoint *producer = NULL, *consumer = NULL;
+    struct err err = {0};
+    struct frame frame;
+    config.payload_bytes = 4000000;
+    assert_int_equal(nng->create(&config, &producer, &address, &err), ST_OK);
+    assert_int_equal(nng->attach(&config, &address, &consumer, &err), ST_OK);
+    for (uint32_t i = 0; i < config.slots; i++) {
+        assert_int_equal(nng->reserve(producer, &frame, &err), ST_OK);
+        assert_int_equal(nng->commit(producer, &frame, &err), ST_OK);
+    }
+    nng->destroy(producer);
+    for (uint32_t i = 0; i < config.slots; i++) {
+        enum status status = ST_AGAIN;
+        frame = (struct frame){0};
+        while ((status = nng->acquire(consumer, &frame, &err)) == ST_AGAIN)
+            assert_int_equal(wait_for_news(consumer, DIRECTION_READ, false), ST_OK);
+        assert_int_equal(status, ST_OK);
+        assert_int_equal(nng->release(consumer, &frame, &err), ST_OK);
+    }
+    nng->destroy(consumer);
+}
+
 static void second_consumer_gets_nothing(void **unused)
 {
     struct transport_config config = config_of(4);
@@ -200,6 +227,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(stranger_gets_nothing), /* forks: before the others use the library */
         cmocka_unit_test(second_consumer_gets_nothing),
+        cmocka_unit_test(frames_outlive_their_producer),
         cmocka_unit_test(no_news_is_missed),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
