@@ -326,8 +326,8 @@ static enum status ucx_take_credit(void *self, uint32_t *credit, struct err *err
  * frame is whole. */
 static bool ucx_receive(struct ucx_link *link)
 {
-    for (int i = 0; i < UCX_PROGRESS_MAX && link->taken == link->fetched; i++)
-        if (!ucx_progress(link))
+    for (int i = 0, idle = 0; i < UCX_PROGRESS_MAX && link->taken == link->fetched; i++)
+        if (!ucx_progress(link) && ++idle == UCX_LOOKS)
             break;
     return link->taken != link->fetched;
 }

@@ -27,6 +27,9 @@
 /* So many tries in vain, and the socket is looked at, which is a system call. */
 #define UCX_TRIES_PER_LOOK 256
 
+/* So often a consumer's try looks whether something has come: what is around a try costs more. */
+#define UCX_LOOKS 8
+
 /* The most calls of progress in one verb, each of which moves 512 KiB of a large frame. */
 #define UCX_PROGRESS_MAX 128
 
