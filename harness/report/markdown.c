@@ -4,6 +4,7 @@
 #include "harness/base/json.h"
 #include "harness/report/columns.h"
 #include "harness/report/page.h"
+#include "harness/report/two_hosts.h"
 
 /* A summary of more than this is refused by code hosts, so it stops with a word about it. */
 #define MARKDOWN_BYTES_MAX 200000
@@ -43,8 +44,10 @@ static void conclusions_write(struct text *out, const struct page_part *part)
     text_add(out, "\n");
 }
 
-static void block_write(struct text *out, const struct report_block *block)
+static void block_write(struct text *out, const struct report *report,
+                        const struct report_block *block)
 {
+    struct text across = {0};
     if (block->cell_count == 0 || out->used_bytes > MARKDOWN_BYTES_MAX)
         return;
     text_add(out, "### ");
@@ -85,6 +88,12 @@ static void block_write(struct text *out, const struct report_block *block)
         text_free(&words);
     }
     text_add(out, "\n");
+    two_hosts_add_sentence(&across, report, block);
+    if (across.used_bytes) {
+        text_add_markdown(out, text_get(&across));
+        text_add(out, "\n\n");
+    }
+    text_free(&across);
 }
 
 static void part_write(struct text *out, const struct page_part *part)
@@ -106,7 +115,7 @@ static void part_write(struct text *out, const struct page_part *part)
     markdown_claims(out, part);
     markdown_validity(out, part);
     for (size_t i = 0; i < part->report->block_count; i++)
-        block_write(out, &part->report->blocks[i]);
+        block_write(out, part->report, &part->report->blocks[i]);
     page_integrity_sentence(part->report, &line);
     text_add_markdown(out, text_get(&line));
     text_add(out, "\n\n");

@@ -7,6 +7,7 @@
 #include "harness/report/columns.h"
 #include "harness/report/page.h"
 #include "harness/report/spread.h"
+#include "harness/report/two_hosts.h"
 
 /* Lists longer than this are folded away: the lead and the notes say what matters. */
 #define POINTS_SHOWN_MAX 5
@@ -239,10 +240,18 @@ static void page_table(struct text *out, const struct report *report,
     text_add(out, "</table>\n</div>\n");
 }
 
-/* How much the launches behind a comparison of waits differ. */
-static void spread_write(struct text *out, const struct report_block *block)
+/* How much the launches behind a comparison of waits differ; and what two hosts mean for figures. */
+static void spread_write(struct text *out, const struct report *report,
+                         const struct report_block *block)
 {
     struct text sentence = {0};
+    two_hosts_add_sentence(&sentence, report, block);
+    if (sentence.used_bytes) {
+        text_add(out, "<p class=\"shared\">");
+        text_add_prose(out, text_get(&sentence));
+        text_add(out, "</p>\n");
+    }
+    text_free(&sentence);
     if (strcmp(block->compare, "wait") == 0)
         spread_add_sentence(&sentence, block);
     if (sentence.used_bytes) {
@@ -277,7 +286,7 @@ void page_block(struct text *out, const struct page_part *part, size_t block_ind
             plot_figure(out, &part->plots->items[i]);
     text_add(out, "</div>\n");
     page_table(out, part->report, block);
-    spread_write(out, block);
+    spread_write(out, part->report, block);
     page_block_waits(out, block);
     page_block_details(out, block);
     text_add(out, "</section>\n");

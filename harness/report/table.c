@@ -7,6 +7,7 @@
 #include "harness/report/claims.h"
 #include "harness/report/conclusions.h"
 #include "harness/report/table_layout.h"
+#include "harness/report/two_hosts.h"
 #include "harness/report/wrap.h"
 
 /* Where colours are allowed: bold headings, dim units, red for what is wrong. */
@@ -168,7 +169,21 @@ static void print_baseline(FILE *out, const struct paint *paint, const struct re
     text_free(&text);
 }
 
-static void print_block(FILE *out, const struct paint *paint, const struct report_block *block)
+static void print_two_hosts(FILE *out, const struct paint *paint, const struct report *report,
+                            const struct report_block *block)
+{
+    struct text text = {0};
+    two_hosts_add_sentence(&text, report, block);
+    if (text.used_bytes) {
+        fprintf(out, "%s  ", paint->dim);
+        print_sentence(out, text_get(&text), 2);
+        fputs(paint->off, out);
+    }
+    text_free(&text);
+}
+
+static void print_block(FILE *out, const struct paint *paint, const struct report *report,
+                        const struct report_block *block)
 {
     struct text name = {0};
     text_add_plain(&name, block->name);
@@ -189,6 +204,7 @@ static void print_block(FILE *out, const struct paint *paint, const struct repor
         for (size_t j = 0; j < group->cell_count; j++)
             print_cell(out, paint, &block->cells[group->cells[j]], &layout);
     }
+    print_two_hosts(out, paint, report, block);
     size_t width = layout.label_width;
     for (size_t i = 0; i < block->baseline_count; i++)
         if (text_width(block->baselines[i].label) > width)
@@ -208,7 +224,7 @@ void report_table(FILE *out, const cJSON *result, bool colour)
     }
     for (size_t i = 0; i < report->block_count; i++)
         if (report->blocks[i].cell_count)
-            print_block(out, &paint, &report->blocks[i]);
+            print_block(out, &paint, report, &report->blocks[i]);
     report_free(report);
 }
 
