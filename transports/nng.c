@@ -135,8 +135,7 @@ static void pair_peer_comes(nng_pipe pipe, nng_pipe_ev event, void *argument)
     const bool mine = error == 0 && user == geteuid();
     if (mine && atomic_compare_exchange_strong(&pair->peer, &nobody, nng_pipe_id(pipe)))
         return;
-    /* A consumer closes its socket instead, in attach: to refuse what was dialed and then to close
-     * is more than nng 1.5 survives. */
+    /* A consumer closes its whole socket instead, in attach. */
     if (pair->producing)
         nng_pipe_close(pipe);
 }
