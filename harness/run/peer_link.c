@@ -17,8 +17,9 @@
 #include "harness/measure/clock.h"
 
 #define PEER_BUFFER_BYTES (PEER_NUMBER_BYTES + PEER_MESSAGE_BYTES(PEER_BYTES_MAX))
-/* Signs of life in the time that one side may be silent. */
-#define PEER_SIGNS 4
+/* Between two signs of life: a quarter of the shortest silence that the other side may have been told to
+ * take for an end, whatever this one was told. */
+#define PEER_SIGN_NS 250000000u
 /* Id of the question and two times. */
 #define PEER_PONG_BYTES 24
 #define PEER_PING_BYTES 8
@@ -280,7 +281,9 @@ static enum status peer_link_pong(struct peer_link *link, const struct peer_mess
 
 enum status peer_link_tend(struct peer_link *link, uint64_t *next_ns, struct err *err)
 {
-    const uint64_t now_ns = clock_monotonic_ns(), sign_ns = link->timeout_ns / PEER_SIGNS;
+    const uint64_t now_ns = clock_monotonic_ns();
+    const uint64_t sign_ns =
+        link->timeout_ns / 4 < PEER_SIGN_NS ? link->timeout_ns / 4 : PEER_SIGN_NS;
     if (now_ns >= link->heard_ns + link->timeout_ns)
         return peer_link_silent(link, err);
     if (now_ns >= link->spoke_ns + sign_ns) {

@@ -180,14 +180,22 @@ static bool launch_add_reading(cJSON *peer, const char *name,
            json_add_u64(json, "exchanges", reading->count);
 }
 
+static const char *launch_format_time(uint64_t time_ns, char *text, size_t size)
+{
+    const bool is_long = time_ns >= 1000000u;
+    snprintf(text, size, "%.3g %s", (double)time_ns / (is_long ? 1e6 : 1e3), is_long ? "ms" : "µs");
+    return text;
+}
+
 /* "the clocks agree only to within 25 ms, latency is 27 ms" */
 static bool launch_add_withheld(cJSON *withheld, const struct peer_launch *peer, unsigned index)
 {
-    char reason[160];
-    const double agree_ms = (double)peer_clock_uncertainty_ns(&peer->clock) / 1e6;
+    char reason[160], agree[32], p50[32];
     cJSON *json = cJSON_CreateObject();
-    snprintf(reason, sizeof reason, "the clocks agree only to within %.3g ms, %s is %.3g ms",
-             agree_ms, peer->withheld[index].interval, (double)peer->withheld[index].p50_ns / 1e6);
+    snprintf(reason, sizeof reason, "the clocks agree only to within %s, %s is %s",
+             launch_format_time(peer_clock_uncertainty_ns(&peer->clock), agree, sizeof agree),
+             peer->withheld[index].interval,
+             launch_format_time(peer->withheld[index].p50_ns, p50, sizeof p50));
     return json_append(withheld, json) &&
            json_add_string(json, "interval", peer->withheld[index].interval) &&
            json_add_string(json, "reason", reason);
