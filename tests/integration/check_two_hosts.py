@@ -38,9 +38,14 @@ def cells(names):
 def run(t, net, serving, scenario, name, *options, code=0):
     """A run from the one network to the other; its result."""
     out = t.file(name)
-    t.run("run", scenario, "--out", out, "--peer", "%s:%d" % (network.THERE, serving.port),
-          "--key-file", t.file("key"), *options, code=code, wrapper=net.here)
-    return t.result(out)
+    done = t.run("run", scenario, "--out", out, "--peer", "%s:%d" % (network.THERE, serving.port),
+                 "--key-file", t.file("key"), *options, code=code, wrapper=net.here)
+    result = t.result(out)
+    said = " ".join(done.stdout().split())
+    check("the consumers on %s. The two clocks agree to within" % network.THERE in said, said)
+    check(("One-way times of" in said) == any(launch["peer"]["withheld"] for cell in result["cells"]
+                                              for launch in cell["launches"]), said)
+    return result
 
 
 def crossing(t):

@@ -3,6 +3,7 @@ import copy
 import json
 import math
 import os
+import re
 import subprocess
 
 import jsonschema
@@ -51,6 +52,33 @@ def test_the_result_is_valid(schema, result):
     assert errors(schema, result) == []
     assert "floor" in result
     assert result["run"]["complete"] and any(cell["status"] == "ok" for cell in result["cells"])
+
+
+def test_a_result_of_two_hosts_is_valid(schema, root, handoff, tmp_path):
+    """Both sides on this host: a round trip, and a rate at which one-way times may be withheld."""
+    scenario, key = tmp_path / "s.json", tmp_path / "key"
+    scenario.write_text(json.dumps({"name": "two", "base": {
+        "transport": "tcp", "wait": "block", "frame": "64x1x1", "frames": 8, "warmup": 2,
+        "launches": 1}, "blocks": [{"name": "b", "axes": {"pacing": ["pingpong", "rate:200"]}}]}))
+    key.write_text("a key for a test, and for nothing else")
+    key.chmod(0o600)
+    serve = subprocess.Popen([handoff, "serve", "--listen", "127.0.0.1:0", "--key-file", str(key),
+                              "--once"], stderr=subprocess.PIPE, universal_newlines=True)
+    said = serve.stderr.readline()
+    if "libcrypto" in said:
+        pytest.skip(said)
+    port = re.search(r"port (\d+)", said).group(1)
+    done = subprocess.run([handoff, "run", str(scenario), "--out", str(tmp_path / "out"), "--quiet",
+                           "--peer", "127.0.0.1:" + port, "--key-file", str(key)],
+                          stdout=subprocess.PIPE, stderr=subprocess.PIPE, universal_newlines=True,
+                          timeout=60)
+    serve.communicate(timeout=20)
+    assert done.returncode == 0 and serve.returncode == 0, done.stderr
+    with open(str(tmp_path / "out" / "result.json"), encoding="utf-8") as file:
+        result = json.load(file)
+    assert errors(schema, result) == []
+    assert result["peer"] and all(launch["peer"]["before"] and launch["peer"]["after"]
+                                  for cell in result["cells"] for launch in cell["launches"])
 
 
 def test_the_schema_would_notice(schema, result, rng):
