@@ -75,7 +75,9 @@ enum status wait_loop_commit(struct wait_loop *loop, struct frame *frame, struct
 enum status wait_loop_release(struct wait_loop *loop, struct frame *frame, struct err *err);
 
 /* The consumer's, with its stamps: when it began to wait, and when the wait returned that was
- * followed by the first byte of the frame (equal when there was nothing to wait for). */
+ * followed by the first byte of the frame (equal when there was nothing to wait for). Where the
+ * transport has no word and moves no bytes, `seen` is taken behind the try that brought the frame,
+ * since the wait's return alone tells nothing: it includes that try. */
 struct wait_loop_stamps {
     uint64_t waiting_ns;
     uint64_t seen_ns;

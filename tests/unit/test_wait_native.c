@@ -26,6 +26,9 @@ struct endpoint {
     uint64_t calls_before;
     enum status then;
     uint64_t tries;
+    bool stamped;        /* each try takes a while */
+    uint64_t parts_from; /* 0: never; from this try on, part of the frame has come */
+    uint64_t began_ns[ANSWERS_MAX], ended_ns[ANSWERS_MAX]; /* of each try */
 };
 
 static enum status fake_wait(void *self, int timeout_ms)
@@ -115,7 +118,13 @@ static void news_and_errors_are_passed_on_at_once(void **unused)
 
 static enum status fake_verb(struct endpoint *fake, struct frame *frame, struct err *err)
 {
-    fake->tries++;
+    const uint64_t try = fake->tries++;
+    fake->began_ns[try % ANSWERS_MAX] = clock_now_ns();
+    if (fake->parts_from != 0 && try >= fake->parts_from)
+        frame->progress_bytes = try;
+    while (fake->stamped && clock_now_ns() - fake->began_ns[try % ANSWERS_MAX] < 20000)
+        continue;
+    fake->ended_ns[try % ANSWERS_MAX] = clock_now_ns();
     return fake->calls < fake->calls_before ? ST_AGAIN : fake->then;
 }
 
@@ -125,32 +134,37 @@ static void fake_wait_source(struct endpoint *fake, enum direction direction,
     *source = native_source(fake);
 }
 
-static const struct transport fake_transport = {
-    .name = "fake",
-    .sources = SOURCE_NATIVE,
-    .reserve = fake_verb,
-    .commit = fake_verb,
-    .acquire = fake_verb,
-    .release = fake_verb,
-    .wait_source = fake_wait_source,
-};
+#define FAKE_TRANSPORT(its_flags)                                                           \
+    {                                                                                       \
+        .name = "fake", .flags = its_flags, .sources = SOURCE_NATIVE, .reserve = fake_verb, \
+        .commit = fake_verb, .acquire = fake_verb, .release = fake_verb,                    \
+        .wait_source = fake_wait_source,                                                    \
+    }
+static const struct transport fake_transport = FAKE_TRANSPORT(0);
+static const struct transport fake_mover = FAKE_TRANSPORT(TRANSPORT_MOVES_BYTES);
 
 /* Acquires in a loop with wait native: what it comes to, with the text of the failure. */
-static enum status loop_acquire(struct endpoint *fake, uint64_t for_ns, struct err *err)
+static enum status loop_acquire_from(const struct transport *transport, struct endpoint *fake,
+                                     uint64_t for_ns, struct wait_loop_stamps *stamps,
+                                     struct err *err)
 {
     const struct wait_strategy *native = wait_find("native");
     const struct wait_pair pair = {.directions = {{native, 0, -1}, {native, 0, -1}}};
     struct wait_loop loop;
-    struct wait_loop_stamps stamps = {0};
     struct frame frame = {0};
-    assert_int_equal(wait_loop_open(&loop, &fake_transport, fake, &pair, DIRECTION_READ, err),
-                     ST_OK);
+    assert_int_equal(wait_loop_open(&loop, transport, fake, &pair, DIRECTION_READ, err), ST_OK);
     assert_false(loop.notifies);
     loop.deadline_ns = clock_now_ns() + for_ns;
-    enum status status = wait_loop_acquire(&loop, &frame, &stamps, err);
-    assert_true(stamps.seen_ns >= stamps.waiting_ns);
+    enum status status = wait_loop_acquire(&loop, &frame, stamps, err);
+    assert_true(stamps->seen_ns >= stamps->waiting_ns);
     wait_loop_close(&loop);
     return status;
+}
+
+static enum status loop_acquire(struct endpoint *fake, uint64_t for_ns, struct err *err)
+{
+    struct wait_loop_stamps stamps;
+    return loop_acquire_from(&fake_transport, fake, for_ns, &stamps, err);
 }
 
 static void the_loop_tries_again_after_each_wait(void **unused)
@@ -167,6 +181,39 @@ static void the_loop_tries_again_after_each_wait(void **unused)
         assert_int_equal(fake.calls, 3);
         assert_int_equal(fake.tries, 4);
     }
+}
+
+/* Without a word, an early return of the wait looks like news. Where a try moves no bytes, only the one
+ * that brought the frame tells that it was news; where it does, the frame was seen before its first
+ * byte came, however many tries it took from there on. */
+static void the_stamps_are_of_the_news(void **unused)
+{
+    struct err err = {0};
+    struct wait_loop_stamps stamps;
+    struct endpoint fake = {.answers = {{ST_OK, 10}}, .answer_count = 1, .then = ST_OK};
+    fake.stamped = true;
+    struct endpoint whole = fake, moved = fake, parts = fake, there = fake;
+    whole.calls_before = moved.calls_before = parts.calls_before = 4;
+    parts.parts_from = 2;
+
+    assert_int_equal(
+        loop_acquire_from(&fake_transport, &whole, 10000 * MILLISECOND_NS, &stamps, &err), ST_OK);
+    assert_true(stamps.waiting_ns <= whole.began_ns[0]);
+    assert_true(stamps.seen_ns >= whole.ended_ns[4]);
+
+    assert_int_equal(loop_acquire_from(&fake_mover, &moved, 10000 * MILLISECOND_NS, &stamps, &err),
+                     ST_OK);
+    assert_true(stamps.seen_ns >= moved.ended_ns[3] && stamps.seen_ns <= moved.began_ns[4]);
+
+    assert_int_equal(loop_acquire_from(&fake_mover, &parts, 10000 * MILLISECOND_NS, &stamps, &err),
+                     ST_OK);
+    assert_int_equal(parts.tries, 5);
+    assert_true(stamps.seen_ns >= parts.ended_ns[1] && stamps.seen_ns <= parts.began_ns[2]);
+
+    /* Nothing to wait for. */
+    assert_int_equal(
+        loop_acquire_from(&fake_transport, &there, 10000 * MILLISECOND_NS, &stamps, &err), ST_OK);
+    assert_int_equal(stamps.seen_ns, stamps.waiting_ns);
 }
 
 static void the_loop_ends_at_its_deadline(void **unused)
@@ -200,6 +247,7 @@ int main(void)
         cmocka_unit_test(a_single_call_is_never_long),
         cmocka_unit_test(news_and_errors_are_passed_on_at_once),
         cmocka_unit_test(the_loop_tries_again_after_each_wait),
+        cmocka_unit_test(the_stamps_are_of_the_news),
         cmocka_unit_test(the_loop_ends_at_its_deadline),
         cmocka_unit_test(the_loop_tells_of_a_wait_that_fails),
     };
