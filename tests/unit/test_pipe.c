@@ -1,5 +1,5 @@
-/* test_pipe: what only transport pipe has to mind: SIGPIPE, ends that block, ends the wrong way round.
- * The rest is for the conformance suite.
+/* test_pipe: what only transport pipe has to mind: SIGPIPE, ends that block, ends the wrong way round;
+ * and credits that stream.c must not believe. The rest is for the conformance suite.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -106,9 +106,34 @@ static void the_wrong_end_is_refused(void **state)
     }
 }
 
+/* What comes back is a count of frames released: more of them than were sent are nobody's. (stream.c
+ * counts for all kinds of streams; with pipes the test holds the consumer's end in its hand.) */
+static void credits_for_frames_never_sent_are_refused(void **state)
+{
+    struct endpoint *producer = NULL;
+    struct transport_address address = {0};
+    struct frame frame = {0};
+    struct err err = {0};
+    edge_create(&producer, &address);
+    for (uint32_t i = 0; i < config.slots; i++) {
+        assert_int_equal(transport_pipe.reserve(producer, &frame, &err), ST_OK);
+        assert_int_equal(transport_pipe.commit(producer, &frame, &err), ST_OK);
+    }
+    assert_int_equal(transport_pipe.reserve(producer, &frame, &err), ST_AGAIN);
+    assert_int_equal(write(address.fds[1], "\1", 1), 1);
+    assert_int_equal(transport_pipe.reserve(producer, &frame, &err), ST_OK);
+    assert_int_equal(transport_pipe.commit(producer, &frame, &err), ST_OK);
+    assert_int_equal(write(address.fds[1], "\2\3", 2), 2);
+    assert_int_equal(transport_pipe.reserve(producer, &frame, &err), ST_CORRUPT);
+    assert_non_null(strstr(err.what, "more frames than were sent"));
+    transport_address_close(&address);
+    transport_pipe.destroy(producer);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(credits_for_frames_never_sent_are_refused),
         cmocka_unit_test(a_consumer_that_went_kills_nobody),
         cmocka_unit_test(an_end_that_blocks_is_cured),
         cmocka_unit_test(the_wrong_end_is_refused),
