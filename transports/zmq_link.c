@@ -10,8 +10,7 @@
  * part. A larger one goes as two parts, the header and a reference to the payload where it lies,
  * which stays lent until the frame is released. A message over memory that libzmq need not free
  * (zmq_msg_init_data without a function) is not allocated either. What arrives is lent out of
- * libzmq's own message; only where that leaves the payload less than 8-byte aligned, as in the
- * decoder's buffer that small messages share, is it copied to a place of ours.
+ * libzmq's own message, small ones out of the decoder's buffer that they share, at any address.
  *
  * High-water marks: PUSH has none, since messages.c never sends more than `slots` frames that are
  * not released, and with a mark of slots + 1 libzmq would refuse sends although there is room: it
@@ -60,7 +59,6 @@
 #define ZMQ_LINK_BATCH_BYTES 8192
 /* Of the first batch of a large frame, what is not payload: two parts' flags and sizes, the header. */
 #define ZMQ_LINK_BATCH_OVERHEAD_BYTES (2 + FRAME_HEADER_BYTES + 9)
-#define ZMQ_LINK_ALIGNMENT 8
 
 /* Messages of the handshake are not longer. */
 #define ZMQ_LINK_HANDSHAKE_BYTES 1024
@@ -103,7 +101,6 @@ struct zmq_held {
     zmq_msg_t message; /* its payload, and its header too where there is one part */
     bool open;
     uint8_t header[FRAME_HEADER_BYTES];
-    uint8_t *copy; /* for the bytes of misaligned messages; owned, made when first needed */
 };
 
 struct zmq_link {
@@ -197,6 +194,15 @@ static enum status zmq_link_no_peer(struct zmq_link *link, struct err *err)
                    link->transport->name);
 }
 
+/* Of a large frame, what passes through libzmq's batch: as much as fits beside header and sizes, and
+ * the rest, too, where it is less than a batch. (A frame that waits behind another, or comes in
+ * pieces, may differ by one batch.) */
+static size_t zmq_link_batched_bytes(const struct zmq_link *link)
+{
+    const size_t first = ZMQ_LINK_BATCH_BYTES - ZMQ_LINK_BATCH_OVERHEAD_BYTES;
+    return link->payload_bytes < first + ZMQ_LINK_BATCH_BYTES ? link->payload_bytes : first;
+}
+
 /* Puts header and payload one behind the other into the slot's place. */
 static void zmq_link_gather(struct zmq_link *link, const struct frame *frame, uint32_t slot,
                             zmq_msg_t *message)
@@ -238,8 +244,7 @@ static enum status zmq_link_send_frame(void *self, const struct frame *frame, ui
     }
     /* Into the kernel, and what libzmq copies to its batch first; and our own copy. */
     *copied_bytes +=
-        link->whole ? 3 * link->payload_bytes
-                    : link->payload_bytes + ZMQ_LINK_BATCH_BYTES - ZMQ_LINK_BATCH_OVERHEAD_BYTES;
+        link->whole ? 3 * link->payload_bytes : link->payload_bytes + zmq_link_batched_bytes(link);
     return ST_OK;
 }
 
@@ -291,37 +296,16 @@ static enum status zmq_link_send_credit(void *self, uint32_t credit, struct err 
     return status == ST_AGAIN ? ST_PEER_GONE : status;
 }
 
-/* Where a misaligned frame is copied to; made when first needed, at once where it will be. */
-static uint8_t *zmq_link_copy_room(struct zmq_link *link, struct zmq_held *held)
-{
-    if (!held->copy)
-        held->copy = aligned_alloc(64, (link->payload_bytes + 64) / 64 * 64);
-    return held->copy;
-}
-
 /* Lends the payload that begins `offset` bytes into the message kept in `held`. */
-static enum status zmq_link_lend(struct zmq_link *link, struct zmq_held *held, size_t offset,
-                                 struct frame *frame, uint64_t *copied_bytes, struct err *err)
+static void zmq_link_lend(struct zmq_link *link, struct zmq_held *held, size_t offset,
+                          struct frame *frame, uint64_t *copied_bytes)
 {
-    const size_t bytes = zmq_msg_size(&held->message) - offset;
-    frame->payload_bytes = bytes;
     frame->header = held->header;
     frame->payload = (uint8_t *)zmq_msg_data(&held->message) + offset;
-    if (bytes != link->payload_bytes)
-        return ST_OK; /* messages.c refuses it */
-    *copied_bytes += bytes;
-    if (!link->whole)
-        *copied_bytes += ZMQ_LINK_BATCH_BYTES - ZMQ_LINK_BATCH_OVERHEAD_BYTES;
-    if (bytes == 0 || (uintptr_t)frame->payload % ZMQ_LINK_ALIGNMENT == 0)
-        return ST_OK;
-    uint8_t *copy = zmq_link_copy_room(link, held);
-    if (!copy)
-        return err_set(err, ST_NO_MEMORY, NULL, "transport %s: no memory for a frame",
-                       link->transport->name);
-    memcpy(copy, frame->payload, bytes);
-    *copied_bytes += bytes;
-    frame->payload = copy;
-    return ST_OK;
+    frame->payload_bytes = zmq_msg_size(&held->message) - offset;
+    if (frame->payload_bytes != link->payload_bytes)
+        return; /* messages.c refuses it */
+    *copied_bytes += link->payload_bytes + (link->whole ? 0 : zmq_link_batched_bytes(link));
 }
 
 /* Not a frame: takes what is left of the message away. */
@@ -386,10 +370,8 @@ static enum status zmq_link_take_frame(void *self, uint32_t slot, struct frame *
         offset = 0;
     }
     held->open = true;
-    status = zmq_link_lend(link, held, offset, frame, copied_bytes, err);
-    if (status != ST_OK)
-        zmq_link_drop(link, slot);
-    return status;
+    zmq_link_lend(link, held, offset, frame, copied_bytes);
+    return ST_OK;
 }
 
 /* --- Waiting ------------------------------------------------------------------------------------ */
@@ -562,10 +544,8 @@ static void zmq_link_close(void *self)
     struct zmq_link *link = self;
     if (!link)
         return;
-    for (uint32_t i = 0; i < link->held_count; i++) {
+    for (uint32_t i = 0; i < link->held_count; i++)
         zmq_link_drop(link, i);
-        free(link->held[i].copy);
-    }
     if (link->has_peeked)
         zmq_msg_close(&link->peeked);
     if (link->either_fd >= 0)
@@ -716,9 +696,6 @@ static enum status zmq_link_new(const struct transport *transport,
         if (!link->held)
             goto undo_link;
         link->held_count = config->max_held;
-        for (uint32_t i = 0; i < link->held_count && link->whole; i++)
-            if (!zmq_link_copy_room(link, &link->held[i]))
-                goto undo_link;
     }
     link->context = zmq_ctx_new();
     if (!link->context)

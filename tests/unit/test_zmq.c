@@ -6,6 +6,8 @@
  * sleep only as `block` and `native` do.
  *
  * The gate: only who knows the address's token gets in, and only once.
+ *
+ * What libzmq copies is counted; what a wait has taken is kept.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -238,6 +240,29 @@ static void gate_holds(const char *name)
     transport_address_close(&address);
 }
 
+/* Who knows the token comes in by each way once, also while the other way is still open. */
+static void each_way_is_open_once(void **state)
+{
+    const struct transport *transport = transport_find("zmq_ipc");
+    struct endpoint *producer, *consumer = NULL;
+    struct transport_address address = {0}, half;
+    struct err err = {0};
+    if (transport->probe(&err) != ST_OK)
+        skip();
+    assert_int_equal(transport->create(&gate_config, &producer, &address, &err), ST_OK);
+    half = address;
+    /* Frames are first; the second endpoint, for credits, becomes one where nobody is. */
+    uint8_t *credits = half.bytes;
+    for (int i = 0; i < 2; credits++)
+        i += memcmp(credits, "ipc://@", 7) == 0;
+    credits[20] ^= 1;
+    assert_int_equal(gate_try(transport, &half, &consumer), ST_SYSTEM);
+    assert_int_equal(gate_try(transport, &address, &consumer), ST_CORRUPT);
+    assert_null(consumer);
+    transport->destroy(producer);
+    transport_address_close(&address);
+}
+
 static void ipc_lets_one_in(void **state)
 {
     gate_holds("zmq_ipc");
@@ -276,12 +301,88 @@ static void tcp_listens_where_it_is_told(void **state)
     }
 }
 
+/* ---- What is counted and kept ---- */
+
+/* libzmq copies what fits in a batch, and all of a rest that is less than another. */
+static void copies_are_counted(void **state)
+{
+    static const struct {
+        size_t payload_bytes, sent_bytes, received_bytes;
+    } cases[] = {
+        {64, 3 * 64, 64},
+        {8168, 3 * 8168, 8168},
+        {8169, 2 * 8169, 2 * 8169},
+        {16348, 2 * 16348, 2 * 16348},
+        {16349, 16349 + 8157, 16349 + 8157},
+        {1000000, 1000000 + 8157, 1000000 + 8157},
+    };
+    const struct transport *transport = transport_find("zmq_ipc");
+    struct err err = {0};
+    if (transport->probe(&err) != ST_OK)
+        skip();
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct transport_config config = gate_config;
+        struct endpoint *producer, *consumer;
+        struct transport_address address = {0};
+        struct transport_counters sent, received;
+        config.payload_bytes = cases[i].payload_bytes;
+        assert_int_equal(transport->create(&config, &producer, &address, &err), ST_OK);
+        assert_int_equal(transport->attach(&config, &address, &consumer, &err), ST_OK);
+        gate_hand_over(transport, producer, consumer);
+        transport->counters(producer, &sent);
+        transport->counters(consumer, &received);
+        assert_int_equal(sent.copied_bytes, cases[i].sent_bytes);
+        assert_int_equal(received.copied_bytes, cases[i].received_bytes);
+        transport->destroy(consumer);
+        transport->destroy(producer);
+    }
+}
+
+/* What a wait has taken out of libzmq is not lost when the next one comes before a verb. */
+static void two_waits_lose_no_frame(void **state)
+{
+    const struct transport *transport = transport_find("zmq_ipc");
+    struct endpoint *producer, *consumer;
+    struct transport_address address = {0};
+    struct wait_source source;
+    struct err err = {0};
+    if (transport->probe(&err) != ST_OK)
+        skip();
+    assert_int_equal(transport->create(&gate_config, &producer, &address, &err), ST_OK);
+    assert_int_equal(transport->attach(&gate_config, &address, &consumer, &err), ST_OK);
+    struct side send = {.transport = transport, .endpoint = producer};
+    struct side take = {.transport = transport, .endpoint = consumer, .direction = DIRECTION_READ};
+    for (uint8_t i = 0; i < 2; i++) {
+        struct frame out;
+        assert_int_equal(waits_call(&send, transport->reserve, &out), ST_OK);
+        out.header[0] = i;
+        assert_int_equal(waits_call(&send, transport->commit, &out), ST_OK);
+    }
+    transport->wait_source(consumer, DIRECTION_READ, &source);
+    for (int i = 0; i < 3; i++)
+        assert_int_equal(source.native_wait(source.native_self, SLEEP_MS), ST_OK);
+    for (uint8_t i = 0; i < 2; i++) {
+        struct frame in = {0};
+        assert_int_equal(waits_call(&take, transport->acquire, &in), ST_OK);
+        assert_int_equal(in.header[0], i);
+        assert_int_equal(waits_call(&take, transport->release, &in), ST_OK);
+    }
+    transport->destroy(consumer);
+    transport->destroy(producer);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(ipc_blocks),      cmocka_unit_test(tcp_blocks),
-        cmocka_unit_test(native_waits),    cmocka_unit_test(ipc_lets_one_in),
-        cmocka_unit_test(tcp_lets_one_in), cmocka_unit_test(tcp_listens_where_it_is_told),
+        cmocka_unit_test(ipc_blocks),
+        cmocka_unit_test(tcp_blocks),
+        cmocka_unit_test(native_waits),
+        cmocka_unit_test(ipc_lets_one_in),
+        cmocka_unit_test(tcp_lets_one_in),
+        cmocka_unit_test(tcp_listens_where_it_is_told),
+        cmocka_unit_test(each_way_is_open_once),
+        cmocka_unit_test(copies_are_counted),
+        cmocka_unit_test(two_waits_lose_no_frame),
     };
     return cmocka_run_group_tests_name("zmq", tests, NULL, NULL);
 }
