@@ -25,6 +25,13 @@ static bool slots_are_shared(const struct cell *cell)
     return in_host_memory(cell) && !(cell->transport->flags & TRANSPORT_SENDS_SOURCE);
 }
 
+/* The GPU follows the host's own pointer to the payload. */
+static bool reads_where_it_came(const struct cell *cell)
+{
+    const unsigned kinds = ACCESS_IN_PLACE | ACCESS_REGISTERS | ACCESS_DEVICE;
+    return cell->access->needs_gpu && (cell->access->flags & kinds) == ACCESS_IN_PLACE;
+}
+
 static bool access_refuses(struct cell *cell)
 {
     const struct access *access = cell->access;
@@ -43,6 +50,13 @@ static bool access_refuses(struct cell *cell)
         applicable_deny(
             cell, "use access pageable or managed, or transport shm or unix",
             "access %s registers memory once, and transport %s lends frames wherever they came",
+            access->name, transport);
+    } else if (reads_where_it_came(cell) && !in_host_memory(cell) &&
+               (cell->transport->flags & TRANSPORT_MOVES_BYTES)) {
+        applicable_deny(
+            cell, "use access pageable or managed, or transport shm or unix",
+            "with access %s the GPU reads a frame where it lies, which must be at a multiple of 16 "
+            "bytes, and transport %s lends frames at any address",
             access->name, transport);
     } else if (access->needs_gpu && cell->fill == FILL_HEADER) {
         applicable_deny(cell, "use access host, or a fill that makes a payload",

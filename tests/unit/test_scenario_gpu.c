@@ -72,8 +72,17 @@ static const struct transport closed = {.name = "closed",
                                         .sources = SOURCE_WORD,
                                         .slots_min = 1,
                                         .slots_max = 1024};
+/* The same, of a library that moves bytes. */
+static const struct transport library = {.name = "library",
+                                         .policies = POLICY_BLOCK,
+                                         .sources = SOURCE_WORD,
+                                         .flags = TRANSPORT_MOVES_BYTES,
+                                         .slots_min = 1,
+                                         .slots_max = 1024};
 
 static const struct access host = {.name = "host", .flags = ACCESS_IN_PLACE};
+static const struct access direct = {
+    .name = "direct", .needs_gpu = true, .flags = ACCESS_AHEAD | ACCESS_IN_PLACE};
 static const struct access mapped = {.name = "mapped",
                                      .needs_gpu = true,
                                      .flags = ACCESS_REGISTERS | ACCESS_AHEAD | ACCESS_IN_PLACE};
@@ -154,6 +163,13 @@ static void access_fits_the_memory(void **state)
     expect_refused(cell_on(&closed, &mapped), "transport closed lends frames wherever",
                    "access pageable or managed");
     expect_runs(cell_on(&closed, &pageable));
+    expect_runs(cell_on(&ring, &direct));
+    expect_runs(cell_on(&wire, &direct));
+    expect_runs(cell_on(&closed, &direct)); /* whole pages */
+    expect_runs(cell_on(&library, &host));
+    expect_runs(cell_on(&library, &pageable));
+    expect_refused(cell_on(&library, &direct), "transport library lends frames at any address",
+                   "access pageable or managed");
 }
 
 static void fills_fit_the_memory(void **state)
