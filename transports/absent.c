@@ -12,7 +12,7 @@
     {                                                                                            \
         return err_set(err, ST_UNAVAILABLE,                                                      \
                        "Debian and Ubuntu: apt-get install " package ", and build again",        \
-                       "transport " #key ": built without %s", package);                         \
+                       "transport " #key ": built without its library");                         \
     }                                                                                            \
     static enum status absent_##key##_create(const struct transport_config *config,              \
                                              struct endpoint **endpoint,                         \
@@ -27,6 +27,10 @@
         transport_address_close(address);                                                        \
         return absent_##key##_probe(err);                                                        \
     }                                                                                            \
+    /* A role that ends because there is nothing frees nothing. */                               \
+    static void absent_##key##_destroy(struct endpoint *endpoint)                                \
+    {                                                                                            \
+    }                                                                                            \
     const struct transport transport_##key = {                                                   \
         .name = #key,                                                                            \
         .summary = text,                                                                         \
@@ -38,6 +42,7 @@
         .probe = absent_##key##_probe,                                                           \
         .create = absent_##key##_create,                                                         \
         .attach = absent_##key##_attach,                                                         \
+        .destroy = absent_##key##_destroy,                                                       \
     }
 
 /* The same words and flags as in the transports' own files: what fits together is the same. */
@@ -66,7 +71,7 @@ TRANSPORT_ABSENT(ucx, "UCX, by the shared memory it finds quickest",
 TRANSPORT_ABSENT(iceoryx, "iceoryx: loaned chunks in shared memory, a daemon beside",
                  TRANSPORT_DELAYS | TRANSPORT_OWN_THREADS | TRANSPORT_DEATH_UNSEEN |
                      TRANSPORT_NEEDS_ROUDI,
-                 SOURCE_NATIVE, "libiceoryx-binding-c-dev and iceoryx");
+                 SOURCE_NATIVE, "libiceoryx-binding-c-dev iceoryx");
 #endif
 #ifndef HANDOFF_HAVE_DDS
 TRANSPORT_ABSENT(dds, "DDS by Cyclone, as ROS 2 uses it",
