@@ -109,54 +109,66 @@ enum status ucx_link_listen(struct ucx_link *link, struct err *err)
 
 /* --- Progress -------------------------------------------------------------------------------- */
 
-/* Starts or finishes fetching: one frame at a time, so that the oldest is here soonest, and as many
- * as may be held. */
-static void ucx_fetch(struct ucx_link *link)
+/* Finishes fetching: false while UCX is at it. */
+static bool ucx_fetch_end(struct ucx_link *link)
+{
+    const ucs_status_t status = ucp_request_check_status(link->fetch_request);
+    if (status == UCS_INPROGRESS)
+        return false;
+    ucp_request_free(link->fetch_request);
+    link->fetch_request = NULL;
+    link->peer_lost = link->peer_lost || status != UCS_OK;
+    if (!link->peer_lost)
+        link->fetched++;
+    return true;
+}
+
+static void ucx_fetch_begin(struct ucx_link *link, struct ucx_arrival *arrival)
 {
     const ucp_request_param_t params = {0};
-    for (;;) {
-        if (link->fetch_request) {
-            const ucs_status_t status = ucp_request_check_status(link->fetch_request);
-            if (status == UCS_INPROGRESS)
-                return;
-            ucp_request_free(link->fetch_request);
-            link->fetch_request = NULL;
-            link->peer_lost = link->peer_lost || status != UCS_OK;
-            if (link->peer_lost)
-                return;
-            link->fetched++;
-        }
-        if (link->fetched == link->arrived || link->corrupt || link->peer_lost)
-            return;
-        struct ucx_arrival *arrival = &link->arrivals[link->fetched % link->slots];
-        if (!arrival->announced) {
-            link->fetched++;
-            continue;
-        }
-        if (link->fetched - link->dropped >= link->buffer_count)
-            return;
-        void *descriptor = arrival->data;
-        arrival->data = ucx_buffer(link, link->fetched);
-        arrival->announced = false;
-        link->protocol = link->pulls ? UCX_PROTOCOL_PULLED : UCX_PROTOCOL_PUSHED;
-        link->fetch_request = ucp_am_recv_data_nbx(link->worker, descriptor, arrival->data,
-                                                   arrival->data_bytes, &params);
-        if (UCS_PTR_IS_ERR(link->fetch_request)) {
-            link->fetch_request = NULL;
-            link->peer_lost = true;
-        } else if (!link->fetch_request) {
-            link->fetched++;
-        }
+    void *descriptor = arrival->data;
+    arrival->data = ucx_buffer(link, link->fetched);
+    arrival->announced = false;
+    link->protocol = link->pulls ? UCX_PROTOCOL_PULLED : UCX_PROTOCOL_PUSHED;
+    link->fetch_request =
+        ucp_am_recv_data_nbx(link->worker, descriptor, arrival->data, arrival->data_bytes, &params);
+    if (UCS_PTR_IS_ERR(link->fetch_request)) {
+        link->fetch_request = NULL;
+        link->peer_lost = true;
+    } else if (!link->fetch_request) {
+        link->fetched++;
     }
 }
 
-/* One call; false when UCX found nothing to do. */
+/* Starts or finishes fetching: one frame at a time, so that the oldest is here soonest, and as many
+ * as may be held. False when there was nothing to start or finish. */
+static bool ucx_fetch(struct ucx_link *link)
+{
+    bool moved = false;
+    for (;;) {
+        if (link->fetch_request) {
+            if (!ucx_fetch_end(link))
+                return moved;
+            moved = true;
+        }
+        if (link->fetched == link->arrived || link->corrupt || link->peer_lost)
+            return moved;
+        struct ucx_arrival *arrival = &link->arrivals[link->fetched % link->slots];
+        if (arrival->announced && link->fetched - link->dropped >= link->buffer_count)
+            return moved;
+        if (arrival->announced)
+            ucx_fetch_begin(link, arrival);
+        else
+            link->fetched++;
+        moved = true;
+    }
+}
+
+/* One call; false when neither UCX nor we found anything to do. */
 static inline bool ucx_progress(struct ucx_link *link)
 {
     const bool moved = ucp_worker_progress(link->worker) != 0;
-    if (!link->producing)
-        ucx_fetch(link);
-    return moved;
+    return (!link->producing && ucx_fetch(link)) || moved;
 }
 
 /* True when the request, if there is one, has been completed; frees it then. */
@@ -338,8 +350,8 @@ static enum status ucx_take_frame(void *self, uint32_t slot, struct frame *frame
     struct ucx_link *link = self;
     if (link->taken == link->fetched && !ucx_receive(link)) {
         ucx_tried(link);
-        /* What it sent before its end. */
-        *goodbye = link->peer_closed && !ucx_receive(link);
+        /* What it sent before its end, which may take more than one try. */
+        *goodbye = link->peer_closed && !ucx_receive(link) && !(link->pulls && link->fetch_request);
     }
     if (__builtin_expect(link->corrupt, 0))
         return ucx_corrupt(err);
@@ -390,10 +402,14 @@ static enum status ucx_send_credit(void *self, uint32_t credit, struct err *err)
 /* --- Waiting and ending ---------------------------------------------------------------------- */
 
 /* UCX's own way to sleep: its descriptor tells of news only after the worker was armed, and arming
- * finds what is there already. */
+ * finds what is there already; but not what was taken up since the last try. */
 static enum status ucx_native_wait(void *self, int timeout_ms)
 {
     struct ucx_link *link = self;
+    if (link->moved_since_try) {
+        link->moved_since_try = false;
+        return ST_OK;
+    }
     const ucs_status_t armed = ucp_worker_arm(link->worker);
     if (armed == UCS_ERR_BUSY)
         return ST_OK;
@@ -411,7 +427,8 @@ static enum status ucx_native_wait(void *self, int timeout_ms)
 
 static void ucx_wait_source(void *self, enum direction direction, struct wait_source *source)
 {
-    ucx_progress(self);
+    struct ucx_link *link = self;
+    link->moved_since_try = ucx_progress(link) || link->moved_since_try;
     *source = (struct wait_source){
         .kind = SOURCE_NATIVE,
         .fd = -1,

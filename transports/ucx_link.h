@@ -77,12 +77,13 @@ struct ucx_link {
     ucp_context_h context;
     ucp_worker_h worker;
     ucp_ep_h endpoint;
-    int event_fd;     /* UCX's own */
-    int socket_fd;    /* the end of this side */
-    uint32_t tries;   /* in vain, since the socket was looked at */
-    bool corrupt;     /* a message came that is none of ours */
-    bool peer_closed; /* the socket has ended */
-    bool peer_lost;   /* it has taken a frame with it that was announced */
+    int event_fd;         /* UCX's own */
+    int socket_fd;        /* the end of this side */
+    uint32_t tries;       /* in vain, since the socket was looked at */
+    bool corrupt;         /* a message came that is none of ours */
+    bool peer_closed;     /* the socket has ended */
+    bool peer_lost;       /* it has taken a frame with it that was announced */
+    bool moved_since_try; /* by wait_source, behind the try in vain: no reason to sleep */
     /* The one credit message that UCX may still be sending, and its bytes. */
     void *credit_request;
     struct ucx_credit credit_sent;

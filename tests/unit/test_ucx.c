@@ -155,6 +155,38 @@ static void native_sleeps_and_wakes(void **state)
     edge_close(&edge);
 }
 
+/* As a role takes them: asks what to wait on after a try in vain, and then waits. */
+static void role_takes(struct edge *edge, uint8_t value)
+{
+    const uint64_t began_ms = now_ms();
+    while (edge_take(edge, value) == ST_AGAIN)
+        assert_int_equal(consumer_sleeps(edge, 5000), ST_OK);
+    assert_true(now_ms() - began_ms < 4000);
+}
+
+/* Frames that were announced while the one before was held are fetched when there is room for them,
+ * of which UCX has no news: a frame that is here is not slept on. */
+static void native_knows_what_is_here(void **state)
+{
+    static const size_t payloads[] = {SMALL_BYTES, LARGE_BYTES};
+    for (size_t i = 0; i < sizeof payloads / sizeof payloads[0]; i++) {
+        struct edge edge;
+        struct transport_counters sent;
+        edge_open(&edge, payloads[i]);
+        edge_pass(&edge, 1);
+        ucx->counters(edge.producer, &sent);
+        bool alone = payloads[i] == SMALL_BYTES || sent.copied_bytes == 0;
+        for (uint8_t round = 0; round < 4 && alone; round++) {
+            for (uint8_t value = 0; value < SLOTS; value++)
+                assert_int_equal(edge_commit(&edge, value), ST_OK);
+            for (uint8_t value = 0; value < SLOTS; value++)
+                role_takes(&edge, value);
+            edge_pass(&edge, 1);
+        }
+        edge_close(&edge);
+    }
+}
+
 static void damaged_address(void **state)
 {
     const struct transport_config config = config_of(SMALL_BYTES);
@@ -202,9 +234,8 @@ static void signals_are_ours(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(consumer_needs_nobody),
-        cmocka_unit_test(native_sleeps_and_wakes),
-        cmocka_unit_test(damaged_address),
+        cmocka_unit_test(consumer_needs_nobody),     cmocka_unit_test(native_sleeps_and_wakes),
+        cmocka_unit_test(native_knows_what_is_here), cmocka_unit_test(damaged_address),
         cmocka_unit_test(signals_are_ours),
     };
     struct err err = {.what = ""};
