@@ -221,10 +221,30 @@ static void test_eviction_reaches_every_line(void **state)
 #endif
 }
 
+/* Where a frame stays lent until it has been released, the next one to be prepared is in none of the
+ * buffers that `slots` frames under way still lie in; everywhere the content repeats with the same
+ * period, by which the consumer knows what to expect. */
+static void a_lent_buffer_is_not_prepared_again(void **state)
+{
+    static const struct transport lends = {.flags =
+                                               TRANSPORT_SENDS_SOURCE | TRANSPORT_BORROWS_SOURCE};
+    static const struct transport sends = {.flags = TRANSPORT_SENDS_SOURCE};
+    for (uint32_t slots = 1; slots <= 64; slots++) {
+        struct cell cell = {.transport = &lends, .slots = slots};
+        const uint32_t buffers = cell_source_buffers(&cell);
+        assert_true(buffers > slots);
+        assert_int_equal(buffers % CELL_SOURCE_FRAMES, 0);
+        assert_true(buffers <= slots + CELL_SOURCE_FRAMES);
+        cell.transport = &sends;
+        assert_int_equal(cell_source_buffers(&cell), CELL_SOURCE_FRAMES);
+    }
+}
+
 int main(void)
 {
     random_seed();
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_lent_buffer_is_not_prepared_again),
         cmocka_unit_test(test_more_buffers_than_pictures),
         cmocka_unit_test(test_frames_are_whole_in_every_state),
         cmocka_unit_test(test_the_consumer_knows_every_byte),
