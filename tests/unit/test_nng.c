@@ -1,5 +1,5 @@
-/* test_nng.c: what conformance cannot see of transport nng: who may come, and that neither its
- * descriptor nor its own wait ever misses news.
+/* test_nng.c: what conformance cannot see of transport nng: who may come, that neither its descriptor
+ * nor its own wait ever misses news, and that closing ends when nng's does not.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -8,9 +8,11 @@
 
 #include <cmocka.h>
 
+#include <dlfcn.h>
 #include <errno.h>
 #include <poll.h>
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -134,6 +136,48 @@ static void frames_outlive_their_producer(void **unused)
     nng->destroy(consumer);
 }
 
+/* Stands before nng's own, which waits for ever when a message comes at the wrong moment. */
+struct library_socket {
+    uint32_t id;
+};
+int nng_close(struct library_socket socket);
+static atomic_bool close_is_stuck;
+static atomic_uint closed;
+
+int nng_close(struct library_socket socket)
+{
+    int (*real)(struct library_socket);
+    *(void **)&real = dlsym(RTLD_NEXT, "nng_close");
+    while (atomic_load(&close_is_stuck))
+        poll(NULL, 0, 5);
+    const int error = real(socket);
+    atomic_fetch_add(&closed, 1);
+    return error;
+}
+
+static void closing_ends_when_the_library_does_not(void **unused)
+{
+    struct transport_config config = config_of(4);
+    struct transport_address address;
+    struct endpoint *producer = NULL, *consumer = NULL;
+    struct err err = {0};
+    assert_int_equal(nng->create(&config, &producer, &address, &err), ST_OK);
+    assert_int_equal(nng->attach(&config, &address, &consumer, &err), ST_OK);
+    frame_goes(producer, consumer);
+    atomic_store(&closed, 0);
+    atomic_store(&close_is_stuck, true);
+    alarm(20);
+    nng->destroy(producer);
+    alarm(0);
+    assert_int_equal(atomic_load(&closed), 0);
+    /* What came is there for the other side all the same; and nothing is lost when it ends late. */
+    atomic_store(&close_is_stuck, false);
+    nng->destroy(consumer);
+    for (int i = 0; i < NEWS_MS / 5 && atomic_load(&closed) < 2; i++)
+        poll(NULL, 0, 5);
+    assert_int_equal(atomic_load(&closed), 2);
+}
+
 static void second_consumer_gets_nothing(void **unused)
 {
     struct transport_config config = config_of(4);
@@ -229,6 +273,7 @@ int main(void)
         cmocka_unit_test(second_consumer_gets_nothing),
         cmocka_unit_test(frames_outlive_their_producer),
         cmocka_unit_test(no_news_is_missed),
+        cmocka_unit_test(closing_ends_when_the_library_does_not),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
