@@ -1,6 +1,6 @@
-/* daemon.h: programs that are not ours as children of the guard process: started, heard, ended, with
- * a private folder for what they write. What MPS (mps_daemon.c) and RouDi (roudi_daemon.c) have in
- * common.
+/* daemon.h: programs that are not ours as children of the guard process: started, heard, ended, and a
+ * private folder for what they write. For MPS (mps_daemon.c) and RouDi (roudi_daemon.c), which needs
+ * no folder.
  */
 #ifndef HANDOFF_RUN_DAEMON_H
 #define HANDOFF_RUN_DAEMON_H
@@ -43,7 +43,7 @@ bool daemon_await_end(pid_t pid, uint64_t until_ns, int *wait_status);
 bool daemon_is_dead(pid_t pid);
 
 /* The last line of a file that has something in it, and `word`, without colours; false when there is
- * none. */
+ * none. A descriptor's is "/proc/self/fd" and its number. */
 bool daemon_last_line(const char *folder, const char *name, const char *word, char *line,
                       size_t size);
 

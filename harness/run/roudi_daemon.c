@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
+#include <sys/mman.h>
 #include <sys/statvfs.h>
 #include <unistd.h>
 
@@ -21,7 +22,8 @@
 #define ROUDI_LOOK_NS 2000000u
 /* After SIGKILL: giving back its memory. */
 #define ROUDI_KILLED_NS 5000000000u
-#define ROUDI_CONFIG "roudi.toml"
+/* Where it finds its configuration: its standard input. */
+#define ROUDI_CONFIG "/proc/self/fd/0"
 #define ROUDI_READY "RouDi is ready for clients"
 #define ROUDI_MANAGEMENT_BYTES 66000000u
 
@@ -140,32 +142,51 @@ static enum status roudi_check_room(const struct roudi_pool *pools, uint32_t cou
         (unsigned long long)(needed / 1000000u));
 }
 
-static enum status roudi_write_config(const struct roudi_daemon *daemon, char *path, size_t size,
-                                      struct err *err)
+/* A file without a name, at a number that is no standard input or output. */
+static enum status roudi_file_make(const char *name, int *fd, struct err *err)
 {
-    snprintf(path, size, "%s/" ROUDI_CONFIG, daemon->root);
-    FILE *file = fopen(path, "we");
-    bool ok = file && fputs("[general]\nversion = 1\n\n[[segment]]\n", file) >= 0;
+    const int low = memfd_create(name, MFD_CLOEXEC);
+    const int made = low < 0 ? -1 : fcntl(low, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
+    const int error = errno;
+    if (low >= 0)
+        close(low);
+    if (made < 0)
+        return err_set(err, ST_UNAVAILABLE, "raise the limit of open files (ulimit -n)",
+                       "no memory for what RouDi reads and says: %s", strerror(error));
+    *fd = made;
+    return ST_OK;
+}
+
+static void roudi_files_close(struct roudi_daemon *daemon)
+{
+    if (daemon->config_fd)
+        close(daemon->config_fd);
+    if (daemon->output_fd)
+        close(daemon->output_fd);
+    daemon->config_fd = daemon->output_fd = 0;
+}
+
+static enum status roudi_write_config(const struct roudi_daemon *daemon, struct err *err)
+{
+    bool ok = dprintf(daemon->config_fd, "[general]\nversion = 1\n\n[[segment]]\n") > 0;
     for (uint32_t i = 0; i < daemon->pool_count && ok; i++)
-        ok = fprintf(file, "\n[[segment.mempool]]\nsize = %u\ncount = %u\n",
+        ok = dprintf(daemon->config_fd, "\n[[segment.mempool]]\nsize = %u\ncount = %u\n",
                      daemon->pools[i].chunk_bytes, daemon->pools[i].chunk_count) > 0;
-    if (file && fclose(file) != 0)
-        ok = false;
     return ok ? ST_OK
-              : err_set(err, ST_UNAVAILABLE, "is there room in TMPDIR?", "cannot write %s: %s",
-                        path, strerror(errno));
+              : err_set(err, ST_UNAVAILABLE, "free some memory",
+                        "cannot write RouDi's configuration: %s", strerror(errno));
 }
 
 static enum status roudi_launch(struct roudi_daemon *daemon, struct err *err)
 {
-    char config[DAEMON_PATH_BYTES + 32];
     /* Without monitoring: a role that spins at real-time priority leaves iceoryx's own thread no time
      * to say that it lives, and RouDi would take its memory away. The guard watches roles instead. */
-    const char *const argv[] = {ROUDI_PROGRAM, "-c", config, "-m", "off", "-l", "warning", NULL};
-    const enum status status = roudi_write_config(daemon, config, sizeof config, err);
+    static const char *const argv[] = {ROUDI_PROGRAM, "-c", ROUDI_CONFIG, "-m",
+                                       "off",         "-l", "warning",    NULL};
+    const enum status status = roudi_write_config(daemon, err);
     if (status != ST_OK)
         return status;
-    const int error = daemon_launch(argv, NULL, daemon->root, &daemon->pid);
+    const int error = daemon_spawn(argv, NULL, daemon->config_fd, daemon->output_fd, &daemon->pid);
     if (error == 0)
         return ST_OK;
     daemon->pid = 0;
@@ -175,18 +196,27 @@ static enum status roudi_launch(struct roudi_daemon *daemon, struct err *err)
                    strerror(error));
 }
 
+/* The last line that it said with `word` in it. */
+static bool roudi_last_line(const struct roudi_daemon *daemon, const char *word, char *line,
+                            size_t size)
+{
+    char name[16];
+    snprintf(name, sizeof name, "%d", daemon->output_fd);
+    return daemon_last_line("/proc/self/fd", name, word, line, size);
+}
+
 static bool roudi_says_ready(const struct roudi_daemon *daemon)
 {
     char line[DAEMON_LINE_BYTES];
-    return daemon_last_line(daemon->root, DAEMON_OUTPUT, ROUDI_READY, line, sizeof line);
+    return roudi_last_line(daemon, ROUDI_READY, line, sizeof line);
 }
 
 /* What it said that was wrong, or the last that it said. */
 static const char *roudi_last_words(const struct roudi_daemon *daemon, char *line, size_t size)
 {
     line[0] = '\0';
-    if (!daemon_last_line(daemon->root, DAEMON_OUTPUT, "Fatal", line, size))
-        (void)daemon_last_line(daemon->root, DAEMON_OUTPUT, "", line, size);
+    if (!roudi_last_line(daemon, "Fatal", line, size))
+        (void)roudi_last_line(daemon, "", line, size);
     return line;
 }
 
@@ -246,7 +276,9 @@ enum status roudi_daemon_start(struct roudi_daemon *daemon, const struct roudi_p
         return status;
     memcpy(daemon->pools, pools, pool_count * sizeof *pools);
     daemon->pool_count = pool_count;
-    status = daemon_folder_make("roudi", daemon->root, err);
+    status = roudi_file_make("handoff-roudi-config", &daemon->config_fd, err);
+    if (status == ST_OK)
+        status = roudi_file_make("handoff-roudi-output", &daemon->output_fd, err);
     if (status == ST_OK)
         status = roudi_launch(daemon, err);
     if (status == ST_OK)
@@ -264,9 +296,9 @@ void roudi_daemon_stop(struct roudi_daemon *daemon)
         (void)daemon_await_end(daemon->pid, clock_now_ns() + ROUDI_KILLED_NS, &wait_status);
         daemon->pid = 0;
     }
-    if (daemon->root[0]) {
+    if (daemon->output_fd) {
         roudi_names_remove(daemon);
         roudi_remove_clients();
     }
-    daemon_folder_remove(daemon->root);
+    roudi_files_close(daemon);
 }

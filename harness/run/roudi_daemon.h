@@ -29,8 +29,10 @@ enum roudi_name {
 };
 
 struct roudi_daemon {
-    pid_t pid;                    /* 0: none */
-    char root[DAEMON_PATH_BYTES]; /* "": no folder; its configuration and its output */
+    pid_t pid; /* 0: none */
+    /* Its configuration and what it says, in memory, so that no file of them stays behind a guard that
+     * is killed; 0: none. */
+    int config_fd, output_fd;
     struct roudi_pool pools[ROUDI_POOLS_MAX];
     uint32_t pool_count;
     /* Where those are, and what lay there before it was started. */
