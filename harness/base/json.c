@@ -224,6 +224,28 @@ undo_text:
     return status;
 }
 
+static void json_defuse_text(char *text)
+{
+    for (unsigned char *at = (unsigned char *)text; at && *at; at++) {
+        if (*at == '\n' || *at == '\t') {
+            *at = ' ';
+        } else if (*at < 0x20 || *at == 0x7f) {
+            *at = '?';
+        } else if (at[0] == 0xc2 && at[1] >= 0x80 && at[1] < 0xa0) { /* U+0080 to U+009F */
+            at[0] = at[1] = '?';
+        }
+    }
+}
+
+void json_defuse(cJSON *json)
+{
+    for (cJSON *at = json; at; at = at->next) {
+        json_defuse_text(at->string);
+        json_defuse_text(at->valuestring);
+        json_defuse(at->child);
+    }
+}
+
 cJSON *json_get(const cJSON *object, const char *name)
 {
     return cJSON_IsObject(object) ? cJSON_GetObjectItemCaseSensitive(object, name) : NULL;

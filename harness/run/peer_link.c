@@ -260,6 +260,7 @@ static enum status peer_link_take(struct peer_link *link, uint32_t message_bytes
             return err_set(err, ST_CORRUPT, NULL, "a message from %s is not a JSON object",
                            link->name);
         }
+        json_defuse(got.json); /* it comes into messages, results and reports */
     }
     *message = got;
     return ST_OK;

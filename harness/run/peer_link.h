@@ -49,7 +49,7 @@ struct peer_message {
     enum peer_kind kind;
     const uint8_t *bytes;
     uint32_t size_bytes;
-    cJSON *json;      /* of PEER_KIND_JSON; owned: peer_message_clear */
+    cJSON *json;      /* of PEER_KIND_JSON, without control characters; owned: peer_message_clear */
     uint64_t came_ns; /* CLOCK_MONOTONIC, read when its last byte was there */
 };
 
