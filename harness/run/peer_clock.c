@@ -40,11 +40,16 @@ bool peer_clock_read(const struct peer_clock_exchange *exchanges, size_t count,
     return true;
 }
 
+bool peer_clock_is_known(const struct peer_clock *clock)
+{
+    return clock->before.count > 0 && clock->after.count > 0;
+}
+
 uint64_t peer_clock_uncertainty_ns(const struct peer_clock *clock)
 {
     const struct peer_clock_reading *before = &clock->before, *after = &clock->after;
-    if (after->count == 0)
-        return before->uncertainty_ns;
+    if (!peer_clock_is_known(clock))
+        return INT64_MAX;
     const uint64_t moved_ns = after->offset_ns > before->offset_ns
                                   ? (uint64_t)after->offset_ns - (uint64_t)before->offset_ns
                                   : (uint64_t)before->offset_ns - (uint64_t)after->offset_ns;

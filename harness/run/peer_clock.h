@@ -48,8 +48,12 @@ struct peer_clock {
     struct peer_clock_reading after;
 };
 
+/* Whether anything is known of how far they are apart: both readings are there. After one alone, they
+ * may have run apart by anything since. */
+bool peer_clock_is_known(const struct peer_clock *clock);
+
 /* What stamps of both may be apart: the larger of the two uncertainties, and what the offset has moved
- * in between. */
+ * in between. Half of what a time can be where that is not known: larger than any. */
 uint64_t peer_clock_uncertainty_ns(const struct peer_clock *clock);
 
 /* One of their stamps on our clock, with the offset as it was then, between the two readings; 0 stays

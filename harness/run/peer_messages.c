@@ -93,7 +93,7 @@ enum status peer_clock_from_json(const cJSON *json, struct peer_clock *clock, st
 
 bool peer_can_tell(const struct peer_launch *launch, uint64_t time_ns)
 {
-    return launch->clock.before.count > 0 &&
+    return peer_clock_is_known(&launch->clock) &&
            (double)peer_clock_uncertainty_ns(&launch->clock) <= PEER_AGREE_PART * (double)time_ns;
 }
 

@@ -247,7 +247,8 @@ static enum status peer_role_handle(struct peer_role *peer, struct peer_message 
     }
     if (message->kind == PEER_KIND_JSON && strcmp(type, "trace") == 0 && !peer->trace_came) {
         peer->trace_came = true;
-        return peer_trace_receive(&peer->link, message->json, peer->role.trace, err);
+        return peer_role_lost(
+            peer, peer_trace_receive(&peer->link, message->json, peer->role.trace, err));
     }
     return err_set(err, ST_CORRUPT, "run the same version of handoff on both hosts",
                    "%s sent \"%s\" where that has no place", peer->link.name, type);

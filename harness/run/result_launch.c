@@ -192,10 +192,16 @@ static bool launch_add_withheld(cJSON *withheld, const struct peer_launch *peer,
 {
     char reason[160], agree[32], p50[32];
     cJSON *json = cJSON_CreateObject();
-    snprintf(reason, sizeof reason, "the clocks agree only to within %s, %s is %s",
-             launch_format_time(peer_clock_uncertainty_ns(&peer->clock), agree, sizeof agree),
-             peer->withheld[index].interval,
-             launch_format_time(peer->withheld[index].p50_ns, p50, sizeof p50));
+    if (peer_clock_is_known(&peer->clock))
+        snprintf(reason, sizeof reason, "the clocks agree only to within %s, %s is %s",
+                 launch_format_time(peer_clock_uncertainty_ns(&peer->clock), agree, sizeof agree),
+                 peer->withheld[index].interval,
+                 launch_format_time(peer->withheld[index].p50_ns, p50, sizeof p50));
+    else
+        snprintf(
+            reason, sizeof reason,
+            "the launch broke off before the clocks were compared again: how far they ran apart "
+            "is not known");
     return json_append(withheld, json) &&
            json_add_string(json, "interval", peer->withheld[index].interval) &&
            json_add_string(json, "reason", reason);
@@ -205,7 +211,7 @@ static bool launch_add_withheld(cJSON *withheld, const struct peer_launch *peer,
  * roles were on one. */
 static bool launch_add_peer(cJSON *row, const struct peer_launch *peer)
 {
-    const bool known = peer->clock.before.count > 0;
+    const bool known = peer_clock_is_known(&peer->clock);
     if (!peer->used)
         return true;
     cJSON *json = result_add_object(row, "peer");

@@ -157,6 +157,9 @@ def test_cut(t):
               "cannot connect" in launches[2]["reason"], "%s, %s" % (launches[1], launches[2]))
         check(launches[0]["intervals"]["kernel"]["count"] == frames, "the first launch is not whole")
         check(launches[1]["integrity"]["frames"] > 5, "what was sent is not counted")
+        check(launches[1]["peer"]["uncertainty_ns"] is None and
+              not {"latency", "transfer", "response"} & set(launches[1]["intervals"]),
+              "a launch that was cut tells one-way times: %s" % launches[1]["peer"])
         check("nothing came from %s for 2 s; its consumer was ended" % network.HERE in serving.said(),
               serving.said())
         net.tell("mend")

@@ -17,6 +17,7 @@
 
 #include "harness/base/json.h"
 #include "harness/measure/clock.h"
+#include "harness/run/peer.h"
 #include "harness/run/peer_clock.h"
 #include "harness/run/peer_key.h"
 #include "harness/run/peer_link.h"
@@ -237,6 +238,35 @@ static void test_messages_arrive_as_they_were_sent(void **state)
     free_pair(&pair);
 }
 
+/* What the other host says is shown on this one's terminal: it must not move its cursor. */
+static void test_no_control_character_comes_in(void **state)
+{
+    if (!have_mac())
+        skip();
+    static const char text[] = "{\"type\":\"error\",\"status\":\"timeout\",\"what\":\"\\u001b[2J"
+                               "caf\303\251\\u009b1m\\u007f\\r\\n.\",\"hint\":\"\302\233A\"}";
+    struct pair pair = make_pair(5 * (uint64_t)SECOND_NS);
+    struct err err;
+    cJSON *got = NULL;
+    assert_int_equal(
+        peer_link_send(&pair.server, PEER_KIND_JSON, text, (uint32_t)strlen(text), &err), ST_OK);
+    assert_int_equal(
+        peer_link_receive_json(&pair.client, "ready", clock_monotonic_ns() + SECOND_NS, &got, &err),
+        ST_TIMEOUT);
+    assert_string_equal(err.what, "on the server: ?[2Jcaf\303\251??1m?? .");
+    assert_string_equal(err.hint, "??A");
+    static const char nested[] = "{\"type\":\"x\",\"a\\u001b\":[1,{\"b\":\"\\u0007\"}]}";
+    struct peer_message message = {0};
+    assert_int_equal(
+        peer_link_send(&pair.client, PEER_KIND_JSON, nested, (uint32_t)strlen(nested), &err),
+        ST_OK);
+    assert_int_equal(receive(&pair.server, &message), ST_OK);
+    const cJSON *inner = cJSON_GetArrayItem(json_get(message.json, "a?"), 1);
+    assert_string_equal(json_get_string(inner, "b", ""), "?");
+    peer_message_clear(&message);
+    free_pair(&pair);
+}
+
 /* A message of the client's, as it stands on the wire. */
 static uint32_t capture(struct pair *pair, const char *text, uint8_t *wire)
 {
@@ -442,6 +472,22 @@ static void test_clocks_that_run_apart_are_followed(void **state)
     }
 }
 
+/* A launch that was cut has been compared once: what the clocks did since is anybody's guess, and no
+ * time between them is told. */
+static void test_one_reading_tells_no_time(void **state)
+{
+    const struct peer_clock_reading reading = {
+        .at_ns = SECOND_NS, .offset_ns = 5, .uncertainty_ns = 50, .count = 8};
+    struct peer_launch launch = {.used = true, .clock = {.before = reading}};
+    assert_false(peer_can_tell(&launch, SECOND_NS));
+    launch.clock.after = reading;
+    assert_true(peer_can_tell(&launch, 1000));
+    assert_false(peer_can_tell(&launch, 999));
+    assert_false(peer_can_tell(&launch, 0));
+    launch.clock.before.count = 0;
+    assert_false(peer_can_tell(&launch, SECOND_NS));
+}
+
 /* ---- words ----------------------------------------------------------------------------------- */
 
 static void test_addresses(void **state)
@@ -524,6 +570,7 @@ int main(void)
         cmocka_unit_test(test_nothing_can_be_played_again),
         cmocka_unit_test(test_hellos_of_others_are_refused),
         cmocka_unit_test(test_messages_arrive_as_they_were_sent),
+        cmocka_unit_test(test_no_control_character_comes_in),
         cmocka_unit_test(test_a_changed_bit_breaks_the_link),
         cmocka_unit_test(test_repeated_missing_and_moved_messages_break_the_link),
         cmocka_unit_test(test_lengths_that_none_has_are_refused_at_once),
@@ -531,6 +578,7 @@ int main(void)
         cmocka_unit_test(test_a_cut_or_silent_connection_is_noticed),
         cmocka_unit_test(test_the_clocks_offset_is_within_its_uncertainty),
         cmocka_unit_test(test_clocks_that_run_apart_are_followed),
+        cmocka_unit_test(test_one_reading_tells_no_time),
         cmocka_unit_test(test_addresses),
         cmocka_unit_test(test_keys),
     };
