@@ -170,9 +170,11 @@ static double fold_rate_paced(const struct fold_work *work)
         return 0.0;
     double scheduled_ns = (double)(work->last_due_ns - work->first_due_ns) *
                           (double)work->fold->sent_frames / (double)(work->fold->sent_frames - 1);
-    double taken_ns = work->last_done_ns > work->first_due_ns
-                          ? (double)(work->last_done_ns - work->first_due_ns)
-                          : 0.0;
+    /* Of two hosts' clocks: only what is more than they may be apart is known to be longer. */
+    double taken_ns =
+        work->last_done_ns > work->first_due_ns
+            ? (double)(work->last_done_ns - work->first_due_ns) - (double)work->config->apart_ns
+            : 0.0;
     return (double)work->fold->finished_frames * 1e9 / fmax(scheduled_ns, taken_ns);
 }
 

@@ -792,6 +792,27 @@ static void test_clocks_of_two_hosts_may_be_apart(void **state)
     free_launch(&launch);
 }
 
+/* What the clocks may be apart is not held against the rate; what is more than that is. */
+static void test_a_rate_across_two_hosts_is_not_of_the_clocks(void **state)
+{
+    struct fold_config config = usual;
+    config.apart_ns = 5 * (uint64_t)PERIOD_NS;
+    struct launch launch = make_launch(config);
+    for (uint32_t i = 0; i < total_of(&launch); i++)
+        for (int j = 0; j < TRACE_STAMPS; j++)
+            arrived(&launch, i)->stamps_ns[j] +=
+                arrived(&launch, i)->stamps_ns[j] ? config.apart_ns : 0;
+    struct fold *fold = fold_fine(&launch);
+    assert_true(fold->frames_per_s > 999.999 && fold->frames_per_s < 1000.001);
+    fold_free(fold);
+    arrived(&launch, 107)->stamps_ns[STAMP_DONE] += 100 * (uint64_t)PERIOD_NS;
+    arrived(&launch, 107)->stamps_ns[STAMP_RELEASED] += 100 * (uint64_t)PERIOD_NS;
+    fold = fold_fine(&launch);
+    assert_true(fold->frames_per_s > 500.0 && fold->frames_per_s < 503.0);
+    fold_free(fold);
+    free_launch(&launch);
+}
+
 int main(void)
 {
     random_seed();
@@ -822,6 +843,7 @@ int main(void)
         cmocka_unit_test(test_random_gaps_read_as_their_schedule),
         cmocka_unit_test(test_a_round_trip_is_of_the_producers_clock_alone),
         cmocka_unit_test(test_clocks_of_two_hosts_may_be_apart),
+        cmocka_unit_test(test_a_rate_across_two_hosts_is_not_of_the_clocks),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
