@@ -93,6 +93,33 @@ static enum status cell_add_intervals(struct cell_totals *totals, const cJSON *r
     return ST_OK;
 }
 
+/* Across two hosts: which intervals this launch could not tell. */
+static void cell_note_withheld(struct cell_totals *totals, const cJSON *row)
+{
+    const cJSON *peer = json_get(row, "peer"), *one;
+    cJSON_ArrayForEach (one, json_get(peer, "withheld"))
+        for (int i = 0; i < INTERVAL_COUNT; i++)
+            totals->intervals[i].withheld |=
+                strcmp(json_get_string(one, "interval", ""), interval_name((enum interval)i)) == 0;
+    totals->first_frame_unknown |= peer && result_get_u64(row, "first_frame_ns") == 0;
+}
+
+static void cell_drop_withheld(struct cell_totals *totals)
+{
+    for (int i = 0; i < INTERVAL_COUNT; i++) {
+        struct cell_interval *interval = &totals->intervals[i];
+        if (!interval->withheld)
+            continue;
+        hdr_free(interval->merged);
+        interval->merged = NULL;
+        interval->infinite = 0;
+        for (int q = 0; q < STATS_QUANTILE_COUNT; q++)
+            interval->quantiles[q].count = 0;
+    }
+    if (totals->first_frame_unknown)
+        totals->first_frame_ns.count = 0;
+}
+
 /* CPU time of one role. A role that reported nothing adds nothing. */
 static void cell_add_usage(struct cell_role_totals *role, const cJSON *usage, uint64_t frames,
                            struct cell_series *percent, struct cell_series *ns_per_frame)
@@ -198,6 +225,7 @@ static enum status cell_add_launch(struct cell_totals *totals, struct launch_fil
         status = cell_add_intervals(totals, file->row, err);
         if (status == ST_OK) {
             totals->ok++;
+            cell_note_withheld(totals, file->row);
             cell_add_figures(totals, file);
         }
     } else {
@@ -238,5 +266,6 @@ enum status cell_totals_read(const struct result_cell *planned, const char *dir,
         else if (read != ST_OK)
             cell_note_failure(totals, UINT64_MAX, bad.what, bad.hint);
     }
+    cell_drop_withheld(totals);
     return status;
 }

@@ -22,8 +22,10 @@ struct cell_series {
     double *values; /* room for one per launch */
 };
 
-/* Of one interval, over the launches that went well. */
+/* Of one interval, over the launches that went well. Empty where one of them could not tell it: those
+ * that could are the ones in which it was long. */
 struct cell_interval {
+    bool withheld;
     struct hdr *merged; /* NULL until a launch has this interval */
     uint64_t infinite;
     struct cell_series quantiles[STATS_QUANTILE_COUNT];
@@ -60,6 +62,7 @@ struct cell_totals {
     struct cell_role_totals consumer;
     struct cell_series metrics[METRIC_COUNT];
     struct cell_series first_frame_ns;
+    bool first_frame_unknown; /* in one launch at least, for the clocks of two hosts */
     struct cell_interval intervals[INTERVAL_COUNT];
     double *storage; /* of all series */
     cJSON *rows;     /* of all launches, in their order */

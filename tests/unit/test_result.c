@@ -420,6 +420,42 @@ static void test_a_quantile_is_of_every_launch_or_none(void **state)
     cJSON_Delete(result);
 }
 
+/* Across two hosts: the launches whose clocks could tell a time are those in which it was long. */
+static void test_a_time_that_one_launch_withholds_is_not_the_cells(void **state)
+{
+    struct cell cell = make_cell("tcp+block/peer");
+    const struct result_cell planned = {
+        .cell = &cell, .launches_planned = 3, .frames = FRAMES, .warmup = WARMUP};
+    const struct peer_clock_reading reading = {
+        .at_ns = 1000, .offset_ns = -7, .uncertainty_ns = 60, .count = 20};
+    for (uint32_t i = 0; i < 3; i++) {
+        struct fold *fold = make_fold(2000, 0);
+        struct launch_outcome outcome = make_outcome(i, fold);
+        outcome.peer =
+            (struct peer_launch){.used = true, .clock = {.before = reading, .after = reading}};
+        if (i == 1) {
+            hdr_reset(fold->intervals[INTERVAL_latency]);
+            outcome.peer.withheld[outcome.peer.withheld_count].interval = "latency";
+            outcome.peer.withheld[outcome.peer.withheld_count++].p50_ns = 1000;
+        }
+        write_launch(&cell, &outcome);
+        fold_free(fold);
+    }
+    struct result_summary summary;
+    cJSON *result = assemble(&planned, &summary);
+    const cJSON *json = first_cell(result);
+    assert_string_equal(json_get_string(json, "status", ""), "ok");
+    assert_null(json_get(json_get(json, "intervals"), "latency"));
+    assert_true(number(json, "intervals.response.quantiles.p50.value_ns") > 0);
+    const cJSON *launch = json_get(json, "launches")->child;
+    assert_true(number(launch, "intervals.latency.p50_ns") > 0);
+    assert_true(number(launch, "peer.uncertainty_ns") == 60);
+    assert_string_equal(
+        json_get_string(json_get(json_get(launch->next, "peer"), "withheld")->child, "reason", ""),
+        "the clocks agree only to within 0.06 µs, latency is 1 µs");
+    cJSON_Delete(result);
+}
+
 /* Which clock, what it costs, what was wrong with the other: null is what was not measured. */
 static void test_the_clock_is_told(void **state)
 {
@@ -687,6 +723,7 @@ int main(void)
         RESULT_TEST(test_a_search_is_whole_or_repeated),
         RESULT_TEST(test_infinite_responses_show),
         RESULT_TEST(test_a_quantile_is_of_every_launch_or_none),
+        RESULT_TEST(test_a_time_that_one_launch_withholds_is_not_the_cells),
         RESULT_TEST(test_the_clock_is_told),
         RESULT_TEST(test_handoff_wants_half_of_the_frames),
         RESULT_TEST(test_one_torn_frame_fails_the_cell),
