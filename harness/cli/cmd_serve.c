@@ -19,7 +19,7 @@ static const char serve_help[] =
     "  --peer-timeout SECONDS\n"
     "                   how long the other host may be silent before it counts as gone and its\n"
     "                   consumer is ended (default: 5)\n"
-    "  --once           end when the first run is over\n"
+    "  --once           end when the first run is over, or has gone away\n"
     "  --help           show this text\n"
     "\n"
     "Make a key:  (umask 077; head -c 32 /dev/urandom | base64 > handoff.key)\n"

@@ -25,11 +25,13 @@
 #include "harness/run/peer_server.h"
 #include "harness/run/process.h"
 
-#define SERVE_GUESTS 8
+#define SERVE_GUESTS 32
 #define SERVE_LISTENERS_MAX 8
 /* At most; a shorter --peer-timeout is one for this, too. */
 #define SERVE_HANDSHAKE_NS 5000000000u
 #define SERVE_LOG_NS 1000000000u
+/* With --once: how long after its turn is over a run that said no goodbye may still come back. */
+#define SERVE_AWAY_NS 2000000000u
 /* For a process of a connection to end its consumer. */
 #define SERVE_END_NS 2000000000u
 
@@ -234,18 +236,32 @@ static void serve_dismiss(struct serve_guest *guest)
     guest->fd = -1;
 }
 
-/* Somebody who is at the door: takes a free place, or that of who has been there longest. */
+/* A free place, or that of who has been there longest of those who came from where most did: whoever
+ * calls and calls again turns himself out, and not the other host, whose proof takes a round trip. */
+static struct serve_guest *serve_find_place(struct serve *serve)
+{
+    struct serve_guest *place = NULL;
+    int most = 0;
+    for (int i = 0; i < SERVE_GUESTS; i++) {
+        struct serve_guest *guest = &serve->guests[i];
+        int alike = 0;
+        if (guest->fd < 0)
+            return guest;
+        for (int j = 0; j < SERVE_GUESTS; j++)
+            alike += strcmp(serve->guests[j].from, guest->from) == 0;
+        if (alike > most || (alike == most && guest->until_ns < place->until_ns)) {
+            place = guest;
+            most = alike;
+        }
+    }
+    return place;
+}
+
+/* Somebody who is at the door. */
 static void serve_welcome(struct serve *serve, int fd, const struct sockaddr *address,
                           socklen_t address_bytes)
 {
-    struct serve_guest *place = &serve->guests[0];
-    for (int i = 0; i < SERVE_GUESTS; i++) {
-        struct serve_guest *guest = &serve->guests[i];
-        if (guest->fd < 0 || (place->fd >= 0 && guest->until_ns < place->until_ns))
-            place = guest;
-        if (place->fd < 0)
-            break;
-    }
+    struct serve_guest *place = serve_find_place(serve);
     if (place->fd >= 0)
         serve_log(serve, place->from, "others came while it proved nothing");
     serve_dismiss(place);
@@ -352,6 +368,14 @@ static void serve_hear_guest(struct serve *serve, struct serve_guest *guest)
 
 enum { SERVE_FDS = 2 + SERVE_LISTENERS_MAX + SERVE_GUESTS };
 
+/* With --once: when a run that is away has ended without a word. UINT64_MAX: it is not away. */
+static uint64_t serve_away_ns(const struct serve *serve)
+{
+    return serve->options->once && serve->has_run && serve->worker.pid <= 0
+               ? serve->lease_ns + SERVE_AWAY_NS
+               : UINT64_MAX;
+}
+
 static void serve_once_around(struct serve *serve)
 {
     struct pollfd fds[SERVE_FDS];
@@ -367,6 +391,8 @@ static void serve_once_around(struct serve *serve)
         if (guest->fd >= 0 && guest->until_ns < until_ns)
             until_ns = guest->until_ns;
     }
+    const uint64_t away_ns = serve_away_ns(serve);
+    until_ns = until_ns < away_ns ? until_ns : away_ns;
     const int wait_ms = until_ns == UINT64_MAX ? -1
                         : until_ns > now_ns    ? (int)((until_ns - now_ns) / 1000000u) + 1
                                                : 0;
@@ -376,6 +402,10 @@ static void serve_once_around(struct serve *serve)
     if (fds[1].revents) /* it says nothing: it has ended */
         serve_end_worker(serve);
     now_ns = clock_monotonic_ns();
+    if (now_ns > serve_away_ns(serve)) {
+        fprintf(stderr, "%s: the run went away without a goodbye\n", serve->run_from);
+        serve->over = true;
+    }
     for (size_t i = 0; i < SERVE_GUESTS; i++) {
         struct serve_guest *guest = &serve->guests[i];
         if (guest->fd >= 0 && fds[guests + i].revents)

@@ -13,7 +13,7 @@ struct serve_options {
     struct peer_address address;
     struct peer_key key;
     uint64_t timeout_ns; /* of a client's silence */
-    bool once;           /* end when the first run is over */
+    bool once;           /* end when the first run is over, or has gone away */
 };
 
 /* Serves until SIGINT, SIGTERM or SIGHUP, which are its orderly end, or, `once`, until the first run is

@@ -148,6 +148,25 @@ def test_strangers_get_nothing(t):
         serve.end()
 
 
+def test_a_crowd_at_the_door(t):
+    """Whoever calls without end turns himself out: the other host, whose proof takes the time of a round
+    trip, is let in."""
+    secret = begin(t)
+    with peers.Serve(t, t.file("key")) as serve:
+        other = peers.Stranger(serve.port, secret, source="127.0.0.2")
+        crowd = [peers.connect(serve.port) for _ in range(40)]
+        other.greet()
+        crowd += [peers.connect(serve.port) for _ in range(80)]
+        other.sock.sendall(other.proof(purpose=peers.GOODBYE))
+        check(other.answer() == 0, "the crowd kept the other host out:\n" + serve.said())
+        # A newcomer from elsewhere finds a place as well.
+        check(peers.Stranger(serve.port, secret, source="127.0.0.3").come_in(purpose=peers.GOODBYE) == 0,
+              "the crowd keeps everybody out:\n" + serve.said())
+        for sock in crowd:
+            sock.close()
+        serve.end()
+
+
 def test_who_knows_the_key_and_talks_nonsense(t):
     """Lengths and codes that cannot be, from one who came in: the connection ends, the server does
     not."""
@@ -278,6 +297,20 @@ def test_the_running_side_is_gone(t):
             check(program.wait_family_gone(run.marker, 10) is not None, "left behind")
         serve.end()
         check("its consumer was ended" in serve.said(), serve.said())
+
+
+def test_once_ends_without_a_goodbye(t):
+    """A run that is killed says none; whoever waits for the end of serve --once must not wait for ever."""
+    begin(t)
+    with peers.Serve(t, t.file("key"), "--once", "--peer-timeout", "1") as serve:
+        run = t.start("run", t.scenario(TCP, launches=1, **LONG), "--out", t.file("out"),
+                      *peer(t, serve))
+        serve.wait_for_role("consumer")
+        run.kill(signal.SIGKILL)
+        run.wait()
+        check(serve.process.wait(10) == 0, "serve --once: " + serve.said())
+        check("without a goodbye" in serve.said(), serve.said())
+        serve.process.check_nothing_left()
 
 
 def test_serve_is_ended_in_the_middle(t):

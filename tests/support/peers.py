@@ -83,8 +83,8 @@ class Serve:
 
 # ---- the protocol -------------------------------------------------------------------------------------
 
-def connect(port, host="127.0.0.1"):
-    made = socket.create_connection((host, port), timeout=10)
+def connect(port, host="127.0.0.1", source=None):
+    made = socket.create_connection((host, port), timeout=10, source_address=source and (source, 0))
     made.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     return made
 
@@ -110,9 +110,9 @@ def hello(nonce, version=VERSION):
 class Stranger:
     """A client that knows a key, or does not, and speaks the protocol by hand."""
 
-    def __init__(self, port, key_text):
+    def __init__(self, port, key_text, source=None):
         self.key = hmac.new(key_text.encode(), b"handoff peer key\0", hashlib.sha256).digest()
-        self.sock = connect(port)
+        self.sock = connect(port, source=source)
         self.nonce = os.urandom(32)
         self.sent = 0
 
