@@ -2,6 +2,7 @@
  * roles say. */
 #include "harness/run/session_parts.h"
 
+#include <signal.h>
 #include <stdio.h>
 #include <unistd.h>
 
@@ -184,6 +185,26 @@ static void session_take_leave(struct session *session)
     }
 }
 
+/* At once, so that nobody waits for a CPU on which another one spins that has to end as well. */
+static void session_kill(const struct session *session)
+{
+    for (int i = 0; i < session->role_count; i++)
+        if (session->roles[i].process.pid > 0)
+            kill(session->roles[i].process.pid, SIGKILL);
+}
+
+/* When somebody has died: the others, while it becomes a process that can be reaped. How it ended by
+ * itself is still told. */
+static void session_kill_rest(const struct session *session)
+{
+    bool died = false;
+    for (int i = 0; i < session->role_count; i++)
+        died = died || (session->roles[i].ended && !session->roles[i].complained);
+    for (int i = 0; i < session->role_count && died; i++)
+        if (!session->roles[i].ended && session->roles[i].process.pid > 0)
+            kill(session->roles[i].process.pid, SIGKILL);
+}
+
 /* Ends all processes: in order when they finished, at once when one of them died or hangs. Where
  * one gave up and said so, they have a moment to clean up, told by the end of their socket: a client
  * of MPS that is killed while it has the GPU can take the daemon and other clients with it. */
@@ -198,6 +219,8 @@ static void session_end_roles(struct session *session, bool orderly)
         grace_ns = SESSION_CLEAN_UP_NS;
         for (int i = 0; i < session->role_count; i++)
             process_hang_up(&session->roles[i].process);
+    } else {
+        session_kill(session);
     }
     const uint64_t until_ns = clock_now_ns() + grace_ns;
     for (int i = 0; i < session->role_count; i++) {
@@ -284,6 +307,7 @@ static enum status session_measure(struct session *session, struct launch_outcom
         return err_set(err, ST_INTERRUPTED, NULL, "interrupted");
     if (status != ST_ROLE_DIED && status != ST_TIMEOUT)
         return status;
+    session_kill_rest(session);
     session_reap_ended(session);
     session_explain(session, status, outcome);
     return ST_OK;
