@@ -30,7 +30,8 @@ static enum status peer_key_make(const void *bytes, size_t size_bytes, const cha
 static enum status peer_key_open(const char *path, int *fd, struct err *err)
 {
     struct stat info;
-    const int opened = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+    /* Not blocking: a FIFO is refused, not waited for. */
+    const int opened = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
     if (opened < 0 || fstat(opened, &info) != 0) {
         err_set(err, ST_INVALID, peer_key_hint, "cannot read the key file %s: %s", path,
                 strerror(errno));

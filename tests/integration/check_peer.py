@@ -69,10 +69,12 @@ def test_keys(t):
     peers.make_key(t.file("short"), "0123456789abcde")
     peers.make_key(t.file("open"))
     os.chmod(t.file("open"), 0o640)
+    os.mkfifo(t.file("fifo"), 0o600)
     clean = {"HANDOFF_KEY": ""}
     for command in (("serve", "--listen", "127.0.0.1:0"), run):
         for given, words in (((), "needs a key"), (("--key-file", t.file("short")), "15 bytes"),
                              (("--key-file", t.file("open")), "others than its owner"),
+                             (("--key-file", t.file("fifo")), "is no file"),
                              (("--key-file", t.file("none")), "cannot read")):
             done = t.run(*command, *given, code=2, env=clean)
             check(words in done.stderr() and "hint:" in done.stderr(), done.stderr())
@@ -245,9 +247,10 @@ def killed(t, serve, role, out):
     scenario = t.scenario(TCP, launches=2, pacing="rate:50", frames=frames, frame="64x1x1")
     run = t.start("run", scenario, "--out", out, *peer(t, serve, "--peer-timeout", "2"))
     run.wait_for_line(r"^launch 2/2")
-    pid = serve.wait_for_role(role)
+    serve.wait_for_role("consumer")
     time.sleep(until_s)
-    os.kill(pid, signal.SIGKILL)
+    # Only now: the process of the first launch's connection may have been there still.
+    os.kill(serve.wait_for_role(role), signal.SIGKILL)
     begun = time.monotonic()
     code = run.wait(60)
     took = time.monotonic() - begun
