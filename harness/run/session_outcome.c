@@ -208,6 +208,8 @@ static void session_withhold(const struct session *session, struct fold *fold,
             continue;
         hdr_reset(hdr);
         fold->infinite[i] = 0;
+        if (i == INTERVAL_latency)
+            fold->steady = true; /* what is not known is not said to drift */
         if (peer->withheld_count < PEER_WITHHELD_MAX) {
             peer->withheld[peer->withheld_count].interval = interval_name((enum interval)i);
             peer->withheld[peer->withheld_count++].p50_ns = p50_ns;
