@@ -283,8 +283,13 @@ static void serve_accept(struct serve *serve, int listen_fd)
         socklen_t address_bytes = sizeof address;
         const int fd = accept4(listen_fd, (struct sockaddr *)&address, &address_bytes,
                                SOCK_CLOEXEC | SOCK_NONBLOCK);
-        if (fd < 0)
+        if (fd < 0) {
+            /* Without a free descriptor the caller stays at the door, and poll would tell of it again
+             * at once; guests go within seconds. */
+            if (errno == EMFILE || errno == ENFILE)
+                usleep(50000);
             return;
+        }
         serve_welcome(serve, fd, (struct sockaddr *)&address, address_bytes);
     }
 }
@@ -376,7 +381,7 @@ static uint64_t serve_away_ns(const struct serve *serve)
                : UINT64_MAX;
 }
 
-static void serve_once_around(struct serve *serve)
+static enum status serve_once_around(struct serve *serve, struct err *err)
 {
     struct pollfd fds[SERVE_FDS];
     const size_t guests = 2 + serve->listener_count;
@@ -397,7 +402,10 @@ static void serve_once_around(struct serve *serve)
                         : until_ns > now_ns    ? (int)((until_ns - now_ns) / 1000000u) + 1
                                                : 0;
     if (poll(fds, (nfds_t)(guests + SERVE_GUESTS), wait_ms) < 0)
-        return;
+        return errno == EINTR
+                   ? ST_OK
+                   : err_set_errno(err, errno, "allow it more open files (ulimit -n)",
+                                   "serve cannot wait on %zu descriptors", guests + SERVE_GUESTS);
     serve->over |= fds[0].revents != 0;
     if (fds[1].revents) /* it says nothing: it has ended */
         serve_end_worker(serve);
@@ -418,6 +426,7 @@ static void serve_once_around(struct serve *serve)
     for (size_t i = 0; i < serve->listener_count; i++)
         if (fds[2 + i].revents)
             serve_accept(serve, serve->listen_fds[i]);
+    return ST_OK;
 }
 
 enum status serve_run(const struct serve_options *options, struct err *err)
@@ -431,7 +440,7 @@ enum status serve_run(const struct serve_options *options, struct err *err)
     signal(SIGPIPE, SIG_IGN);
     status = serve_open_listeners(&serve, err);
     while (status == ST_OK && !serve.over)
-        serve_once_around(&serve);
+        status = serve_once_around(&serve, err);
     serve_end_worker(&serve);
     for (int i = 0; i < SERVE_GUESTS; i++)
         serve_dismiss(&serve.guests[i]);

@@ -316,6 +316,17 @@ def test_once_ends_without_a_goodbye(t):
         serve.process.check_nothing_left()
 
 
+def test_too_few_descriptors_end_it(t):
+    """It cannot wait on more descriptors than it may have: it says so, and does not try again for ever."""
+    begin(t)
+    command = 'ulimit -n 12; exec "$@"'
+    process = program.Program([t.path, "serve", "--listen", "127.0.0.1:0", "--key-file", t.file("key")],
+                              wrapper=("bash", "-c", command, "bash"))
+    check(process.wait(10) == 1, process.stderr())
+    check("ulimit -n" in process.stderr(), process.stderr())
+    process.check_nothing_left()
+
+
 def test_serve_is_ended_in_the_middle(t):
     begin(t)
     scenario, out = t.scenario(TCP, launches=1, **LONG), t.file("out")
