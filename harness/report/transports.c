@@ -10,6 +10,8 @@
 #define REFERENCE "shm"
 /* Up to so many bytes a frame is a message; what takes longer to copy than to announce is an image. */
 #define MESSAGE_BYTES_MAX 4096
+/* Where there is no verdict: this near, or nearer, nobody would call it behind. */
+#define LEVEL_RATIO 1.05
 /* The image of a headline: the size most cameras give, where it was measured. */
 #define HEADLINE_IMAGE "1920x1080x3"
 
@@ -157,8 +159,8 @@ static bool is_level(const struct beside *beside)
     const struct stats_paired *paired = &beside->paired;
     if (report_integrity_errors(beside->cell) > 0)
         return false;
-    if (paired->pairs < VERDICT_PAIRS_MIN)
-        return paired->ratio < 1.05;
+    if (paired->pairs < VERDICT_PAIRS_MIN || paired->verdict == STATS_UNCLEAR)
+        return paired->ratio < LEVEL_RATIO;
     return paired->verdict != STATS_SLOWER;
 }
 
@@ -180,23 +182,27 @@ void transports_level_add(struct text *text, const struct report *report,
                   alike++ ? ", " : "Not behind shared memory: ", beside[i].cell->name);
     }
     if (alike)
-        text_addf(text,
-                  ". %s over memory too, so a frame's bytes are copied no more often than with %s "
-                  "(%g per frame), and only the news of it travels differently.",
-                  alike == 1 ? "It hands a frame" : "They hand frames", reference->name,
-                  copies_of(reference));
+        text_addf(
+            text,
+            ". %s over memory too, so a frame's bytes are copied no more often than with %s "
+            "(%.3g per frame); what differs is how the news travels, and in which order memory is "
+            "lent again.",
+            alike == 1 ? "It hands a frame" : "They hand frames", reference->name,
+            copies_of(reference));
     for (size_t i = 0; i < count; i++) {
         if (!is_level(&beside[i]) || !(copies_of(beside[i].cell) > copies_of(reference)))
             continue;
-        text_addf(text, "%s%s (%g copies per frame)",
+        text_addf(text, "%s%s (%.3g copies per frame)",
                   unlike++ ? ", "
                   : alike  ? " Not behind either: "
                            : "Not behind shared memory: ",
                   beside[i].cell->name, copies_of(beside[i].cell));
     }
     if (unlike)
-        text_add(text, ", although it copies more: those copies stay in the caches, or overlap "
-                       "with the other role's work.");
+        text_addf(text,
+                  ", although %s more: those copies stay in the caches, or overlap with the other "
+                  "role's work.",
+                  unlike == 1 ? "it copies" : "they copy");
     free(beside);
 }
 
