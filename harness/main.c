@@ -6,20 +6,10 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "harness/cli/cli.h"
+#include "harness/cli/options.h"
 #include "harness/run/build_info.h"
 #include "harness/run/capability.h"
 #include "harness/run/role.h"
-
-static const struct {
-    const char *name;
-    cli_command run;
-} commands[] = {
-    {"run", cmd_run},     {"list", cmd_list},     {"floor", cmd_floor},
-    {"probe", cmd_probe}, {"report", cmd_report}, {"export", cmd_export},
-    {"serve", cmd_serve},
-    {"help", cmd_help},   {"--help", cmd_help},   {"-h", cmd_help},
-};
 
 static int main_exit_code(enum status status)
 {
@@ -92,13 +82,9 @@ int main(int argc, char **argv)
     if (argc >= 2 && strcmp(argv[1], "--role") == 0)
         return main_exit_code(role_main(argc, argv, &err));
     capability_install();
-    enum status status = argc < 2 ? ST_INVALID : ST_NOT_APPLICABLE;
-    for (size_t i = 0; i < sizeof commands / sizeof commands[0] && argc >= 2; i++)
-        if (strcmp(argv[1], commands[i].name) == 0)
-            status = commands[i].run(argc - 1, argv + 1, &exit_code, &err);
-    if (status == ST_NOT_APPLICABLE && err.status == ST_OK)
-        err_set(&err, ST_INVALID, "`handoff --help` shows the commands", "unknown command \"%s\"",
-                argv[1]);
+    enum status status = ST_INVALID;
+    if (argc >= 2)
+        status = cli_dispatch(argc - 1, argv + 1, &exit_code, &err);
     if (status != ST_OK)
         return main_fail(&err);
     return main_flush(&err) == ST_OK ? exit_code : main_fail(&err);

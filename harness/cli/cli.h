@@ -12,13 +12,13 @@
  * in *err and main.c prints it. *exit_code is 0 on entry and is only looked at after ST_OK. */
 typedef enum status (*cli_command)(int argc, char **argv, int *exit_code, struct err *err);
 
+/* Commands without a table yet. */
 enum status cmd_run(int argc, char **argv, int *exit_code, struct err *err);
 enum status cmd_floor(int argc, char **argv, int *exit_code, struct err *err);
 enum status cmd_list(int argc, char **argv, int *exit_code, struct err *err);
 enum status cmd_probe(int argc, char **argv, int *exit_code, struct err *err);
 enum status cmd_report(int argc, char **argv, int *exit_code, struct err *err);
 enum status cmd_export(int argc, char **argv, int *exit_code, struct err *err);
-enum status cmd_serve(int argc, char **argv, int *exit_code, struct err *err);
 enum status cmd_help(int argc, char **argv, int *exit_code, struct err *err);
 
 /* Starts getopt anew for a command, without its own messages. */

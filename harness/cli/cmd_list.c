@@ -207,11 +207,10 @@ static enum status print_one(const char *name, struct err *err)
     }
     char shown[SUGGEST_SHOWN_BYTES];
     char hint[120];
-    snprintf(hint, sizeof hint, "%s%s%sthere are transports, waits, access, kernels and axes",
-             suggest.nearest ? "did you mean \"" : "", suggest.nearest ? suggest.nearest : "",
-             suggest.nearest ? "\"? " : "");
-    return err_set(err, ST_INVALID, hint, "list: there is no list of \"%s\"",
-                   suggest_show(name, shown, sizeof shown));
+    return err_set(err, ST_INVALID,
+                   suggest_hint(&suggest, "there are transports, waits, access, kernels and axes",
+                                hint, sizeof hint),
+                   "list: there is no list of \"%s\"", suggest_show(name, shown, sizeof shown));
 }
 
 enum status cmd_list(int argc, char **argv, int *exit_code, struct err *err)

@@ -43,11 +43,9 @@ static enum status probe_want(struct probe *probe, const char *name, size_t leng
         suggest_offer(&suggest, gpu_capability_rows[i].key);
     }
     char shown[SUGGEST_SHOWN_BYTES], hint[160];
-    snprintf(hint, sizeof hint, "%s%s%s`handoff probe` shows all rows",
-             suggest.nearest ? "did you mean \"" : "", suggest.nearest ? suggest.nearest : "",
-             suggest.nearest ? "\"? " : "");
-    return err_set(err, ST_INVALID, hint, "--only: there is no row \"%s\"",
-                   suggest_show(wanted, shown, sizeof shown));
+    return err_set(err, ST_INVALID,
+                   suggest_hint(&suggest, "`handoff probe` shows all rows", hint, sizeof hint),
+                   "--only: there is no row \"%s\"", suggest_show(wanted, shown, sizeof shown));
 }
 
 static enum status probe_want_list(struct probe *probe, const char *names, struct err *err)

@@ -61,11 +61,18 @@ struct cli_command {
     cli_command run;
 };
 
+/* commands.def has a line for each; its file defines it. */
+#define COMMAND(key) extern const struct cli_command command_##key;
+#include "harness/cli/commands.def"
+#undef COMMAND
+
 /* Every command, in the order of `handoff help`. */
 extern const struct cli_command *const cli_commands[];
 extern const size_t cli_command_count;
 /* NULL when there is none of that name. */
 const struct cli_command *cli_command_find(const char *name);
+/* Runs the command that argv[0] names; ST_INVALID when there is none. main.c calls it. */
+enum status cli_dispatch(int argc, char **argv, int *exit_code, struct err *err);
 
 /* Walks over the options as getopt_long does. Start from {command, argc, argv}. */
 struct cli_parse {

@@ -3,6 +3,7 @@
 
 #include <assert.h>
 #include <ctype.h>
+#include <stdio.h>
 #include <string.h>
 
 /* Longer words are not compared: no name of ours comes near. */
@@ -53,6 +54,16 @@ void suggest_offer(struct suggest *suggest, const char *name)
         suggest->nearest = name;
         suggest->distance = distance;
     }
+}
+
+const char *suggest_hint(const struct suggest *suggest, const char *otherwise, char *hint,
+                         size_t size)
+{
+    if (suggest->nearest)
+        snprintf(hint, size, "did you mean \"%s\"? %s", suggest->nearest, otherwise);
+    else
+        snprintf(hint, size, "%s", otherwise);
+    return hint;
 }
 
 /* Bytes of the well-formed character at `text`, by its lead byte and continuations; 0 if broken. */

@@ -17,6 +17,10 @@ struct suggest {
 /* Considers one more name, which must outlive the use of suggest->nearest. */
 void suggest_offer(struct suggest *suggest, const char *name);
 
+/* A hint: `did you mean "NAME"? ` in front of `otherwise` when a name is near. Returns `hint`. */
+const char *suggest_hint(const struct suggest *suggest, const char *otherwise, char *hint,
+                         size_t size);
+
 /* Copies the user's text into `shown` of `size` bytes: control characters become '?', what is not
  * UTF-8 too, and a long text is cut at a character and ends in "...". Returns `shown`. */
 const char *suggest_show(const char *text, char *shown, size_t size);

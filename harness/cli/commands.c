@@ -1,0 +1,47 @@
+/* commands.c: the commands there are, from commands.def. */
+#include <string.h>
+
+#include "harness/cli/options.h"
+#include "harness/scenario/suggest.h"
+
+/* Not yet described by a table: they parse by themselves. */
+#define WITHOUT_TABLE(key, words)              \
+    const struct cli_command command_##key = { \
+        .name = #key, .synopsis = "[ARGUMENT]...", .summary = words, .run = cmd_##key}
+WITHOUT_TABLE(run, "run a scenario and write DIR/result.json");
+WITHOUT_TABLE(list, "transports, waits, access, kernels or axes, and which can run here");
+WITHOUT_TABLE(floor, "what this machine can do at best: what a hand-off is held against");
+WITHOUT_TABLE(probe, "what this machine's GPU can do between two processes, by doing it");
+WITHOUT_TABLE(report, "write index.html and report.md from results");
+WITHOUT_TABLE(export, "histograms and quantiles for other tools (hgrm, csv)");
+WITHOUT_TABLE(help, "this overview, or what each interval means");
+
+const struct cli_command *const cli_commands[] = {
+#define COMMAND(key) &command_##key,
+#include "harness/cli/commands.def"
+#undef COMMAND
+};
+const size_t cli_command_count = sizeof cli_commands / sizeof cli_commands[0];
+
+const struct cli_command *cli_command_find(const char *name)
+{
+    for (size_t i = 0; i < cli_command_count; i++)
+        if (strcmp(cli_commands[i]->name, name) == 0)
+            return cli_commands[i];
+    return NULL;
+}
+
+enum status cli_dispatch(int argc, char **argv, int *exit_code, struct err *err)
+{
+    const bool is_help = strcmp(argv[0], "--help") == 0 || strcmp(argv[0], "-h") == 0;
+    const struct cli_command *command = cli_command_find(is_help ? "help" : argv[0]);
+    if (command)
+        return command->run(argc, argv, exit_code, err);
+    char shown[SUGGEST_SHOWN_BYTES], hint[128];
+    struct suggest suggest = SUGGEST_START(argv[0]);
+    for (size_t i = 0; i < cli_command_count; i++)
+        suggest_offer(&suggest, cli_commands[i]->name);
+    return err_set(err, ST_INVALID,
+                   suggest_hint(&suggest, "`handoff --help` shows the commands", hint, sizeof hint),
+                   "unknown command \"%s\"", suggest_show(argv[0], shown, sizeof shown));
+}
