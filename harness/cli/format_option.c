@@ -1,0 +1,58 @@
+/* format_option.c: see format_option.h. */
+#include "harness/cli/format_option.h"
+
+#include <string.h>
+
+#include "harness/report/text.h"
+
+const char *const cli_format_choices[] = {[CLI_FORMAT_TABLE] = "table",
+                                          [CLI_FORMAT_JSON] = "json",
+                                          [CLI_FORMAT_MARKDOWN] = "markdown",
+                                          NULL};
+
+enum cli_format cli_format_from_name(const char *name)
+{
+    int format = CLI_FORMAT_TABLE;
+    for (int i = 0; cli_format_choices[i]; i++)
+        if (strcmp(cli_format_choices[i], name) == 0)
+            format = i;
+    return (enum cli_format)format;
+}
+
+enum status cli_print_json(FILE *file, const cJSON *json, struct err *err)
+{
+    char *text = json ? cJSON_Print(json) : NULL;
+    if (!text)
+        return err_set(err, ST_NO_MEMORY, NULL, "out of memory for the JSON text");
+    fprintf(file, "%s\n", text);
+    cJSON_free(text);
+    return ST_OK;
+}
+
+void cli_print_markdown(FILE *file, const char *text)
+{
+    struct text escaped = {0};
+    text_add_markdown(&escaped, text);
+    fputs(text_get(&escaped), file);
+    text_free(&escaped);
+}
+
+void cli_print_markdown_row(FILE *file, const char *const *cells, size_t count)
+{
+    fputc('|', file);
+    for (size_t i = 0; i < count; i++) {
+        fputc(' ', file);
+        cli_print_markdown(file, cells[i] ? cells[i] : "");
+        fputs(" |", file);
+    }
+    fputc('\n', file);
+}
+
+void cli_print_markdown_head(FILE *file, const char *const *titles, size_t count)
+{
+    cli_print_markdown_row(file, titles, count);
+    fputc('|', file);
+    for (size_t i = 0; i < count; i++)
+        fputs(":--|", file);
+    fputc('\n', file);
+}
