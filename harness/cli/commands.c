@@ -8,7 +8,6 @@
 #define WITHOUT_TABLE(key, words)              \
     const struct cli_command command_##key = { \
         .name = #key, .synopsis = "[ARGUMENT]...", .summary = words, .run = cmd_##key}
-WITHOUT_TABLE(run, "run a scenario and write DIR/result.json");
 WITHOUT_TABLE(list, "transports, waits, access, kernels or axes, and which can run here");
 WITHOUT_TABLE(floor, "what this machine can do at best: what a hand-off is held against");
 WITHOUT_TABLE(probe, "what this machine's GPU can do between two processes, by doing it");

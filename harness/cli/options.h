@@ -80,7 +80,7 @@ struct cli_parse {
     int argc;
     char **argv;
     /* After cli_next: */
-    const char *value; /* the option's argument */
+    char *value; /* the option's argument, within argv */
     int operand_index; /* after CLI_END: argv[operand_index] is the first operand */
     bool started;
 };

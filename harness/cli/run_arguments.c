@@ -1,0 +1,183 @@
+/* run_arguments.c: see run_arguments.h. The table of options is here, too. */
+#include "harness/cli/run_arguments.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <sys/random.h>
+#include <time.h>
+
+static const char *const clock_choices[] = {"auto", "monotonic", "counter", NULL};
+
+static const struct cli_operand run_operands[] = {{"SCENARIO", CLI_FILE, NULL, NULL}};
+
+static const struct cli_option run_options[] = {
+    {'o', "out", "DIR", CLI_FOLDER, NULL,
+     "where the result goes (default: results/runs/<time>-<scenario>)", 0},
+    {'n', "only", "AXIS=VALUE[,VALUE...]", CLI_TEXT, NULL,
+     "only the cells with one of these values; may be repeated", 0},
+    {'l', "launches", "N", CLI_NUMBER, NULL,
+     "fresh processes per cell, instead of the scenario's number; intervals need 10", 0},
+    {'s', "seed", "N", CLI_NUMBER, NULL,
+     "order of launches and content of frames (default: random, kept in the result)", 0},
+    {'c', "clock", "WHICH", CLI_CHOICE, clock_choices,
+     "which clock stamps: auto (the cheapest that is right on all CPUs: the processor's counter or "
+     "CLOCK_MONOTONIC), monotonic, counter",
+     0},
+    {'d', "dry-run", NULL, CLI_FLAG, NULL,
+     "list the cells, what cannot run here and why, and the expected time", 0},
+    {'r', "resume", NULL, CLI_FLAG, NULL, "go on with the interrupted run in --out DIR", 0},
+    {'f', "no-floor", NULL, CLI_FLAG, NULL,
+     "do not measure the machine's floor first (up to two seconds); the result then shows no "
+     "figure "
+     "as a multiple of it",
+     0},
+    {'p', "peer", "HOST[:PORT]", CLI_TEXT, NULL,
+     "the consumers run on HOST, where `handoff serve` does (port 9763); it connects back to this "
+     "host for the frames. Both need one key",
+     0},
+    {'k', "key-file", "FILE", CLI_FILE, NULL,
+     "that key; without it the environment variable HANDOFF_KEY. At least 16 bytes; others may not "
+     "read the file. `handoff serve --help` says what it protects, and what it does not",
+     0},
+    {'t', "peer-timeout", "SECONDS", CLI_NUMBER, NULL,
+     "how long HOST may be silent before the launch has failed (default: 5)", 0},
+    {'q', "quiet", NULL, CLI_FLAG, NULL, "no progress", 0},
+};
+
+static const struct cli_exit_code run_exit_codes[] = {
+    {EXIT_CODE_OK, "fine"},
+    {EXIT_CODE_FAILED, "a cell failed or a file cannot be written"},
+    {EXIT_CODE_USAGE, "bad usage or scenario"},
+    {EXIT_CODE_ROLE_DIED, "a role process died"},
+    {EXIT_CODE_UNAVAILABLE, "no cell can run here"},
+    {EXIT_CODE_INTERRUPTED, "interrupted (what is complete has been written; --resume goes on)"},
+};
+
+const struct cli_command command_run = {
+    .name = "run",
+    .synopsis = "SCENARIO [OPTION]...",
+    .summary = "run a scenario and write DIR/result.json",
+    .description =
+        "Runs every cell of a scenario in fresh producer and consumer processes and writes "
+        "DIR/result.json. Prints a table of the cells on standard output.",
+    .operands = run_operands,
+    .operand_count = sizeof run_operands / sizeof run_operands[0],
+    .options = run_options,
+    .option_count = sizeof run_options / sizeof run_options[0],
+    .exit_codes = run_exit_codes,
+    .exit_code_count = sizeof run_exit_codes / sizeof run_exit_codes[0],
+    .run = cmd_run,
+};
+
+/* "AXIS=VALUES"; cuts the argument in place. */
+static enum status run_add_filter(struct run_arguments *arguments, char *text, struct err *err)
+{
+    char *equals = strchr(text, '=');
+    if (!equals || equals == text || equals[1] == 0)
+        return err_set(err, ST_INVALID, "write it as --only wait=spin,futex",
+                       "--only takes AXIS=VALUE[,VALUE...], not \"%s\"", text);
+    if (arguments->filter_count == RUN_FILTERS_MAX)
+        return err_set(err, ST_INVALID, "join values of one axis with commas",
+                       "more than %d --only", RUN_FILTERS_MAX);
+    *equals = 0;
+    arguments->filters[arguments->filter_count++] =
+        (struct scenario_filter){.axis = text, .values = equals + 1};
+    return ST_OK;
+}
+
+/* Below 2^53, so that it survives any JSON reader. */
+static uint64_t run_random_seed(void)
+{
+    uint64_t seed;
+    if (getrandom(&seed, sizeof seed, 0) != (ssize_t)sizeof seed) {
+        struct timespec now;
+        clock_gettime(CLOCK_REALTIME, &now);
+        seed = (uint64_t)now.tv_sec * 1000000007u + (uint64_t)now.tv_nsec;
+    }
+    return seed & ((UINT64_C(1) << 53) - 1);
+}
+
+/* What goes with --peer, and without it does not. */
+static enum status run_parse_peer(struct run_arguments *arguments, struct err *err)
+{
+    if (!arguments->has_peer && (arguments->key_file || arguments->peer_timeout_s))
+        return err_set(err, ST_INVALID, "name the other host with --peer HOST",
+                       "%s is for measurements across two hosts",
+                       arguments->key_file ? "--key-file" : "--peer-timeout");
+    if (arguments->has_peer && arguments->clock == CLOCK_REQUEST_COUNTER)
+        return err_set(err, ST_INVALID, "leave --clock out",
+                       "the counters of two hosts cannot be compared: --peer is measured by "
+                       "CLOCK_MONOTONIC");
+    const uint64_t timeout_s =
+        arguments->peer_timeout_s ? arguments->peer_timeout_s : PEER_TIMEOUT_S_DEFAULT;
+    arguments->peer.timeout_ns = timeout_s * 1000000000u;
+    return ST_OK;
+}
+
+/* One option, into *arguments. */
+static enum status run_take(struct run_arguments *arguments, int key, char *value, struct err *err)
+{
+    switch (key) {
+    case 'o':
+        arguments->out = value;
+        return ST_OK;
+    case 'n':
+        return run_add_filter(arguments, value, err);
+    case 'l':
+        return cli_parse_u64("--launches", value, 1, 1000, &arguments->launches, err);
+    case 's':
+        return cli_parse_u64("--seed", value, 0, (UINT64_C(1) << 53) - 1, &arguments->seed, err);
+    case 'c':
+        (void)clock_request_from_name(value, &arguments->clock);
+        return ST_OK;
+    case 'd':
+        arguments->dry_run = true;
+        return ST_OK;
+    case 'r':
+        arguments->resume = true;
+        return ST_OK;
+    case 'f':
+        arguments->no_floor = true;
+        return ST_OK;
+    case 'p':
+        arguments->has_peer = true;
+        snprintf(arguments->peer.text, sizeof arguments->peer.text, "%s", value);
+        return peer_address_parse(value, false, &arguments->peer.address, err);
+    case 'k':
+        arguments->key_file = value;
+        return ST_OK;
+    case 't':
+        return cli_parse_u64("--peer-timeout", value, 1, PEER_TIMEOUT_S_MAX,
+                             &arguments->peer_timeout_s, err);
+    default:
+        arguments->quiet = true;
+        return ST_OK;
+    }
+}
+
+enum status run_arguments_parse(int argc, char **argv, struct run_arguments *arguments,
+                                struct err *err)
+{
+    struct cli_parse parse = {.command = &command_run, .argc = argc, .argv = argv};
+    arguments->seed = run_random_seed();
+    for (int key; (key = cli_next(&parse, err)) != CLI_END;) {
+        if (key == CLI_BAD)
+            return err->status;
+        if (key == CLI_HELP) {
+            arguments->help = true;
+            return ST_OK;
+        }
+        enum status status = run_take(arguments, key, parse.value, err);
+        if (status != ST_OK)
+            return status;
+    }
+    if (parse.operand_index != argc - 1)
+        return err_set(err, ST_INVALID, "for a first look: handoff run scenarios/quick.json",
+                       parse.operand_index == argc ? "run: which scenario?"
+                                                   : "run: takes one scenario at a time");
+    arguments->scenario = argv[parse.operand_index];
+    if (arguments->resume && !arguments->out)
+        return err_set(err, ST_INVALID, "name the folder of the interrupted run with --out",
+                       "--resume needs --out DIR");
+    return run_parse_peer(arguments, err);
+}
