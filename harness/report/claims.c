@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "harness/base/json.h"
+#include "harness/measure/gate.h"
 #include "harness/report/claims_words.h"
 
 #define LAUNCHES_MAX 1000
@@ -103,20 +104,14 @@ static bool machine_is(const struct report *report, const char *machine)
 /* One launch's figure; NAN when it has none, INFINITY where frames never finished. */
 static double launch_value(const cJSON *launch, const char *interval, const char *which)
 {
-    char name[16];
-    const cJSON *json = json_get(json_get(launch, "intervals"), interval);
-    if (strcmp(json_get_string(launch, "status", ""), "ok") != 0)
-        return NAN;
-    snprintf(name, sizeof name, "%.8s_ns", which);
+    char name[64];
     if (strcmp(interval, "period") == 0) {
-        double rate_hz = json_get_number(launch, "frames_per_s", NAN);
+        double rate_hz = gate_launch_value(gate_find("frames_per_s"), launch);
         return rate_hz > 1e-9 && rate_hz < 1e18 && strcmp(which, "mean") == 0 ? 1e9 / rate_hz : NAN;
     }
-    bool mean = strcmp(which, "mean") == 0;
-    bool never = mean ? json_get_number(json, "infinite", 0) > 0
-                      : strcmp(json_get_string(json, name, ""), "inf") == 0;
-    double value = never ? INFINITY : json_get_number(json, name, NAN);
-    return value >= 0 && (never || value < 1e18) ? value : NAN;
+    snprintf(name, sizeof name, "%.32s.%.8s", interval, which);
+    const struct gate *gate = gate_find(name);
+    return gate ? gate_launch_value(gate, launch) : NAN;
 }
 
 /* Launches are what varies: a mean of their means, with its interval, and no frame is pooled. */

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "harness/base/json.h"
+#include "harness/measure/gate.h"
 
 #define LAUNCHES_MAX 1000
 #define COST_TIED_POINTS 0.5
@@ -71,28 +72,23 @@ struct tradeoff_cost tradeoff_cost_compare(const double *a, const double *b, siz
     return cost;
 }
 
-/* One role's share of one CPU in a launch; NAN without. */
-static double usage_percent(const cJSON *launch, const char *role)
+/* A role's share of one CPU in a launch, or the system's; NAN without. */
+static double usage_percent(const cJSON *launch, const char *gate)
 {
-    const cJSON *usage = json_get(json_get(launch, "usage"), role);
-    double wall_ns = json_get_number(usage, "wall_ns", 0);
-    double busy_ns = strcmp(role, "system") == 0 ? json_get_number(usage, "busy_ns", NAN)
-                                                 : json_get_number(usage, "user_ns", NAN) +
-                                                       json_get_number(usage, "system_ns", NAN);
-    return wall_ns > 0 ? 100 * busy_ns / wall_ns : NAN;
+    return gate_launch_value(gate_find(gate), launch);
 }
 
 /* What a launch cost, in per cent of one CPU; NAN when it does not say. */
 static double launch_cost(const struct report_cell *cell, const cJSON *launch, bool net)
 {
-    if (strcmp(json_get_string(launch, "status", ""), "ok") != 0)
-        return NAN;
     if (!net)
-        return usage_percent(launch, "producer") + usage_percent(launch, "consumer");
-    const cJSON *beside =
-        cell->baseline ? verdict_launch_find(cell->baseline, json_get_number(launch, "launch", -2))
-                       : NULL;
-    return usage_percent(launch, "system") - usage_percent(beside, "system");
+        return usage_percent(launch, "cpu_percent.producer") +
+               usage_percent(launch, "cpu_percent.consumer");
+    const cJSON *beside = cell->baseline ? gate_launch_find(cell->baseline->json,
+                                                            json_get_number(launch, "launch", -2))
+                                         : NULL;
+    return usage_percent(launch, "cpu_percent.system") -
+           usage_percent(beside, "cpu_percent.system");
 }
 
 struct tradeoff_cost tradeoff_compare(const struct tradeoff *tradeoff, const struct report_cell *a,
@@ -102,7 +98,7 @@ struct tradeoff_cost tradeoff_compare(const struct tradeoff *tradeoff, const str
     size_t count = 0;
     const cJSON *launch;
     cJSON_ArrayForEach (launch, json_get(b->json, "launches")) {
-        const cJSON *other = verdict_launch_find(a, json_get_number(launch, "launch", -2));
+        const cJSON *other = gate_launch_find(a->json, json_get_number(launch, "launch", -2));
         if (!other || count == LAUNCHES_MAX)
             continue;
         costs_b[count] = launch_cost(b, launch, tradeoff->net);

@@ -4,7 +4,7 @@
 #include <math.h>
 #include <string.h>
 
-#include "harness/base/json.h"
+#include "harness/measure/gate.h"
 
 #define LAUNCHES_MAX 1000
 #define MEANS_BELOW_TICKS 50
@@ -28,6 +28,15 @@ const char *verdict_metric_interval(enum metric metric)
 enum figure_unit verdict_metric_unit(enum metric metric)
 {
     return metric == METRIC_FRAMES_PER_S ? UNIT_FRAMES_PER_S : UNIT_NS;
+}
+
+/* What of a launch is compared; NULL for METRIC_NONE. */
+static const struct gate *verdict_gate(enum metric metric)
+{
+    return metric == METRIC_FRAMES_PER_S ? gate_find("frames_per_s")
+           : metric == METRIC_HANDOFF    ? gate_find("handoff.p50")
+           : metric == METRIC_LATENCY    ? gate_find("latency.p50")
+                                         : NULL;
 }
 
 struct figure verdict_figure(const struct report_cell *cell, enum metric metric)
@@ -106,34 +115,6 @@ const struct report_cell *verdict_best(const struct report_block *block,
     return best;
 }
 
-/* One launch's figure; NAN when it has none. `means` compares means instead of medians. */
-static double launch_value(const cJSON *launch, enum metric metric, bool means)
-{
-    if (strcmp(json_get_string(launch, "status", ""), "ok") != 0)
-        return NAN;
-    if (metric == METRIC_FRAMES_PER_S) {
-        double given = json_get_number(launch, "frames_per_s", 0);
-        double window_ns = json_get_number(launch, "window_ns", 0);
-        double frames = json_get_number(launch, "frames", 0);
-        if (given > 0)
-            return 1e12 / given; /* the time of a thousand frames: larger is worse */
-        return window_ns > 0 && frames > 0 ? window_ns * 1000 / frames : NAN;
-    }
-    const cJSON *interval =
-        json_get(json_get(launch, "intervals"), verdict_metric_interval(metric));
-    return json_get_number(interval, means ? "mean_ns" : "p50_ns", NAN);
-}
-
-const cJSON *verdict_launch_find(const struct report_cell *cell, double number)
-{
-    const cJSON *launch;
-    cJSON_ArrayForEach (launch, json_get(cell->json, "launches")) {
-        if (json_get_number(launch, "launch", -1) == number)
-            return launch;
-    }
-    return NULL;
-}
-
 /* Searches look at the same few rates and stop at a twentieth (run/search.h, SEARCH_RATIO): limits a
  * hair apart, to both sides of such a rate, come back a whole step apart from every launch. */
 #define SEARCH_MARGIN_RATIO 1.05
@@ -154,18 +135,15 @@ struct stats_paired verdict_compare(const struct report *report, const struct re
         if (base_ns >= 1)
             margin = stats_margin(base_ns, fmax(0, report->tick_ns));
     }
-    size_t count = 0;
-    const cJSON *launch;
-    cJSON_ArrayForEach (launch, json_get(base->json, "launches")) {
-        const cJSON *other = verdict_launch_find(cell, json_get_number(launch, "launch", -2));
-        if (!other || count == LAUNCHES_MAX)
-            continue;
-        double base_value = launch_value(launch, metric, means);
-        double new_value = launch_value(other, metric, means);
-        if (isnan(base_value) || isnan(new_value))
-            continue;
-        base_values[count] = base_value;
-        new_values[count++] = new_value;
+    const struct gate *gate = verdict_gate(metric);
+    if (gate && means)
+        gate = gate_mean(gate);
+    size_t count =
+        gate ? gate_pair(gate, cell->json, base->json, new_values, base_values, LAUNCHES_MAX) : 0;
+    for (size_t i = 0; i < count && metric == METRIC_FRAMES_PER_S; i++) {
+        /* The time of a thousand frames: larger is worse. */
+        new_values[i] = 1e12 / new_values[i];
+        base_values[i] = 1e12 / base_values[i];
     }
     return stats_paired(new_values, base_values, count, margin);
 }

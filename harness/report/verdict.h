@@ -38,9 +38,6 @@ struct figure verdict_figure(const struct report_cell *cell, enum metric metric)
 const struct report_cell *verdict_best(const struct report_block *block,
                                        const struct report_group *group, enum metric metric);
 
-/* The cell's launch of that number; NULL when it has none. */
-const cJSON *verdict_launch_find(const struct report_cell *cell, double number);
-
 /* `cell` against `base`, paired by launch: slower means worse, for throughput too (its ratio is
  * base / cell). Below 50 clock ticks means are compared instead of medians. */
 struct stats_paired verdict_compare(const struct report *report, const struct report_cell *cell,

@@ -28,9 +28,14 @@ static bool result_add_scenario(cJSON *json, const struct result_context *contex
 {
     const struct scenario *scenario = context->scenario;
     cJSON *member = result_add_object(json, "scenario");
-    return member && json_add_string(member, "name", result_text(scenario->name)) &&
-           json_add_string(member, "description", result_text(scenario->description)) &&
-           json_add_string(member, "path", result_text(scenario->path));
+    bool ok = member && json_add_string(member, "name", result_text(scenario->name)) &&
+              json_add_string(member, "description", result_text(scenario->description)) &&
+              json_add_string(member, "path", result_text(scenario->path));
+    cJSON *gates_json = ok && scenario->gate_count ? result_add_array(member, "gates") : NULL;
+    ok = ok && (gates_json || scenario->gate_count == 0);
+    for (size_t i = 0; ok && i < scenario->gate_count; i++)
+        ok = json_append(gates_json, cJSON_CreateString(scenario->gates[i]->name));
+    return ok;
 }
 
 static bool result_add_command(cJSON *run, const struct result_context *context)

@@ -10,6 +10,7 @@
 #include "harness/base/json.h"
 #include "harness/scenario/baseline.h"
 #include "harness/scenario/block_axes.h"
+#include "harness/scenario/gates.h"
 #include "harness/scenario/matrix.h"
 #include "harness/scenario/members.h"
 
@@ -35,8 +36,9 @@ static const char *const block_keys[BLOCK_MEMBERS] = {
     "name", "description", "compare", "launch_seconds", "base",
     "axes", "cells",       "exclude", "cpu_baseline",   "claim"};
 
-enum file_member { FILE_NAME, FILE_DESCRIPTION, FILE_BASE, FILE_BLOCKS, FILE_MEMBERS };
-static const char *const file_keys[FILE_MEMBERS] = {"name", "description", "base", "blocks"};
+enum file_member { FILE_NAME, FILE_DESCRIPTION, FILE_GATES, FILE_BASE, FILE_BLOCKS, FILE_MEMBERS };
+static const char *const file_keys[FILE_MEMBERS] = {"name", "description", "gates", "base",
+                                                    "blocks"};
 
 static enum status read_description(const cJSON *json, const struct place *above, char **text,
                                     struct err *err)
@@ -224,6 +226,7 @@ static enum status build(const char *path, const cJSON *json, struct scenario **
     const cJSON *members[FILE_MEMBERS];
     struct place file = PLACE_FILE(path);
     struct place name_place = PLACE_KEY(&file, "name");
+    struct place gates_place = PLACE_KEY(&file, "gates");
     struct cell_list list = {NULL, 0, 0};
     struct scenario *scenario = calloc(1, sizeof *scenario);
     if (!scenario || !(scenario->path = strdup(path))) {
@@ -237,6 +240,9 @@ static enum status build(const char *path, const cJSON *json, struct scenario **
         status = err_set(err, ST_NO_MEMORY, NULL, "out of memory");
     if (status == ST_OK)
         status = read_description(members[FILE_DESCRIPTION], &file, &scenario->description, err);
+    if (status == ST_OK)
+        status = gates_read(members[FILE_GATES], &gates_place, scenario->gates,
+                            &scenario->gate_count, err);
     if (status == ST_OK)
         status = read_blocks(members, &file, scenario, &list, err);
     scenario->cells = list.cells;

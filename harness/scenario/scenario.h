@@ -11,6 +11,7 @@
 #include "harness/base/err.h"
 #include "harness/scenario/cell.h"
 #include "harness/scenario/claim.h"
+#include "harness/scenario/gates.h"
 
 /* A scenario file is at most this long. */
 #define SCENARIO_FILE_BYTES_MAX (256 * 1024)
@@ -33,6 +34,10 @@ struct scenario {
     char *name;        /* "name" of the file, or the file's stem */
     char *description; /* "" when absent */
     char *path;        /* as given; shown in errors */
+    /* By what a comparison of two builds may fail; none declared: latency.p50, and frames_per_s where
+     * latency is queue depth. */
+    const struct gate *gates[COMPARE_METRICS_MAX];
+    size_t gate_count;
     struct block *blocks;
     size_t block_count;
     struct cell *cells; /* of all blocks in order, excluded ones left out, each id once */
