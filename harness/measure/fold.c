@@ -130,6 +130,8 @@ static enum status fold_frames(struct fold_work *work, struct err *err)
         bool counted = id >= work->config->warmup;
         uint64_t done_ns = arrived ? arrived->stamps_ns[STAMP_DONE] : 0;
         work->fold->latencies_ns[id] = UINT64_MAX;
+        if (work->responses_ns)
+            work->responses_ns[id] = UINT64_MAX;
         enum status status = fold_frame_intervals(work, id, arrived, err);
         if (status != ST_OK)
             return status;
@@ -246,7 +248,9 @@ enum status fold_traces(const struct fold_config *config, const struct trace *pr
         return status;
     work.arrival = calloc((size_t)total + 1, sizeof *work.arrival);
     fold->latencies_ns = calloc((size_t)total + 1, sizeof *fold->latencies_ns);
-    if (!work.arrival || !fold->latencies_ns) {
+    if (config->rate)
+        work.responses_ns = calloc((size_t)total + 1, sizeof *work.responses_ns);
+    if (!work.arrival || !fold->latencies_ns || (config->rate && !work.responses_ns)) {
         status = err_set(err, ST_NO_MEMORY, NULL, "folding %u frames: out of memory", total);
         goto undo_arrival;
     }
@@ -255,9 +259,13 @@ enum status fold_traces(const struct fold_config *config, const struct trace *pr
         status = fold_index_arrivals(&work, total, err);
     if (status == ST_OK)
         status = fold_frames(&work, err);
-    if (status == ST_OK)
+    if (status == ST_OK) {
         fold_finish(&work);
+        status =
+            fold_timeline_make(&work, config->rate ? work.responses_ns : fold->latencies_ns, err);
+    }
 undo_arrival:
+    free(work.responses_ns);
     free(work.arrival);
     return status;
 }

@@ -56,6 +56,39 @@ struct fold_integrity {
     uint64_t skipped;   /* policy latest: replaced before they were acquired */
 };
 
+/* How the launch went over its time, from when its first counted frame began (was due, with a
+ * schedule; was ready, without) until its last one did: at most FOLD_BUCKETS_MAX stretches of equal
+ * length, of at least 6 frames on average. Of `response` with a schedule, else of `latency`, over
+ * the frames that finished.
+ *
+ * A hiccup is a run of neighbouring frames that lie above p50 by more than all of p50 itself, ten
+ * times the distance from p50 to p90, and a microsecond, all three of this launch: rare and far
+ * whether the usual frame takes 300 ns or 5 ms. What one frame in ten has is no hiccup but how the
+ * cell is. */
+#define FOLD_BUCKETS_MAX 60
+#define FOLD_HICCUPS_MAX 8
+#define FOLD_HICCUP_SPREADS 10
+#define FOLD_HICCUP_LEAST_NS 1000u
+struct fold_hiccup {
+    uint64_t offset_ns; /* when its largest frame began, from the first counted one */
+    uint64_t value_ns;  /* of that frame */
+    uint32_t frames;    /* neighbours above the limit */
+};
+struct fold_timeline {
+    enum interval interval;
+    uint32_t bucket_count; /* 0: no timeline: too few frames, or the launch broke off */
+    uint64_t bucket_ns;
+    uint32_t frames[FOLD_BUCKETS_MAX]; /* that began in it and finished */
+    uint32_t unfinished[FOLD_BUCKETS_MAX];
+    uint64_t p50_ns[FOLD_BUCKETS_MAX]; /* 0 where no frame finished */
+    uint64_t max_ns[FOLD_BUCKETS_MAX];
+    uint64_t hiccup_above_ns;
+    uint64_t hiccup_count;
+    uint64_t hiccup_frames;
+    struct fold_hiccup hiccups[FOLD_HICCUPS_MAX]; /* the largest, in order of time */
+    uint32_t hiccups_kept;
+};
+
 struct fold {
     /* Of the counted frames. Intervals that do not exist in this cell stay empty. */
     struct hdr *intervals[INTERVAL_COUNT];
@@ -77,6 +110,7 @@ struct fold {
      * counted done to the last. 0 with fewer than two. */
     double frames_per_s;
     bool steady; /* stats_steady over the counted latencies */
+    struct fold_timeline timeline;
 
     /* Latencies of the frames in order of their ids, all of them or only the counted; for the
      * pilot. UINT64_MAX where a frame never finished. Counted: from latencies_ns[warmup]. */

@@ -193,6 +193,8 @@ enum status fold_frame_intervals(struct fold_work *work, uint32_t id,
             if (id == 0)
                 fold->first_frame_ns = (uint64_t)value_ns;
         }
+        if (interval == INTERVAL_response)
+            work->responses_ns[id] = (uint64_t)value_ns;
         if (!counted)
             continue;
         fold->clamped += clamped;

@@ -282,7 +282,8 @@ static enum status launch_row(const struct launch_outcome *outcome, const struct
               json_add_bool(row, "idle_latency_held", outcome->idle_latency_held) &&
               launch_add_gpu(row, outcome) && launch_add_loads(row, outcome) &&
               launch_add_peer(row, &outcome->peer) &&
-              (!outcome->search || result_add_search(row, outcome->search));
+              (!outcome->search || result_add_search(row, outcome->search)) &&
+              (!outcome->fold || result_add_timeline(row, &outcome->fold->timeline));
     if (!ok)
         return err_set(err, ST_NO_MEMORY, NULL, "writing a launch: out of memory");
     return launch_add_intervals(row, outcome->fold, err);

@@ -48,6 +48,9 @@ uint64_t result_get_u64(const cJSON *object, const char *name);
 bool result_add_search(cJSON *row, const struct search *search);
 bool result_search_fits(const cJSON *row, const struct cell *cell, bool is_ok);
 
+/* The "timeline" of a launch's row; nothing where there is none. */
+bool result_add_timeline(cJSON *row, const struct fold_timeline *timeline);
+
 /* One launch file, read back. `row` is what goes into result.json, as written. */
 struct launch_file {
     cJSON *json; /* owns everything below */

@@ -210,6 +210,8 @@ static void session_withhold(const struct session *session, struct fold *fold,
         fold->infinite[i] = 0;
         if (i == INTERVAL_latency)
             fold->steady = true; /* what is not known is not said to drift */
+        if (fold->timeline.interval == (enum interval)i)
+            fold->timeline.bucket_count = 0;
         if (peer->withheld_count < PEER_WITHHELD_MAX) {
             peer->withheld[peer->withheld_count].interval = interval_name((enum interval)i);
             peer->withheld[peer->withheld_count++].p50_ns = p50_ns;
