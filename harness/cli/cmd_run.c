@@ -9,7 +9,7 @@
 
 #include "harness/cli/dry_run.h"
 #include "harness/cli/run_arguments.h"
-#include "harness/report/table.h"
+#include "harness/cli/run_summary.h"
 #include "harness/run/peer_key.h"
 #include "harness/run/runner.h"
 #include "harness/scenario/scenario.h"
@@ -59,37 +59,6 @@ static void run_default_out(const struct scenario *scenario, char *path, size_t 
             *at = '_';
 }
 
-static bool run_colour(void)
-{
-    const char *no_colour = getenv("NO_COLOR");
-    return isatty(STDOUT_FILENO) && !(no_colour && *no_colour);
-}
-
-/* What is left to say when the run is over, and the exit code. */
-static int run_conclude(const struct runner_outcome *outcome, const char *out)
-{
-    const struct result_summary *summary = &outcome->summary;
-    report_table(stdout, outcome->result, run_colour());
-    report_conclusions(stdout, outcome->result, run_colour());
-    fflush(stdout);
-    fprintf(stderr, "%s%zu cell%s measured", outcome->interrupted ? "interrupted: " : "",
-            summary->cells_ok, summary->cells_ok == 1 ? "" : "s");
-    if (summary->cells_failed)
-        fprintf(stderr, ", %zu failed", summary->cells_failed);
-    if (summary->cells_incomplete)
-        fprintf(stderr, ", %zu incomplete", summary->cells_incomplete);
-    if (summary->cells_not_run)
-        fprintf(stderr, ", %zu cannot run here or do not apply", summary->cells_not_run);
-    fprintf(stderr, "\nresult: %s/result.json\n", out);
-    if (outcome->interrupted)
-        return EXIT_CODE_INTERRUPTED;
-    if (outcome->role_died)
-        return EXIT_CODE_ROLE_DIED;
-    if (summary->cells_ok + summary->cells_failed + summary->cells_incomplete == 0)
-        return EXIT_CODE_UNAVAILABLE;
-    return summary->cells_failed || summary->cells_incomplete ? EXIT_CODE_FAILED : EXIT_CODE_OK;
-}
-
 enum status cmd_run(int argc, char **argv, int *exit_code, struct err *err)
 {
     struct run_arguments arguments = {0};
@@ -111,7 +80,8 @@ enum status cmd_run(int argc, char **argv, int *exit_code, struct err *err)
     if (arguments.has_peer)
         peer_judge_cells(scenario);
     if (arguments.dry_run) {
-        status = dry_run_print(stdout, scenario, !arguments.no_floor && !arguments.has_peer, err);
+        status = dry_run_print(scenario, !arguments.no_floor && !arguments.has_peer,
+                               arguments.format, err);
         goto undo_scenario;
     }
     if (arguments.has_peer)
@@ -135,7 +105,8 @@ enum status cmd_run(int argc, char **argv, int *exit_code, struct err *err)
     struct runner_outcome outcome;
     status = runner_run(&options, &outcome, err);
     if (status == ST_OK) {
-        *exit_code = run_conclude(&outcome, options.out_dir);
+        *exit_code = run_summary_exit_code(&outcome);
+        status = run_summary_print(&outcome, options.out_dir, arguments.format, err);
         cJSON_Delete(outcome.result);
     }
 undo_scenario:

@@ -1,9 +1,13 @@
 /* format_option.c: see format_option.h. */
 #include "harness/cli/format_option.h"
 
+#include <assert.h>
 #include <string.h>
 
+#include "harness/base/json.h"
 #include "harness/report/text.h"
+
+#define COLUMNS_MAX 12
 
 const char *const cli_format_choices[] = {[CLI_FORMAT_TABLE] = "table",
                                           [CLI_FORMAT_JSON] = "json",
@@ -55,4 +59,36 @@ void cli_print_markdown_head(FILE *file, const char *const *titles, size_t count
     for (size_t i = 0; i < count; i++)
         fputs(":--|", file);
     fputc('\n', file);
+}
+
+/* `number` is where a number's digits go. */
+static const char *cell_text(const cJSON *value, char *number, size_t size)
+{
+    if (cJSON_IsString(value))
+        return value->valuestring;
+    if (cJSON_IsBool(value))
+        return cJSON_IsTrue(value) ? "yes" : "no";
+    if (cJSON_IsRaw(value)) /* a whole number, by json_add_u64 */
+        return value->valuestring;
+    if (!cJSON_IsNumber(value))
+        return "";
+    snprintf(number, size, "%.10g", value->valuedouble);
+    return number;
+}
+
+void cli_print_markdown_table(FILE *file, const cJSON *rows,
+                              const struct cli_markdown_column *columns, size_t count)
+{
+    const char *cells[COLUMNS_MAX] = {NULL};
+    char numbers[COLUMNS_MAX][32];
+    const cJSON *row;
+    assert(count <= COLUMNS_MAX);
+    for (size_t i = 0; i < count; i++)
+        cells[i] = columns[i].title;
+    cli_print_markdown_head(file, cells, count);
+    cJSON_ArrayForEach (row, rows) {
+        for (size_t i = 0; i < count; i++)
+            cells[i] = cell_text(json_get(row, columns[i].member), numbers[i], sizeof numbers[i]);
+        cli_print_markdown_row(file, cells, count);
+    }
 }

@@ -37,6 +37,14 @@ enum status cli_print_json(FILE *file, const cJSON *json, struct err *err);
  * A cell may be NULL: empty. */
 void cli_print_markdown_head(FILE *file, const char *const *titles, size_t count);
 void cli_print_markdown_row(FILE *file, const char *const *cells, size_t count);
+/* A whole table off an array of objects: a column per member. Text as it is, numbers, "yes" or "no"
+ * for booleans; what is absent or null is empty. */
+struct cli_markdown_column {
+    const char *title;
+    const char *member;
+};
+void cli_print_markdown_table(FILE *file, const cJSON *rows,
+                              const struct cli_markdown_column *columns, size_t count);
 /* Plain text, escaped, without the end of the line. */
 void cli_print_markdown(FILE *file, const char *text);
 

@@ -41,6 +41,7 @@ static const struct cli_option run_options[] = {
      0},
     {'t', "peer-timeout", "SECONDS", CLI_NUMBER, NULL,
      "how long HOST may be silent before the launch has failed (default: 5)", 0},
+    CLI_FORMAT_OPTION('F'),
     {'q', "quiet", NULL, CLI_FLAG, NULL, "no progress", 0},
 };
 
@@ -59,7 +60,8 @@ const struct cli_command command_run = {
     .summary = "run a scenario and write DIR/result.json",
     .description =
         "Runs every cell of a scenario in fresh producer and consumer processes and writes "
-        "DIR/result.json. Prints a table of the cells on standard output.",
+        "DIR/result.json. Prints a table of the cells on standard output, or what --format asks "
+        "for.",
     .operands = run_operands,
     .operand_count = sizeof run_operands / sizeof run_operands[0],
     .options = run_options,
@@ -129,6 +131,9 @@ static enum status run_take(struct run_arguments *arguments, int key, char *valu
         return cli_parse_u64("--seed", value, 0, (UINT64_C(1) << 53) - 1, &arguments->seed, err);
     case 'c':
         (void)clock_request_from_name(value, &arguments->clock);
+        return ST_OK;
+    case 'F':
+        arguments->format = cli_format_from_name(value);
         return ST_OK;
     case 'd':
         arguments->dry_run = true;
