@@ -11,6 +11,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "harness/base/file.h"
+
 /* Bytes of the UTF-8 sequence that starts at `text`, or 0 when it is not one. */
 static size_t json_utf8_sequence_bytes(const unsigned char *text)
 {
@@ -172,54 +174,12 @@ enum status json_read_file(const char *path, size_t bytes_max, cJSON **json, str
     return status;
 }
 
-static enum status json_write_all(int fd, const char *text, size_t bytes)
-{
-    while (bytes > 0) {
-        ssize_t put = write(fd, text, bytes);
-        if (put < 0 && errno == EINTR)
-            continue;
-        if (put < 0)
-            return ST_SYSTEM;
-        text += put;
-        bytes -= (size_t)put;
-    }
-    return ST_OK;
-}
-
 enum status json_write_file(const char *path, const cJSON *json, bool pretty, struct err *err)
 {
-    enum status status = ST_OK;
-    char temporary[4096];
-    if ((size_t)snprintf(temporary, sizeof temporary, "%s.tmp.%ld", path, (long)getpid()) >=
-        sizeof temporary)
-        return err_set(err, ST_INVALID, "use a shorter path", "%s: the path is too long", path);
     char *text = pretty ? cJSON_Print(json) : cJSON_PrintUnformatted(json);
     if (!text)
         return err_set(err, ST_NO_MEMORY, NULL, "%s: out of memory", path);
-    int fd = open(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
-    if (fd < 0) {
-        status = err_set_errno(err, errno, "choose a folder that can be written with --out",
-                               "%s: cannot be created", temporary);
-        goto undo_text;
-    }
-    if (json_write_all(fd, text, strlen(text)) != ST_OK || json_write_all(fd, "\n", 1) != ST_OK ||
-        fsync(fd) != 0) {
-        status = err_set_errno(err, errno, "is the disk full?", "%s: cannot be written", temporary);
-        close(fd);
-        goto undo_file;
-    }
-    if (close(fd) != 0) {
-        status = err_set_errno(err, errno, "is the disk full?", "%s: cannot be written", temporary);
-        goto undo_file;
-    }
-    if (rename(temporary, path) != 0) {
-        status = err_set_errno(err, errno, NULL, "%s: cannot be put in place", path);
-        goto undo_file;
-    }
-    goto undo_text;
-undo_file:
-    unlink(temporary);
-undo_text:
+    enum status status = file_write(path, text, strlen(text), "\n", true, err);
     cJSON_free(text);
     return status;
 }

@@ -17,7 +17,6 @@ enum status cmd_run(int argc, char **argv, int *exit_code, struct err *err);
 enum status cmd_floor(int argc, char **argv, int *exit_code, struct err *err);
 enum status cmd_list(int argc, char **argv, int *exit_code, struct err *err);
 enum status cmd_probe(int argc, char **argv, int *exit_code, struct err *err);
-enum status cmd_report(int argc, char **argv, int *exit_code, struct err *err);
 enum status cmd_export(int argc, char **argv, int *exit_code, struct err *err);
 enum status cmd_help(int argc, char **argv, int *exit_code, struct err *err);
 

@@ -9,28 +9,45 @@
 #include <sys/stat.h>
 
 #include "harness/base/json.h"
-#include "harness/cli/cli.h"
+#include "harness/cli/options.h"
 #include "harness/report/page.h"
 #include "harness/run/result.h"
 
-static const char usage[] =
-    "Usage: handoff report RESULT... [--validity FILE] [--out DIR]\n"
-    "\n"
-    "Writes DIR/index.html, one page that needs no other file, DIR/report.md, which fits the\n"
-    "summary of a CI job, and DIR/plots/ with the pictures (SVG and PNG), their data and the\n"
-    "gnuplot scripts that draw them. Prints the path of the page.\n"
-    "\n"
-    "  RESULT       a result.json, or the folder it is in; several share a page\n"
-    "  --validity FILE\n"
-    "               what scripts/validity found, for the part of the page that says whether the\n"
-    "               figures may be believed; without it, validity.json beside the result\n"
-    "  --out DIR    where to write; without it, the folder of the first result\n"
-    "  -h, --help   show this text\n"
-    "\n"
-    "Exit status: 0 fine, 1 a file cannot be read or written, 2 bad usage or not a result.\n";
-
 #define RESULTS_MAX 64
 #define PATH_BYTES 4096
+
+static const struct cli_operand report_operands[] = {
+    {"RESULT...", CLI_FILE, NULL, "a result.json, or the folder it is in; several share a page"},
+};
+
+static const struct cli_option report_options[] = {
+    {'o', "out", "DIR", CLI_FOLDER, NULL,
+     "where to write; without it, the folder of the first result", 'o'},
+    {'l', "label", "NAME", CLI_TEXT, NULL,
+     "what a result is called where several stand side by side: once for each result, in their "
+     "order. Without it, what tells them apart: the machine, the version or the time",
+     0},
+    {'v', "validity", "FILE", CLI_FILE, NULL,
+     "what scripts/validity found, for the part of the page that says whether the figures may be "
+     "believed; without it, validity.json beside the result",
+     0},
+};
+
+static const struct cli_exit_code report_exit_codes[] = {
+    {EXIT_CODE_OK, "fine"},
+    {EXIT_CODE_FAILED, "a file cannot be read or written"},
+    {EXIT_CODE_USAGE, "bad usage or not a result"},
+};
+
+struct report_arguments {
+    const char *out;      /* NULL: the folder of the first result */
+    const char *validity; /* NULL: what is beside each */
+    const char *labels[RESULTS_MAX];
+    size_t label_count;
+    char **results;
+    size_t count;
+    bool help;
+};
 
 /* One result on its way to the page. */
 struct opened {
@@ -119,9 +136,10 @@ static enum status folder_make(const char *folder, struct err *err)
 }
 
 /* Draws, then writes page and summary. */
-static enum status report_write(struct opened *opened, size_t count, const char *folder,
-                                struct err *err)
+static enum status report_write(struct opened *opened, const struct report_arguments *arguments,
+                                const char *folder, struct err *err)
 {
+    const size_t count = arguments->count;
     struct page_part parts[RESULTS_MAX];
     struct text page = {0}, summary = {0};
     char path[PATH_BYTES + 32], prefix[16];
@@ -134,8 +152,9 @@ static enum status report_write(struct opened *opened, size_t count, const char 
             fprintf(stderr, "warning: %s\n%s%s%s", opened[i].plots->problem.what,
                     opened[i].plots->problem.hint[0] ? "hint:    " : "",
                     opened[i].plots->problem.hint, opened[i].plots->problem.hint[0] ? "\n" : "");
-        parts[i] = (struct page_part){opened[i].report, opened[i].conclusions, opened[i].plots,
-                                      opened[i].claims, opened[i].validity};
+        parts[i] =
+            (struct page_part){opened[i].report, opened[i].conclusions, opened[i].plots,
+                               opened[i].claims, opened[i].validity,    arguments->labels[i]};
     }
     if (status == ST_OK) {
         page_write(&page, parts, count);
@@ -154,72 +173,92 @@ static enum status report_write(struct opened *opened, size_t count, const char 
     return status;
 }
 
-/* Reads the options; *folder stays NULL without --out, and *validity without --validity. *help is set when only help was wanted. */
-static enum status options_read(int argc, char **argv, const char **folder, const char **validity,
-                                bool *help, struct err *err)
+static enum status arguments_check(const struct report_arguments *arguments, struct err *err)
 {
-    static const struct option options[] = {{"out", required_argument, NULL, 'o'},
-                                            {"validity", required_argument, NULL, 'v'},
-                                            {"help", no_argument, NULL, 'h'},
-                                            {NULL, 0, NULL, 0}};
-    int option;
-    cli_options_begin();
-    while ((option = getopt_long(argc, argv, ":ho:v:", options, NULL)) != -1) {
-        if (option == 'o')
-            *folder = optarg;
-        else if (option == 'v')
-            *validity = optarg;
-        else if (option == 'h')
-            *help = true;
-        else
-            return cli_bad_option(option, argv, err);
-    }
-    if (*help)
-        return ST_OK;
-    if (optind == argc)
+    if (arguments->count == 0)
         return err_set(err, ST_INVALID, "name a result.json or its folder: `handoff report DIR`",
                        "report: no result is named");
-    if (argc - optind > RESULTS_MAX)
+    if (arguments->count > RESULTS_MAX)
         return err_set(err, ST_INVALID, NULL, "report: at most %d results fit a page", RESULTS_MAX);
-    if (*validity && argc - optind > 1)
+    if (arguments->validity && arguments->count > 1)
         return err_set(err, ST_INVALID, "put a validity.json beside each result instead",
-                       "report: --validity is of one result, and %d are named", argc - optind);
-    if (*folder && !(*folder)[0])
+                       "report: --validity is of one result, and %zu are named", arguments->count);
+    if (arguments->label_count && arguments->label_count != arguments->count)
+        return err_set(err, ST_INVALID, "give --label once for each result, or not at all",
+                       "report: %zu results are named, and %zu --label", arguments->count,
+                       arguments->label_count);
+    if (arguments->out && !arguments->out[0])
         return err_set(err, ST_INVALID, NULL, "report: --out is empty");
     return ST_OK;
 }
 
-enum status cmd_report(int argc, char **argv, int *exit_code, struct err *err)
+static enum status arguments_parse(int argc, char **argv, struct report_arguments *arguments,
+                                   struct err *err)
 {
-    struct opened opened[RESULTS_MAX];
-    const char *out = NULL, *validity = NULL;
-    char folder[PATH_BYTES];
-    bool help = false;
-    enum status status = options_read(argc, argv, &out, &validity, &help, err);
-    if (status != ST_OK)
-        return status;
-    if (help) {
-        fputs(usage, stdout);
-        *exit_code = EXIT_CODE_OK;
-        return ST_OK;
+    struct cli_parse parse = {.command = &command_report, .argc = argc, .argv = argv};
+    for (int key; (key = cli_next(&parse, err)) != CLI_END;) {
+        if (key == CLI_BAD)
+            return err->status;
+        if (key == 'o') {
+            arguments->out = parse.value;
+        } else if (key == 'v') {
+            arguments->validity = parse.value;
+        } else if (key == 'l' && arguments->label_count < RESULTS_MAX) {
+            arguments->labels[arguments->label_count++] = parse.value;
+        } else if (key == CLI_HELP) {
+            arguments->help = true;
+            return ST_OK;
+        }
     }
-    size_t count = (size_t)(argc - optind);
+    arguments->results = argv + parse.operand_index;
+    arguments->count = (size_t)(argc - parse.operand_index);
+    return arguments_check(arguments, err);
+}
+
+static enum status cmd_report(int argc, char **argv, int *exit_code, struct err *err)
+{
+    (void)exit_code;
+    struct opened opened[RESULTS_MAX];
+    struct report_arguments arguments = {.help = false};
+    char folder[PATH_BYTES];
+    enum status status = arguments_parse(argc, argv, &arguments, err);
+    if (status == ST_OK && arguments.help)
+        cli_print_help(&command_report, stdout);
+    if (status != ST_OK || arguments.help)
+        return status;
     memset(opened, 0, sizeof opened);
-    for (size_t i = 0; i < count && status == ST_OK; i++)
-        status = opened_read(argv[(size_t)optind + i], &opened[i], err);
-    for (size_t i = 0; i < count && status == ST_OK; i++)
-        status = validity_get(validity, argv[(size_t)optind + i], &opened[i].validity, err);
-    if (out)
-        snprintf(folder, sizeof folder, "%s", out);
+    for (size_t i = 0; i < arguments.count && status == ST_OK; i++)
+        status = opened_read(arguments.results[i], &opened[i], err);
+    for (size_t i = 0; i < arguments.count && status == ST_OK; i++)
+        status = validity_get(arguments.validity, arguments.results[i], &opened[i].validity, err);
+    if (arguments.out)
+        snprintf(folder, sizeof folder, "%s", arguments.out);
     else
-        folder_of(argv[optind], folder);
+        folder_of(arguments.results[0], folder);
     if (status == ST_OK)
         status = folder_make(folder, err);
     if (status == ST_OK)
-        status = report_write(opened, count, folder, err);
-    for (size_t i = 0; i < count; i++)
+        status = report_write(opened, &arguments, folder, err);
+    for (size_t i = 0; i < arguments.count; i++)
         opened_close(&opened[i]);
-    if (status == ST_OK)
-        *exit_code = EXIT_CODE_OK;
     return status;
 }
+
+const struct cli_command command_report = {
+    .name = "report",
+    .synopsis = "RESULT... [OPTION]...",
+    .summary = "write index.html and report.md from results",
+    .description =
+        "Writes DIR/index.html, one page that needs no other file, DIR/report.md, which fits the "
+        "summary of a CI job, and DIR/plots/ with the pictures (SVG and PNG), their data and the "
+        "gnuplot scripts that draw them. Prints the path of the page.\n\n"
+        "Several results, before and after a change or one of each machine, stand side by side at "
+        "the top of the page, cell by cell, each beside the first; below, each has its own part.",
+    .operands = report_operands,
+    .operand_count = sizeof report_operands / sizeof report_operands[0],
+    .options = report_options,
+    .option_count = sizeof report_options / sizeof report_options[0],
+    .exit_codes = report_exit_codes,
+    .exit_code_count = sizeof report_exit_codes / sizeof report_exit_codes[0],
+    .run = cmd_report,
+};

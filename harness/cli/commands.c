@@ -11,7 +11,6 @@
 WITHOUT_TABLE(list, "transports, waits, access, kernels or axes, and which can run here");
 WITHOUT_TABLE(floor, "what this machine can do at best: what a hand-off is held against");
 WITHOUT_TABLE(probe, "what this machine's GPU can do between two processes, by doing it");
-WITHOUT_TABLE(report, "write index.html and report.md from results");
 WITHOUT_TABLE(export, "histograms and quantiles for other tools (hgrm, csv)");
 WITHOUT_TABLE(help, "this overview, or what each interval means");
 

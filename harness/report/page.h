@@ -7,13 +7,14 @@
 #include "harness/report/plots.h"
 #include "harness/report/validity.h"
 
-/* One result on a page. `folder` is where it was read from, as the user wrote it. */
+/* One result on a page. */
 struct page_part {
     const struct report *report;
     const struct conclusions *conclusions;
     const struct plots *plots;
     const struct claims *claims;     /* may be NULL */
     const struct validity *validity; /* may be NULL */
+    const char *label;               /* what it is called beside others; NULL: not said */
 };
 
 /* The whole of index.html: needs no other file, no script and no network. */

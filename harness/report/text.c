@@ -1,12 +1,13 @@
 /* text.c: text that grows, and escaping. See text.h for the contract. */
 #include "harness/report/text.h"
 
-#include <errno.h>
 #include <stdarg.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+#include "harness/base/file.h"
 
 void text_free(struct text *text)
 {
@@ -248,15 +249,5 @@ enum status text_write_file(const struct text *text, const char *path, struct er
 {
     if (text->failed)
         return err_set(err, ST_NO_MEMORY, NULL, "%s: out of memory", path);
-    FILE *file = fopen(path, "we");
-    if (!file)
-        return err_set_errno(err, errno, "choose a folder you may write to with --out",
-                             "cannot write %s", path);
-    size_t written = fwrite(text_get(text), 1, text->used_bytes, file);
-    int failed = written != text->used_bytes ? errno : 0;
-    if (fclose(file) != 0 && !failed)
-        failed = errno;
-    if (failed)
-        return err_set_errno(err, failed, "is the disk full?", "cannot write %s", path);
-    return ST_OK;
+    return file_write(path, text_get(text), text->used_bytes, "", false, err);
 }

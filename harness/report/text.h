@@ -48,7 +48,8 @@ size_t text_width(const char *text);
 /* Bytes of the UTF-8 character at `at`, 1 to 4; 0 when it is not one, or the end. */
 size_t text_character_bytes(const char *at);
 
-/* Writes the whole text to `path`, replacing it. ST_SYSTEM or ST_NO_MEMORY. */
+/* Writes the whole text to `path`, replacing it: whoever is killed meanwhile leaves the old file or
+ * none. ST_SYSTEM, ST_INVALID or ST_NO_MEMORY. */
 enum status text_write_file(const struct text *text, const char *path, struct err *err);
 
 #endif

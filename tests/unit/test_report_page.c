@@ -8,7 +8,7 @@
 #include <cmocka.h>
 #include <sys/stat.h>
 
-#include "harness/cli/cli.h"
+#include "harness/cli/options.h"
 #include "harness/report/gnuplot.h"
 #include "harness/report/page.h"
 #include "harness/report/table.h"
@@ -368,9 +368,9 @@ static void folder_remove(const char *folder)
 static char *page_of(const char *folder)
 {
     char *argv[] = {"report", (char *)folder, NULL}, path[200];
-    int code = -1;
+    int code = 0;
     struct err err = {.what = ""};
-    if (cmd_report(2, argv, &code, &err) != ST_OK)
+    if (command_report.run(2, argv, &code, &err) != ST_OK)
         fail_msg("%s", err.what);
     assert_int_equal(code, 0);
     snprintf(path, sizeof path, "%s/index.html", folder);
