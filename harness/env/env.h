@@ -1,9 +1,9 @@
-/* env.h: what machine a result was measured on, and whether it was fit to measure on.
+/* env.h: what machine a result was measured on.
  *
  * Called by run/runner.c before the first and after the last launch; the two objects go into
- * result.json as environment.before and .after, the warnings to its first page. What Linux does not
- * show is left out, never guessed. Host name, user and network are left out on purpose: results are
- * made to be published.
+ * result.json as environment.before and .after. What they mean for measurements is found by
+ * fitness.h. What Linux does not show is left out, never guessed. Host name, user and network are
+ * left out on purpose: results are made to be published.
  *
  * The object has these members, each absent when nothing of it is known. Keys carry their unit;
  * null means "no limit".
@@ -31,13 +31,5 @@
  * machine; tests pass a folder with the /proc, /sys and /etc of another. On this machine it takes a
  * fifth of a second, in which it watches how busy the CPUs are. ST_NO_MEMORY is the only error. */
 enum status env_collect(const char *root, cJSON **env, struct err *err);
-
-/* Appends to the array `warnings` one sentence for each thing that makes the machine of `before`
- * unfit, with its effect and the remedy. Nothing on a fit machine, or about what is not known.
- * False when out of memory. */
-bool env_warnings(const cJSON *before, cJSON *warnings);
-
-/* The same for what changed during a run: throttling, stolen time, frequencies, clocksource. */
-bool env_difference_warnings(const cJSON *before, const cJSON *after, cJSON *warnings);
 
 #endif

@@ -21,18 +21,46 @@ enum fitness_level {
     FITNESS_WARNING, /* moves figures: fix it before believing small differences */
     FITNESS_UNFIT,   /* figures mislead: the report says so on its first page */
 };
+#define FITNESS_LEVELS 5
 const char *fitness_level_name(enum fitness_level level); /* "good", "unknown", "note" … */
+/* That of a finding; FITNESS_UNKNOWN for what is none. */
+enum fitness_level fitness_level_of(const cJSON *finding);
 
 /* Appends to `findings` one object per check, in the checks' order:
  *   {"id": "governor", "level": "warning", "found": "schedutil on CPUs 0-5",
  *    "effect": "a wait that sleeps is charged for slow clocks too",
  *    "fix": "sudo cpupower frequency-set -g performance"}     // "fix" "" where nothing helps
+ * A fix is a command, or words with commands in backticks. Where there is no GPU, nothing is said of
+ * one. The texts hold what the environment says: escape them like any string of a result.
  * ST_NO_MEMORY. */
 enum status fitness_find(const cJSON *environment, cJSON *findings, struct err *err);
-/* The same for what changed between the start and the end of a run: throttling, steal, clocks. */
+/* The same for what changed between the start and the end of a run: throttling, steal, clocks.
+ * Only what did change is appended. */
 enum status fitness_find_changes(const cJSON *before, const cJSON *after, cJSON *findings,
                                  struct err *err);
 /* The worst level among findings. */
 enum fitness_level fitness_worst(const cJSON *findings);
+
+/* ---- For readers ----------------------------------------------------------------------------- */
+
+/* "found: effect; fix: …" in one line; returns text. */
+char *fitness_sentence(const cJSON *finding, char *text, size_t size);
+/* Appends the sentence of each finding from FITNESS_WARNING on to the strings `warnings`. False when
+ * out of memory. */
+bool fitness_add_warnings(const cJSON *findings, cJSON *warnings);
+/* "fit", "fit, with 2 warnings: governor, load" or "not fit: one CPU only"; returns text. */
+char *fitness_verdict(const cJSON *findings, char *text, size_t size);
+
+/* ---- In a result ----------------------------------------------------------------------------- */
+
+/* The member `fitness` of a result:
+ *   {"worst": "warning", "verdict": "fit, with 1 warning: governor",
+ *    "before": [every check before the first launch],
+ *    "after": [what was worse after the last, and what changed between them]}
+ * `after` may be NULL. The caller deletes *fitness. ST_NO_MEMORY. */
+enum status fitness_make(const cJSON *before, const cJSON *after, cJSON **fitness, struct err *err);
+/* That of a result, or made from its environment where it is older; the caller deletes. Every getter
+ * is to tolerate anything in it. ST_NO_MEMORY. */
+enum status fitness_of_result(const cJSON *result, cJSON **fitness, struct err *err);
 
 #endif

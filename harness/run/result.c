@@ -179,13 +179,15 @@ static enum status result_add_cells(cJSON *json, const struct result_context *co
 static enum status result_to_json(const struct result_context *context, const char *dir,
                                   struct result_summary *summary, cJSON *json, struct err *err)
 {
-    bool ok = json_add_string(json, "schema", "handoff-result") &&
-              json_add_u64(json, "schema_version", RESULT_SCHEMA_VERSION) &&
-              result_add_tool(json, context) && result_add_scenario(json, context) &&
-              result_add_run(json, context) && result_add_environment(json, context) &&
-              (!context->peer || json_add(json, "peer", cJSON_Duplicate(context->peer, 1))) &&
-              (!context->floor || json_add(json, "floor", cJSON_Duplicate(context->floor, 1))) &&
-              result_add_warnings(json, context) && result_add_blocks(json, context->scenario);
+    bool ok =
+        json_add_string(json, "schema", "handoff-result") &&
+        json_add_u64(json, "schema_version", RESULT_SCHEMA_VERSION) &&
+        result_add_tool(json, context) && result_add_scenario(json, context) &&
+        result_add_run(json, context) && result_add_environment(json, context) &&
+        (!context->peer || json_add(json, "peer", cJSON_Duplicate(context->peer, 1))) &&
+        (!context->floor || json_add(json, "floor", cJSON_Duplicate(context->floor, 1))) &&
+        (!context->fitness || json_add(json, "fitness", cJSON_Duplicate(context->fitness, 1))) &&
+        result_add_warnings(json, context) && result_add_blocks(json, context->scenario);
     if (!ok)
         return err_set(err, ST_NO_MEMORY, NULL, "writing a result: out of memory");
     enum status status = result_add_cells(json, context, dir, summary, err);

@@ -121,6 +121,7 @@ struct result_context {
     const cJSON *peer;               /* peer_result_json; NULL: all on this host */
     const cJSON *environment_before; /* NULL: {} */
     const cJSON *environment_after;
+    const cJSON *fitness; /* fitness_make; NULL: not looked at */
     const char *const *warnings;
     size_t warning_count;
     const struct result_cell *cells; /* in the scenario's order */

@@ -13,6 +13,7 @@
 
 #include "harness/base/json.h"
 #include "harness/env/env.h"
+#include "harness/env/fitness.h"
 #include "harness/measure/clock_choice.h"
 #include "harness/run/build_info.h"
 #include "harness/run/capability.h"
@@ -350,7 +351,7 @@ static enum status runner_meet_peer(struct runner *runner, struct err *err)
                : err_set(err, ST_NO_MEMORY, NULL, "out of memory for a warning");
 }
 
-/* The environment and what it warns of, before anything runs. */
+/* The environment, before anything runs. */
 static enum status runner_look_around(struct runner *runner, struct err *err)
 {
     result_utc_now(runner->started_utc);
@@ -364,10 +365,23 @@ static enum status runner_look_around(struct runner *runner, struct err *err)
         status = runner_meet_peer(runner, err);
     if (status == ST_OK)
         status = env_collect("", &runner->environment_before, err);
-    if (status != ST_OK)
-        return status;
-    env_warnings(runner->environment_before, runner->warnings);
-    return ST_OK;
+    return status;
+}
+
+/* All warnings of the result: of the machine as it was found, of this run, of what became of the
+ * machine. Strings of `fitness` and of the runner, in an array that the caller deletes. */
+static cJSON *runner_gather_warnings(const struct runner *runner, const cJSON *fitness)
+{
+    cJSON *warnings = cJSON_CreateArray();
+    const cJSON *warning;
+    bool ok = warnings && fitness_add_warnings(json_get(fitness, "before"), warnings);
+    cJSON_ArrayForEach (warning, runner->warnings) {
+        ok = ok && json_append(warnings, cJSON_CreateString(warning->valuestring));
+    }
+    if (ok && fitness_add_warnings(json_get(fitness, "after"), warnings))
+        return warnings;
+    cJSON_Delete(warnings);
+    return NULL;
 }
 
 static enum status runner_write_result(struct runner *runner, struct runner_outcome *outcome,
@@ -377,17 +391,22 @@ static enum status runner_write_result(struct runner *runner, struct runner_outc
     const struct build_info info = build_info();
     char ended_utc[RESULT_UTC_BYTES];
     result_utc_now(ended_utc);
-    int warning_count = cJSON_GetArraySize(runner->warnings);
+    cJSON *fitness = NULL;
+    enum status status =
+        fitness_make(runner->environment_before, runner->environment_after, &fitness, err);
+    if (status != ST_OK)
+        return status;
+    cJSON *sentences = runner_gather_warnings(runner, fitness);
+    int warning_count = cJSON_GetArraySize(sentences);
     const char **warnings = calloc((size_t)warning_count + 1, sizeof *warnings);
     struct result_cell *cells = calloc(plan->cell_count + 1, sizeof *cells);
     cJSON *peer = runner->peer ? peer_result_json(runner->peer) : NULL;
-    enum status status = ST_OK;
-    if (!warnings || !cells || (runner->peer && !peer)) {
+    if (!sentences || !warnings || !cells || (runner->peer && !peer)) {
         status = err_set(err, ST_NO_MEMORY, NULL, "out of memory for the result");
         goto undo;
     }
     for (int i = 0; i < warning_count; i++)
-        warnings[i] = cJSON_GetArrayItem(runner->warnings, i)->valuestring;
+        warnings[i] = cJSON_GetArrayItem(sentences, i)->valuestring;
     for (size_t i = 0; i < plan->cell_count; i++) {
         cells[i] = plan->cells[i].result;
         cells[i].producer_cpu = plan->cells[i].cpus.producer;
@@ -411,6 +430,7 @@ static enum status runner_write_result(struct runner *runner, struct runner_outc
         .peer = peer,
         .environment_before = runner->environment_before,
         .environment_after = runner->environment_after,
+        .fitness = fitness,
         .warnings = warnings,
         .warning_count = (size_t)warning_count,
         .cells = cells,
@@ -422,6 +442,8 @@ undo:
     cJSON_Delete(peer);
     free(warnings);
     free(cells);
+    cJSON_Delete(sentences);
+    cJSON_Delete(fitness);
     return status;
 }
 
@@ -473,8 +495,6 @@ static enum status runner_work(struct runner *runner, struct runner_outcome *out
         status = runner_describe_gpu(runner, runner->environment_after, err);
     if (status != ST_OK)
         return status;
-    env_difference_warnings(runner->environment_before, runner->environment_after,
-                            runner->warnings);
     return runner_write_result(runner, outcome, err);
 }
 

@@ -17,6 +17,7 @@
 #include "harness/base/json.h"
 #include "harness/env/env.h"
 #include "harness/env/files.h"
+#include "harness/env/fitness.h"
 #include "tests/support/fake_tree.h"
 
 /* Collects the tree and sends it through text, as results do. */
@@ -75,6 +76,24 @@ static unsigned count_warnings(const cJSON *warnings, const char *part)
         count += strstr(warning->valuestring, part) != NULL;
     }
     return count;
+}
+
+/* Appends what a run of this environment is warned of. */
+static bool env_warnings(const cJSON *env, cJSON *warnings)
+{
+    cJSON *findings = cJSON_CreateArray();
+    bool ok = fitness_find(env, findings, NULL) == ST_OK && fitness_add_warnings(findings, warnings);
+    cJSON_Delete(findings);
+    return ok;
+}
+
+static bool env_difference_warnings(const cJSON *before, const cJSON *after, cJSON *warnings)
+{
+    cJSON *findings = cJSON_CreateArray();
+    bool ok = fitness_find_changes(before, after, findings, NULL) == ST_OK &&
+              fitness_add_warnings(findings, warnings);
+    cJSON_Delete(findings);
+    return ok;
 }
 
 static void put_orin(void)
@@ -278,8 +297,9 @@ static void test_virtual_machine_and_gpu(void **state)
     assert_text(env, "gpu.nvidia_pci_devices.0", "0x2335");
     assert_text(env, "gpu.nvidia_driver", "550.54.15");
     assert_true(env_warnings(env, warnings));
-    assert_int_equal(cJSON_GetArraySize(warnings), 5);
+    assert_int_equal(cJSON_GetArraySize(warnings), 6);
     assert_int_equal(count_warnings(warnings, "virtual machine"), 1);
+    assert_int_equal(count_warnings(warnings, "4 MB of memory are available"), 1);
     assert_int_equal(count_warnings(warnings, "\"hpet\""), 1);
     assert_int_equal(count_warnings(warnings, "205 MB of swap"), 1);
     assert_int_equal(count_warnings(warnings, "battery"), 1);
@@ -371,8 +391,12 @@ static void test_gpu_held_back(void **state)
     assert_int_equal(cJSON_GetArraySize(warnings), 0);
     assert_true(env_difference_warnings(idle, hot, warnings));
     assert_int_equal(count_warnings(warnings, "at the end of the run (hw_thermal_slowdown)"), 1);
-    assert_true(env_difference_warnings(hot, idle, warnings));
-    assert_int_equal(count_warnings(warnings, "held back before the run"), 1);
+    assert_true(env_difference_warnings(hot, idle, warnings)); /* said of what was before */
+    assert_int_equal(cJSON_GetArraySize(warnings), 1);
+    assert_true(env_warnings(idle, warnings));
+    assert_int_equal(cJSON_GetArraySize(warnings), 1);
+    assert_true(env_warnings(hot, warnings));
+    assert_int_equal(count_warnings(warnings, "are held back (hw_thermal_slowdown)"), 1);
     assert_true(env_difference_warnings(hot, hot, warnings));
     assert_int_equal(count_warnings(warnings, "before and after the run"), 1);
     assert_int_equal(cJSON_GetArraySize(warnings), 3);

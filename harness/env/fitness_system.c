@@ -1,0 +1,121 @@
+/* fitness_system.c: memory and the kernel's settings that move timings. */
+#include <stdio.h>
+#include <string.h>
+
+#include "harness/base/json.h"
+#include "harness/env/files.h"
+#include "harness/env/fitness_parts.h"
+
+#define SWAP_USED_BYTES_MAX (64.0 * 1024 * 1024)
+#define AVAILABLE_BYTES_MIN (512.0 * 1024 * 1024)
+#define SHM_FREE_BYTES_MIN (256.0 * 1024 * 1024)
+#define TIMER_SLACK_NS_DEFAULT 50000.0
+
+static bool check_timer_slack(const cJSON *env, cJSON *findings)
+{
+    double slack = fitness_number(json_get(env, "limits"), "timer_slack_ns", -1.0);
+    if (slack < 0.0)
+        return fitness_unknown(findings, "timer_slack", "how late timers may be");
+    if (slack <= TIMER_SLACK_NS_DEFAULT)
+        return fitness_good(findings, "timer_slack", "timers may be %.0f us late%s", slack / 1e3,
+                            slack == TIMER_SLACK_NS_DEFAULT ? ", Linux's default" : "");
+    return fitness_say(findings,
+                       (struct finding){"timer_slack", FITNESS_WARNING,
+                                        "every wait that polls and every frame's pacing is later "
+                                        "by it than on other machines",
+                                        "start handoff from a shell, not from a service with "
+                                        "TimerSlackNSec=, or measure timer_slack_ns 50000"},
+                       "timers may be %.0f us late", slack / 1e3);
+}
+
+static bool check_swap(const cJSON *env, cJSON *findings)
+{
+    double used = fitness_number(json_get(env, "memory"), "swap_used_bytes", -1.0);
+    if (used < 0.0)
+        return fitness_unknown(findings, "swap", "how much is swapped out");
+    if (used <= SWAP_USED_BYTES_MAX)
+        return fitness_good(findings, "swap", "%.0f MB of swap are in use", used / 1e6);
+    return fitness_say(findings,
+                       (struct finding){"swap", FITNESS_WARNING,
+                                        "a page that must come back from disk stalls a frame for "
+                                        "milliseconds",
+                                        "close what fills the memory, then `sudo swapoff -a`"},
+                       "%.0f MB of swap are in use", used / 1e6);
+}
+
+static bool check_memory(const cJSON *env, cJSON *findings)
+{
+    double available = fitness_number(json_get(env, "memory"), "available_bytes", -1.0);
+    if (available < 0.0)
+        return fitness_unknown(findings, "memory", "how much memory is left");
+    if (available >= AVAILABLE_BYTES_MIN)
+        return fitness_good(findings, "memory", "%.0f MB of memory are available", available / 1e6);
+    return fitness_say(findings,
+                       (struct finding){"memory", FITNESS_WARNING,
+                                        "cells with 4K frames need several hundred, and what does "
+                                        "not fit is swapped or killed",
+                                        "close what fills the memory"},
+                       "%.0f MB of memory are available", available / 1e6);
+}
+
+static bool check_huge_pages(const cJSON *env, cJSON *findings)
+{
+    const cJSON *memory = json_get(env, "memory");
+    const char *mode = json_get_string(memory, "transparent_huge_pages", "");
+    const char *shared = json_get_string(memory, "transparent_huge_pages_shmem", "never");
+    if (!mode[0])
+        return fitness_unknown(findings, "huge_pages", "how transparent huge pages are used");
+    if (strcmp(mode, "always") != 0 && strcmp(shared, "always") != 0)
+        return fitness_good(findings, "huge_pages", "transparent huge pages on request (%s)", mode);
+    return fitness_say(
+        findings,
+        (struct finding){"huge_pages", FITNESS_NOTE,
+                         "whether a buffer gets huge pages depends on how broken up the memory is, "
+                         "so launches may differ by it",
+                         "echo madvise | sudo tee /sys/kernel/mm/transparent_hugepage/enabled"},
+        "transparent huge pages for everybody (%s, shared memory %s)", mode, shared);
+}
+
+static bool check_dev_shm(const cJSON *env, cJSON *findings)
+{
+    const cJSON *memory = json_get(env, "memory");
+    double free_bytes = fitness_number(memory, "dev_shm_free_bytes", -1.0);
+    if (free_bytes < 0.0)
+        return fitness_unknown(findings, "dev_shm", "the size of /dev/shm");
+    if (free_bytes >= SHM_FREE_BYTES_MIN)
+        return fitness_good(findings, "dev_shm", "%.0f MB free in /dev/shm", free_bytes / 1e6);
+    return fitness_say(findings,
+                       (struct finding){"dev_shm", FITNESS_WARNING,
+                                        "libraries that keep frames there (ucx, iceoryx) fail with "
+                                        "4K frames: a ring of 4 with 4 channels takes 133 MB",
+                                        fitness_in_container(env)
+                                            ? "docker run --shm-size=1g"
+                                            : "sudo mount -o remount,size=1g /dev/shm"},
+                       "%.0f MB free in /dev/shm", free_bytes / 1e6);
+}
+
+static bool check_numa(const cJSON *env, cJSON *findings)
+{
+    double mode = fitness_number(json_get(env, "kernel"), "numa_balancing", -1.0);
+    if (mode < 0.0) /* the kernel was built without it */
+        return fitness_good(findings, "numa_balancing", "memory is not moved between nodes");
+    if (mode == 0.0)
+        return fitness_good(findings, "numa_balancing", "memory is not moved between nodes");
+    return fitness_say(findings,
+                       (struct finding){"numa_balancing", FITNESS_NOTE,
+                                        "the kernel unmaps pages to see who uses them: page faults "
+                                        "amid a measurement",
+                                        "sudo sysctl kernel.numa_balancing=0"},
+                       "automatic NUMA balancing is on");
+}
+
+bool fitness_check_system(const cJSON *env, cJSON *findings)
+{
+    static const fitness_check checks[] = {
+        check_timer_slack, check_memory, check_swap, check_huge_pages, check_dev_shm, check_numa,
+    };
+    for (size_t i = 0; i < ENV_COUNT(checks); i++)
+        if (!checks[i](env, findings))
+            return false;
+    return true;
+}
