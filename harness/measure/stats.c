@@ -1,15 +1,13 @@
 /* stats.c: quantiles per launch, intervals across launches, paired comparison. See stats.h. */
 #include "harness/measure/stats.h"
 
-#include <assert.h>
 #include <math.h>
-
-static const double stats_half_pi = 1.57079632679489661923;
 
 /* Where two cells count as the same: the 90 % interval of the ratio within these. */
 #define STATS_TIED_RATIO 1.05
 #define STATS_MARGIN_RATIO 1.02
 #define STATS_PAIRS_MIN 5
+#define STATS_ALPHA 0.05
 
 const struct stats_quantile_definition stats_quantiles[STATS_QUANTILE_COUNT] = {
     [STATS_P50] = {"p50", 0.5, 6},
@@ -40,44 +38,10 @@ const char *stats_verdict_name(enum stats_verdict verdict)
     return names[verdict];
 }
 
-/* ---- Student's t ----------------------------------------------------------------------------- */
-
-/* P(|T| < sqrt(degrees) * tan(angle)): the finite series of Abramowitz and Stegun 26.7.3 and 4. */
-static double stats_t_inside(double angle, uint32_t degrees)
-{
-    double sine = sin(angle);
-    double cosine = cos(angle);
-    bool is_odd = degrees % 2 == 1;
-    double term = is_odd ? cosine : 1.0;
-    double sum = degrees == 1 ? 0.0 : term;
-    for (uint32_t k = is_odd ? 3 : 2; k + 2 <= degrees; k += 2) {
-        term *= cosine * cosine * (k - 1) / k;
-        sum += term;
-    }
-    return is_odd ? (angle + sine * sum) / stats_half_pi : sine * sum;
-}
-
-double stats_t_quantile(double p, uint32_t degrees)
-{
-    assert(p >= 0.5 && p < 1.0 && degrees >= 1);
-    double inside = 2.0 * p - 1.0;
-    double low = 0.0;
-    double high = stats_half_pi;
-    for (int i = 0; i < 60; i++) {
-        double middle = 0.5 * (low + high);
-        if (stats_t_inside(middle, degrees) < inside)
-            low = middle;
-        else
-            high = middle;
-    }
-    return sqrt((double)degrees) * tan(0.5 * (low + high));
-}
-
 /* ---- Across launches ------------------------------------------------------------------------- */
 
-/* Mean and standard error of `count` values of map(values[i]); the error is 0 for one value. */
-static void stats_mean(const double *values, size_t count, double (*map)(double), double *mean,
-                       double *error)
+void stats_mean(const double *values, size_t count, double (*map)(double), double *mean,
+                double *error)
 {
     double sum = 0.0;
     for (size_t i = 0; i < count; i++)
@@ -89,7 +53,7 @@ static void stats_mean(const double *values, size_t count, double (*map)(double)
     *error = count > 1 ? sqrt(squares / (double)(count - 1) / (double)count) : 0.0;
 }
 
-static double stats_map_log(double value)
+double stats_map_log(double value)
 {
     return log(value < 1.0 ? 1.0 : value);
 }
@@ -135,7 +99,7 @@ struct stats_estimate stats_estimate_log(const double *values, size_t count)
     stats_mean(values, count, stats_map_log, &mean, &error);
     estimate.value = exp(mean);
     if (count >= STATS_LAUNCHES_MIN) {
-        double reach = stats_t_quantile(0.975, (uint32_t)count - 1) * error;
+        double reach = stats_t_quantile(0.975, (double)count - 1.0) * error;
         estimate.low = exp(mean - reach);
         estimate.high = exp(mean + reach);
         estimate.spread = STATS_SPREAD_CI95;
@@ -151,7 +115,7 @@ struct stats_estimate stats_estimate_signed(const double *values, size_t count)
     double error;
     stats_mean(values, count, stats_map_same, &estimate.value, &error);
     if (count >= STATS_LAUNCHES_MIN) {
-        double reach = stats_t_quantile(0.975, (uint32_t)count - 1) * error;
+        double reach = stats_t_quantile(0.975, (double)count - 1.0) * error;
         estimate.low = estimate.value - reach;
         estimate.high = estimate.value + reach;
         estimate.spread = STATS_SPREAD_CI95;
@@ -199,7 +163,9 @@ static size_t stats_pair_mean(const double *new_values, const double *base_value
 struct stats_paired stats_paired(const double *new_values, const double *base_values, size_t count,
                                  double margin)
 {
-    struct stats_paired paired = {.ratio = NAN,
+    struct stats_paired paired = {.mean = NAN,
+                                  .error = NAN,
+                                  .ratio = NAN,
                                   .low90 = NAN,
                                   .high90 = NAN,
                                   .low95 = NAN,
@@ -211,17 +177,19 @@ struct stats_paired stats_paired(const double *new_values, const double *base_va
     paired.pairs = stats_pair_mean(new_values, base_values, count, &mean, &error);
     if (paired.pairs == 0)
         return paired;
+    paired.mean = mean;
     paired.ratio = exp(mean);
     if (paired.pairs < 2)
         return paired;
-    uint32_t degrees = (uint32_t)paired.pairs - 1;
+    paired.error = error;
+    double degrees = (double)paired.pairs - 1.0;
     double one_sided = stats_t_quantile(0.95, degrees);
     double two_sided = stats_t_quantile(0.975, degrees);
     paired.low90 = exp(mean - one_sided * error);
     paired.high90 = exp(mean + one_sided * error);
     paired.low95 = exp(mean - two_sided * error);
     paired.high95 = exp(mean + two_sided * error);
-    paired.detectable = margin * exp((one_sided + stats_t_quantile(0.8, degrees)) * error);
+    paired.detectable = stats_detectable(margin, error, degrees, STATS_ALPHA);
     if (paired.pairs < STATS_PAIRS_MIN || paired.pairs < count)
         return paired;
     if (paired.low90 > margin)

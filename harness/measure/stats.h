@@ -68,9 +68,22 @@ struct stats_estimate stats_estimate_linear(const double *values, size_t count);
 /* The same for differences, which may be negative: not cut at 0. */
 struct stats_estimate stats_estimate_signed(const double *values, size_t count);
 
-/* The quantile at p (0.5 <= p < 1) of Student's t distribution with `degrees` >= 1 degrees of
- * freedom, to 9 digits. */
-double stats_t_quantile(double p, uint32_t degrees);
+/* Mean and standard error of `count` >= 1 values of map(values[i]); the error is 0 for one value. */
+void stats_mean(const double *values, size_t count, double (*map)(double), double *mean,
+                double *error);
+/* The logarithm in which times and rates are compared; what is below 1 counts as 1. */
+double stats_map_log(double value);
+
+/* ---- Student's t --------------------------------------------------------------------------------
+ * With `degrees` >= 1 degrees of freedom, which need not be whole. Both to 9 digits. */
+
+/* The chance of a value above `t`: the p of a one-sided test. NAN for NAN. */
+double stats_t_upper(double t, double degrees);
+/* The quantile at p, 0.5 <= p < 1. */
+double stats_t_quantile(double p, double degrees);
+/* The ratio that a one-sided test of ln(ratio) against ln(margin) at `alpha` finds in 8 of 10
+ * repetitions, if `error` (its standard error, with `degrees`) is the true one. */
+double stats_detectable(double margin, double error, double degrees, double alpha);
 
 /* ---- Paired comparison ------------------------------------------------------------------------
  * d = ln(new / base), launch by launch: launch k of two cells of one block ran next to each other,
@@ -84,8 +97,9 @@ enum stats_verdict {
 const char *stats_verdict_name(enum stats_verdict verdict); /* "unclear", "tied", … */
 
 struct stats_paired {
-    size_t pairs;         /* pairs in which both values are finite */
-    double ratio;         /* exp(mean d): new / base; NAN without pairs */
+    size_t pairs;       /* pairs in which both values are finite */
+    double mean, error; /* of d, with its standard error; NAN without pairs, without two of them */
+    double ratio;       /* exp(mean d): new / base; NAN without pairs */
     double low90, high90; /* intervals of the ratio; NAN with fewer than 2 pairs */
     double low95, high95;
     /* The smallest increase, as a ratio above 1, that this many pairs of this spread would have

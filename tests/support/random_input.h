@@ -6,6 +6,7 @@
 #ifndef HANDOFF_TESTS_RANDOM_INPUT_H
 #define HANDOFF_TESTS_RANDOM_INPUT_H
 
+#include <math.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -47,6 +48,18 @@ static inline size_t random_size(size_t max)
         bits++;
     size_t size = 1 + (size_t)random_below((uint64_t)1 << (1 + random_below(bits + 1)));
     return size > max ? max : size;
+}
+
+/* Between 0 and 1, neither of them. */
+static inline double random_uniform(void)
+{
+    return ((double)(random_u64() >> 11) + 0.5) / 9007199254740992.0;
+}
+
+static inline double random_normal(void)
+{
+    return sqrt(-2.0 * log(random_uniform())) *
+           cos(2.0 * 3.14159265358979323846 * random_uniform());
 }
 
 static inline void random_bytes(uint8_t *bytes, size_t count)

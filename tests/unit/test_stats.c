@@ -22,16 +22,6 @@
             fail_msg("%s is %.10g, not %.10g", #value, near_value, near_expected); \
     } while (0)
 
-static double random_uniform(void)
-{
-    return ((double)(random_u64() >> 11) + 0.5) / 9007199254740992.0;
-}
-
-static double random_normal(void)
-{
-    return sqrt(-2.0 * log(random_uniform())) * cos(2.0 * 3.14159265358979 * random_uniform());
-}
-
 /* ---- Student's t ----------------------------------------------------------------------------- */
 
 static void test_t_matches_the_tables(void **state)
