@@ -108,8 +108,7 @@ struct tradeoff_cost tradeoff_compare(const struct tradeoff *tradeoff, const str
     return tradeoff_cost_compare(costs_a, costs_b, count);
 }
 
-/* Both roles' own CPU together, launch by launch, so that it has an interval. */
-static struct figure cost_of_roles(const struct report_cell *cell)
+struct figure tradeoff_cost_of_roles(const struct report_cell *cell)
 {
     double costs[LAUNCHES_MAX];
     size_t count = 0;
@@ -209,7 +208,7 @@ bool tradeoff_make(const struct report_block *block, const struct report_group *
             continue;
         struct tradeoff_point point = {.cell = cell};
         point.time = report_quantile(cell, "response", tradeoff.quantile);
-        point.cpu = tradeoff.net ? report_cpu_net(cell) : cost_of_roles(cell);
+        point.cpu = tradeoff.net ? report_cpu_net(cell) : tradeoff_cost_of_roles(cell);
         if (point.time.state == FIGURE_KNOWN && point.time.value > 0 &&
             point.cpu.state == FIGURE_KNOWN && isfinite(point.cpu.value))
             tradeoff.points[tradeoff.count++] = point;

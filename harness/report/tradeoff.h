@@ -36,6 +36,10 @@ void tradeoff_free(struct tradeoff *tradeoff);
  * than what the roles themselves used, as where the machine had no time left to use. */
 bool tradeoff_net_is_drowned(const struct report_cell *cell);
 
+/* The CPU that both roles took themselves, launch by launch, so that it has an interval, in per cent
+ * of one CPU. */
+struct figure tradeoff_cost_of_roles(const struct report_cell *cell);
+
 /* Marks the points on the frontier: no other is at most as dear and at most as late, and better in
  * one of the two. Equals are on it together. */
 void tradeoff_mark_frontier(struct tradeoff_point *points, size_t count);
