@@ -14,11 +14,7 @@ typedef enum status (*cli_command)(int argc, char **argv, int *exit_code, struct
 
 /* Commands without a table yet. */
 enum status cmd_run(int argc, char **argv, int *exit_code, struct err *err);
-enum status cmd_floor(int argc, char **argv, int *exit_code, struct err *err);
-enum status cmd_list(int argc, char **argv, int *exit_code, struct err *err);
-enum status cmd_probe(int argc, char **argv, int *exit_code, struct err *err);
 enum status cmd_export(int argc, char **argv, int *exit_code, struct err *err);
-enum status cmd_help(int argc, char **argv, int *exit_code, struct err *err);
 
 /* Starts getopt anew for a command, without its own messages. */
 void cli_options_begin(void);

@@ -3,34 +3,16 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "harness/base/json.h"
-#include "harness/cli/cli.h"
 #include "harness/cli/floor_table.h"
 #include "harness/run/placement.h"
 #include "harness/run/run_floor.h"
 #include "harness/scenario/axes.h"
 
-static const char floor_help[] =
-    "Usage: handoff floor [OPTION]...\n"
-    "\n"
-    "Measures what this machine can do at best: the limits that a hand-off is held against. Takes\n"
-    "about a second, two at most, and some five more for a GPU; wants an otherwise idle machine.\n"
-    "\n"
-    "  --cpus P,C       the producer's and the consumer's CPU (default: those that placement\n"
-    "                   `auto` takes)\n"
-    "  --frame WxHxC    a frame size to copy and read; may be given 4 times (default: 640x480x3,\n"
-    "                   1920x1080x3 and 3840x2160x3)\n"
-    "  --json           the `floor` object of a result, see results/README.md\n"
-    "  -h, --help       show this text\n"
-    "\n"
-    "What could not be measured is \"-\" (null), with a warning on standard error.\n"
-    "Exit status: 0 fine, 2 bad usage, 77 this process may not run on those CPUs.\n";
-
 struct floor_arguments {
     struct cell cell; /* its placement and, one after the other, its frames */
     struct geometry frames[FLOOR_SIZES_MAX];
     size_t frame_count;
-    bool json;
+    enum cli_format format;
     bool help;
 };
 
@@ -59,39 +41,42 @@ static enum status floor_add_frame(const char *text, struct floor_arguments *arg
     return ST_OK;
 }
 
+static enum status floor_take(struct floor_arguments *arguments, int key, const char *value,
+                              struct err *err)
+{
+    switch (key) {
+    case 'c':
+        return floor_parse_cpus(value, &arguments->cell, err);
+    case 'f':
+        return floor_add_frame(value, arguments, err);
+    case 'F':
+        arguments->format = cli_format_from_name(value);
+        return ST_OK;
+    default:
+        arguments->format = CLI_FORMAT_JSON;
+        return ST_OK;
+    }
+}
+
 static enum status floor_parse(int argc, char **argv, struct floor_arguments *arguments,
                                struct err *err)
 {
-    static const struct option options[] = {{"cpus", required_argument, NULL, 'c'},
-                                            {"frame", required_argument, NULL, 'f'},
-                                            {"json", no_argument, NULL, 'j'},
-                                            {"help", no_argument, NULL, 'h'},
-                                            {NULL, 0, NULL, 0}};
     static const char *const frames[] = {"640x480x3", "1920x1080x3", "3840x2160x3"};
+    struct cli_parse parse = {.command = &command_floor, .argc = argc, .argv = argv};
     enum status status = ST_OK;
-    cli_options_begin();
-    for (int option; (option = getopt_long(argc, argv, ":h", options, NULL)) != -1;) {
-        switch (option) {
-        case 'c':
-            status = floor_parse_cpus(optarg, &arguments->cell, err);
-            break;
-        case 'f':
-            status = floor_add_frame(optarg, arguments, err);
-            break;
-        case 'j':
-            arguments->json = true;
-            break;
-        case 'h':
+    for (int key; (key = cli_next(&parse, err)) != CLI_END;) {
+        if (key == CLI_BAD)
+            return err->status;
+        if (key == CLI_HELP) {
             arguments->help = true;
             return ST_OK;
-        default:
-            return cli_bad_option(option, argv, err);
         }
+        status = floor_take(arguments, key, parse.value, err);
         if (status != ST_OK)
             return status;
     }
     bool no_frames = arguments->frame_count == 0;
-    if (optind < argc)
+    if (parse.operand_index < argc)
         return err_set(err, ST_INVALID, "`handoff floor --help` shows what it takes",
                        "floor: takes options only");
     for (size_t i = 0; no_frames && i < sizeof frames / sizeof frames[0] && status == ST_OK; i++)
@@ -105,12 +90,7 @@ static enum status floor_print_json(const struct floor *floor, const struct floo
                                     struct err *err)
 {
     cJSON *json = run_floor_json(floor, gpu);
-    char *text = json ? cJSON_Print(json) : NULL;
-    enum status status =
-        text ? ST_OK : err_set(err, ST_NO_MEMORY, NULL, "out of memory for the floor");
-    if (text)
-        puts(text);
-    cJSON_free(text);
+    const enum status status = cli_print_json(stdout, json, err);
     cJSON_Delete(json);
     return status;
 }
@@ -145,14 +125,14 @@ static void floor_print_warnings(const struct floor *floor, const struct floor_g
         fprintf(stderr, "warning: %s\n", no_gpu->what);
 }
 
-enum status cmd_floor(int argc, char **argv, int *exit_code, struct err *err)
+static enum status cmd_floor(int argc, char **argv, int *exit_code, struct err *err)
 {
     (void)exit_code;
     struct floor_arguments arguments = {.cell = {.placement = PLACEMENT_AUTO}};
     struct floor_config config = {0};
     enum status status = floor_parse(argc, argv, &arguments, err);
     if (status == ST_OK && arguments.help)
-        fputs(floor_help, stdout);
+        cli_print_help(&command_floor, stdout);
     if (status == ST_OK && !arguments.help)
         status = floor_pick_cpus(&arguments.cell, &config, err);
     if (status != ST_OK || arguments.help)
@@ -173,9 +153,42 @@ enum status cmd_floor(int argc, char **argv, int *exit_code, struct err *err)
     struct err no_gpu = {0};
     bool has_gpu = floor_gpu_measure(&gpu_config, &gpu, &no_gpu) == ST_OK;
     floor_print_warnings(&floor, has_gpu ? &gpu : NULL, &no_gpu);
-    if (arguments.json)
+    if (arguments.format == CLI_FORMAT_JSON)
         return floor_print_json(&floor, has_gpu ? &gpu : NULL, err);
-    floor_table_print(&floor, arguments.frames);
-    floor_table_print_gpu(has_gpu ? &gpu : NULL, arguments.frames, &no_gpu);
+    floor_table_print(arguments.format, &floor, arguments.frames);
+    floor_table_print_gpu(arguments.format, has_gpu ? &gpu : NULL, arguments.frames, &no_gpu);
     return ST_OK;
 }
+
+static const struct cli_option floor_options[] = {
+    {'c', "cpus", "P,C", CLI_TEXT, NULL,
+     "the producer's and the consumer's CPU (default: those that placement `auto` takes)", 0},
+    {'f', "frame", "WxHxC", CLI_TEXT, NULL,
+     "a frame size to copy and read; may be given 4 times (default: 640x480x3, 1920x1080x3 and "
+     "3840x2160x3)",
+     0},
+    CLI_FORMAT_OPTION('F'),
+    CLI_JSON_OPTION('j'),
+};
+
+static const struct cli_exit_code floor_exit_codes[] = {
+    {EXIT_CODE_OK, "fine"},
+    {EXIT_CODE_USAGE, "bad usage"},
+    {EXIT_CODE_UNAVAILABLE, "this process may not run on those CPUs"},
+};
+
+const struct cli_command command_floor = {
+    .name = "floor",
+    .synopsis = "[OPTION]...",
+    .summary = "what this machine can do at best: what a hand-off is held against",
+    .description =
+        "Measures what this machine can do at best: the limits that a hand-off is held against. "
+        "Takes about a second, two at most, and some five more for a GPU; wants an otherwise idle "
+        "machine. As JSON it is the `floor` object of a result, see results/README.md.\n\n"
+        "What could not be measured is \"-\" (null), with a warning on standard error.",
+    .options = floor_options,
+    .option_count = sizeof floor_options / sizeof floor_options[0],
+    .exit_codes = floor_exit_codes,
+    .exit_code_count = sizeof floor_exit_codes / sizeof floor_exit_codes[0],
+    .run = cmd_floor,
+};

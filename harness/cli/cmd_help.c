@@ -1,31 +1,15 @@
-/* cmd_help.c: `handoff help`, `handoff help intervals`, `handoff --help`. */
+/* cmd_help.c: `handoff help`, `handoff --help`: the commands there are, one of them, or a topic. */
 #include <stdio.h>
 #include <string.h>
 
-#include "harness/cli/cli.h"
+#include "harness/cli/options.h"
 #include "harness/measure/intervals.h"
 #include "harness/report/wrap.h"
+#include "harness/scenario/suggest.h"
 
-static const char help_text[] =
-    "handoff measures what it costs to hand a video frame from one process to another, and to a "
-    "kernel\non the CPU or a GPU.\n"
-    "\n"
-    "Usage: handoff COMMAND [ARGUMENT]...\n"
-    "\n"
-    "  run SCENARIO      run a scenario and write DIR/result.json\n"
-    "  list [WHAT]       transports, waits, access, kernels or axes, and which can run here\n"
-    "  floor             what this machine can do at best: what a hand-off is held against\n"
-    "  probe             what this machine's GPU can do between two processes, by doing it\n"
-    "  report RESULT...  write index.html and report.md from results\n"
-    "  export RESULT     histograms and quantiles for other tools (hgrm, csv)\n"
-    "  serve             the other host of `run --peer`: consumers run here\n"
-    "  help intervals    what each interval means\n"
-    "\n"
-    "`handoff COMMAND --help` explains a command; `handoff --version` says which build this is.\n"
-    "For a first look: handoff run scenarios/quick.json\n";
-
-static void help_print_intervals(void)
+static enum status print_intervals(struct err *err)
 {
+    (void)err;
     printf("Stamps, in the order of a frame's journey:\n"
            "  producer  due -> woke -> ready -> reserved -> filled -> committed -> notified\n"
            "  consumer  waiting -> seen -> acquired -> accessed -> done -> released\n\n"
@@ -33,21 +17,127 @@ static void help_print_intervals(void)
     for (int i = 0; i < INTERVAL_COUNT; i++)
         wrap_print(stdout, interval_definitions[i].definition,
                    (size_t)printf("  %-10s ", interval_definitions[i].name), 13);
+    return ST_OK;
 }
 
-enum status cmd_help(int argc, char **argv, int *exit_code, struct err *err)
+/* What `handoff help NAME` prints besides the commands: name, summary, function. */
+#define TOPICS(TOPIC) TOPIC("intervals", "what each interval means", print_intervals)
+
+static const struct {
+    const char *name;
+    const char *summary;
+    enum status (*print)(struct err *err);
+} topics[] = {
+#define TOPIC(key, summary, print) {key, summary, print},
+    TOPICS(TOPIC)
+#undef TOPIC
+};
+#define TOPIC_COUNT (sizeof topics / sizeof topics[0])
+
+static const char *const operand_choices[] = {
+#define COMMAND(key) #key,
+#include "harness/cli/commands.def"
+#undef COMMAND
+#define TOPIC(key, summary, print) key,
+    TOPICS(TOPIC)
+#undef TOPIC
+        NULL};
+
+/* ---- the overview ---------------------------------------------------------------------------- */
+
+static int command_spelling(const struct cli_command *command, char *text, size_t size)
+{
+    const char *operand = command->operand_count ? command->operands[0].name : "";
+    return snprintf(text, size, "%s%s%s", command->name, *operand ? " " : "", operand);
+}
+
+static void print_overview(void)
+{
+    char spelling[64];
+    int width = 0;
+    printf("handoff measures what it costs to hand a video frame from one process to another, and "
+           "to a "
+           "kernel\non the CPU or a GPU.\n"
+           "\n"
+           "Usage: handoff COMMAND [ARGUMENT]...\n\n");
+    for (size_t i = 0; i < cli_command_count; i++) {
+        const int columns = command_spelling(cli_commands[i], spelling, sizeof spelling);
+        width = columns > width ? columns : width;
+    }
+    for (size_t i = 0; i < cli_command_count; i++) {
+        command_spelling(cli_commands[i], spelling, sizeof spelling);
+        const size_t column = (size_t)printf("  %-*s  ", width, spelling);
+        wrap_print(stdout, cli_commands[i]->summary, column, column);
+    }
+    printf("\nTopics of `handoff help TOPIC`:\n\n");
+    for (size_t i = 0; i < TOPIC_COUNT; i++) {
+        const size_t column = (size_t)printf("  %-*s  ", width, topics[i].name);
+        wrap_print(stdout, topics[i].summary, column, column);
+    }
+    printf(
+        "\n`handoff COMMAND --help` explains a command; `handoff --version` says which build this "
+        "is.\nFor a first look: handoff run scenarios/quick.json\n");
+}
+
+/* ---- the command ----------------------------------------------------------------------------- */
+
+static enum status print_topic(const char *name, struct err *err)
+{
+    struct suggest suggest = SUGGEST_START(name);
+    const struct cli_command *command = cli_command_find(name);
+    if (command) {
+        cli_print_help(command, stdout);
+        return ST_OK;
+    }
+    for (size_t i = 0; i < cli_command_count; i++)
+        suggest_offer(&suggest, cli_commands[i]->name);
+    for (size_t i = 0; i < TOPIC_COUNT; i++) {
+        if (strcmp(topics[i].name, name) == 0)
+            return topics[i].print(err);
+        suggest_offer(&suggest, topics[i].name);
+    }
+    char shown[SUGGEST_SHOWN_BYTES], hint[256];
+    return err_set(
+        err, ST_INVALID,
+        suggest_hint(&suggest,
+                     "`handoff help` shows the commands and topics, `handoff list` waits "
+                     "and all else that a scenario names",
+                     hint, sizeof hint),
+        "help: nothing is known about \"%s\"", suggest_show(name, shown, sizeof shown));
+}
+
+static enum status cmd_help(int argc, char **argv, int *exit_code, struct err *err)
 {
     (void)exit_code;
-    if (argc < 2 || strcmp(argv[1], "--help") == 0) {
-        fputs(help_text, stdout);
+    struct cli_parse parse = {.command = &command_help, .argc = argc, .argv = argv};
+    for (int key; (key = cli_next(&parse, err)) != CLI_END;) {
+        if (key == CLI_BAD)
+            return err->status;
+        cli_print_help(&command_help, stdout);
         return ST_OK;
     }
-    if (argc == 2 && strcmp(argv[1], "intervals") == 0) {
-        help_print_intervals();
-        return ST_OK;
-    }
-    return err_set(err, ST_INVALID,
-                   "there is `handoff help` and `handoff help intervals`; `handoff COMMAND --help` "
-                   "explains a command, `handoff list` waits and all else that a scenario names",
-                   "help: nothing is known about \"%s\"", argv[1]);
+    if (argc - parse.operand_index > 1)
+        return err_set(err, ST_INVALID, "one at a time", "help: too many arguments");
+    if (argc > parse.operand_index)
+        return print_topic(argv[parse.operand_index], err);
+    print_overview();
+    return ST_OK;
 }
+
+static const struct cli_operand help_operands[] = {{"[TOPIC]", CLI_CHOICE, operand_choices, NULL}};
+
+static const struct cli_exit_code help_exit_codes[] = {
+    {EXIT_CODE_OK, "fine"}, {EXIT_CODE_USAGE, "there is no such command or topic"}};
+
+const struct cli_command command_help = {
+    .name = "help",
+    .synopsis = "[COMMAND|TOPIC]",
+    .summary = "this overview, a command, or a topic",
+    .description = "Explains a command as `handoff COMMAND --help` does, or a topic; without an "
+                   "argument it shows which there are.",
+    .operands = help_operands,
+    .operand_count = sizeof help_operands / sizeof help_operands[0],
+    .exit_codes = help_exit_codes,
+    .exit_code_count = sizeof help_exit_codes / sizeof help_exit_codes[0],
+    .run = cmd_help,
+};

@@ -1,29 +1,15 @@
 /* cmd_list.c: `handoff list`: the transports, waits, access, kernels and axes there are, whether this
  * machine can use them, and why not. Called by main.c.
  */
-#include <getopt.h>
 #include <stdio.h>
 #include <string.h>
 
-#include "harness/cli/cli.h"
 #include "harness/cli/list_axes.h"
 #include "harness/cli/list_json.h"
 #include "harness/report/wrap.h"
 #include "harness/run/capability.h"
 #include "harness/scenario/cell.h"
 #include "harness/scenario/suggest.h"
-
-static const char usage[] =
-    "Usage: handoff list [--json] [transports|waits|access|kernels|axes]\n"
-    "\n"
-    "Lists what a scenario can name, whether this machine can use it, and why not.\n"
-    "Without an argument it lists all five. `axes` are the keys of a scenario: what can be "
-    "varied.\n"
-    "\n"
-    "  --json       for programs: one JSON object\n"
-    "  -h, --help   show this text\n"
-    "\n"
-    "Exit status: 0 fine, 2 bad usage.\n";
 
 #define NAME_COLUMNS 14
 #define USABLE_COLUMNS 9
@@ -195,16 +181,20 @@ static void ask_gpu_together(const char *only)
         (void)capability_ask(wanted);
 }
 
-static enum status print_one(const char *name, struct err *err)
+static const char *const list_names[] = {"transports", "waits", "access", "kernels", "axes", NULL};
+
+/* The list's index, LIST_COUNT for all of them (NULL). */
+static enum status find_list(const char *name, size_t *index, struct err *err)
 {
-    struct suggest suggest = SUGGEST_START(name);
-    for (size_t i = 0; i < LIST_COUNT; i++) {
-        if (strcmp(name, lists[i].name) == 0) {
-            lists[i].print();
+    struct suggest suggest = SUGGEST_START(name ? name : "");
+    for (*index = 0; name && *index < LIST_COUNT; ++*index) {
+        if (strcmp(name, lists[*index].name) == 0)
             return ST_OK;
-        }
-        suggest_offer(&suggest, lists[i].name);
+        suggest_offer(&suggest, lists[*index].name);
     }
+    *index = LIST_COUNT;
+    if (!name)
+        return ST_OK;
     char shown[SUGGEST_SHOWN_BYTES];
     char hint[120];
     return err_set(err, ST_INVALID,
@@ -213,35 +203,65 @@ static enum status print_one(const char *name, struct err *err)
                    "list: there is no list of \"%s\"", suggest_show(name, shown, sizeof shown));
 }
 
-enum status cmd_list(int argc, char **argv, int *exit_code, struct err *err)
+static void print_lists(size_t only)
 {
-    (void)exit_code;
-    static const struct option options[] = {
-        {"json", no_argument, NULL, 'j'}, {"help", no_argument, NULL, 'h'}, {NULL, 0, NULL, 0}};
-    bool as_json = false;
-    cli_options_begin();
-    for (int option; (option = getopt_long(argc, argv, ":h", options, NULL)) != -1;) {
-        if (option == 'j') {
-            as_json = true;
-            continue;
-        }
-        if (option != 'h')
-            return cli_bad_option(option, argv, err);
-        fputs(usage, stdout);
-        return ST_OK;
-    }
-    if (argc - optind > 1)
-        return err_set(err, ST_INVALID, "name one of transports, waits, access, kernels and axes",
-                       "list: too many arguments");
-    ask_gpu_together(argc - optind == 1 ? argv[optind] : NULL);
-    if (as_json)
-        return list_json_print(stdout, argc - optind == 1 ? argv[optind] : NULL, err);
-    if (argc - optind == 1)
-        return print_one(argv[optind], err);
     for (size_t i = 0; i < LIST_COUNT; i++) {
-        if (i)
+        if (only != LIST_COUNT && only != i)
+            continue;
+        if (only == LIST_COUNT && i > 0)
             putchar('\n');
         lists[i].print();
     }
+}
+
+static enum status cmd_list(int argc, char **argv, int *exit_code, struct err *err)
+{
+    (void)exit_code;
+    struct cli_parse parse = {.command = &command_list, .argc = argc, .argv = argv};
+    enum cli_format format = CLI_FORMAT_TABLE;
+    for (int key; (key = cli_next(&parse, err)) != CLI_END;) {
+        if (key == CLI_BAD)
+            return err->status;
+        if (key == CLI_HELP) {
+            cli_print_help(&command_list, stdout);
+            return ST_OK;
+        }
+        format = key == 'j' ? CLI_FORMAT_JSON : cli_format_from_name(parse.value);
+    }
+    if (argc - parse.operand_index > 1)
+        return err_set(err, ST_INVALID, "name one of transports, waits, access, kernels and axes",
+                       "list: too many arguments");
+    const char *name = argc > parse.operand_index ? argv[parse.operand_index] : NULL;
+    size_t only;
+    enum status status = find_list(name, &only, err);
+    if (status != ST_OK)
+        return status;
+    ask_gpu_together(name);
+    if (format != CLI_FORMAT_TABLE)
+        return list_json_print(format, name, err);
+    print_lists(only);
     return ST_OK;
 }
+
+static const struct cli_operand list_operands[] = {{"[WHAT]", CLI_CHOICE, list_names, NULL}};
+
+static const struct cli_option list_options[] = {CLI_FORMAT_OPTION('F'), CLI_JSON_OPTION('j')};
+
+static const struct cli_exit_code list_exit_codes[] = {{EXIT_CODE_OK, "fine"},
+                                                       {EXIT_CODE_USAGE, "bad usage"}};
+
+const struct cli_command command_list = {
+    .name = "list",
+    .synopsis = "[OPTION]... [transports|waits|access|kernels|axes]",
+    .summary = "transports, waits, access, kernels or axes, and which can run here",
+    .description =
+        "Lists what a scenario can name, whether this machine can use it, and why not. Without an "
+        "argument it lists all five. `axes` are the keys of a scenario: what can be varied.",
+    .operands = list_operands,
+    .operand_count = sizeof list_operands / sizeof list_operands[0],
+    .options = list_options,
+    .option_count = sizeof list_options / sizeof list_options[0],
+    .exit_codes = list_exit_codes,
+    .exit_code_count = sizeof list_exit_codes / sizeof list_exit_codes[0],
+    .run = cmd_list,
+};

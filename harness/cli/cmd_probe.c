@@ -1,32 +1,16 @@
 /* cmd_probe.c: `handoff probe`: what this machine's GPU can do between two processes, each found out
  * by doing it. Called by main.c.
  */
-#include <getopt.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
-#include "harness/cli/cli.h"
 #include "harness/cli/probe.h"
 #include "harness/scenario/suggest.h"
 
-static const char probe_help[] =
-    "Usage: handoff probe [--json] [--only ROW[,ROW]...]...\n"
-    "\n"
-    "Finds out what this machine's GPU can do between two processes, by doing it: each row in two\n"
-    "processes of its own, with verified content and a deadline. Beside the rows: the attributes\n"
-    "as the driver states them, those that mislead marked; and what people say, with a verdict.\n"
-    "Takes some seconds where there is a GPU; elsewhere it says what is missing.\n"
-    "\n"
-    "  --only ROW   only these rows (and `device`, on which all depend), without the rest\n"
-    "  --json       one JSON object, see results/README.md\n"
-    "  -h, --help   show this text\n"
-    "\n"
-    "Exit status: 0 fine, also without a GPU; 2 bad usage.\n";
-
 struct probe_arguments {
     struct probe probe;
-    bool json;
+    enum cli_format format;
     bool help;
 };
 
@@ -65,32 +49,25 @@ static enum status probe_want_list(struct probe *probe, const char *names, struc
 static enum status probe_parse(int argc, char **argv, struct probe_arguments *arguments,
                                struct err *err)
 {
-    static const struct option options[] = {{"only", required_argument, NULL, 'o'},
-                                            {"json", no_argument, NULL, 'j'},
-                                            {"help", no_argument, NULL, 'h'},
-                                            {NULL, 0, NULL, 0}};
+    struct cli_parse parse = {.command = &command_probe, .argc = argc, .argv = argv};
     enum status status = ST_OK;
-    cli_options_begin();
-    for (int option; (option = getopt_long(argc, argv, ":h", options, NULL)) != -1;) {
-        switch (option) {
-        case 'o':
-            status = probe_want_list(&arguments->probe, optarg, err);
-            break;
-        case 'j':
-            arguments->json = true;
-            break;
-        case 'h':
+    for (int key; (key = cli_next(&parse, err)) != CLI_END;) {
+        if (key == CLI_BAD)
+            return err->status;
+        if (key == 'o')
+            status = probe_want_list(&arguments->probe, parse.value, err);
+        else if (key == 'F')
+            arguments->format = cli_format_from_name(parse.value);
+        else if (key == 'j')
+            arguments->format = CLI_FORMAT_JSON;
+        else if (key == CLI_HELP)
             arguments->help = true;
-            return ST_OK;
-        default:
-            return cli_bad_option(option, argv, err);
-        }
-        if (status != ST_OK)
+        if (status != ST_OK || arguments->help)
             return status;
     }
-    if (optind < argc)
+    if (parse.operand_index < argc)
         return err_set(err, ST_INVALID, "name rows with --only",
-                       "probe: unexpected argument \"%s\"", argv[optind]);
+                       "probe: unexpected argument \"%s\"", argv[parse.operand_index]);
     return ST_OK;
 }
 
@@ -108,7 +85,7 @@ static bool probe_finds_jetson(void)
     return memmem(text, bytes, "nvidia,tegra", 12) != NULL;
 }
 
-enum status cmd_probe(int argc, char **argv, int *exit_code, struct err *err)
+static enum status cmd_probe(int argc, char **argv, int *exit_code, struct err *err)
 {
     (void)exit_code;
     struct probe_arguments arguments = {.probe = {.all = true}};
@@ -117,7 +94,7 @@ enum status cmd_probe(int argc, char **argv, int *exit_code, struct err *err)
     if (status != ST_OK)
         return status;
     if (arguments.help) {
-        fputs(probe_help, stdout);
+        cli_print_help(&command_probe, stdout);
         return ST_OK;
     }
     for (int i = 0; i < GPU_CAPABILITY_COUNT; i++)
@@ -126,10 +103,37 @@ enum status cmd_probe(int argc, char **argv, int *exit_code, struct err *err)
     probe->answers = capability_ask(probe->wanted);
     if (probe->all && probe->answers[GPU_CAN_device].outcome == CAPABILITY_WORKS)
         (void)capability_describe(&probe->gpu, &probe->why);
-    if (arguments.json)
-        status = probe_print_json(stdout, probe, err);
-    else
+    if (arguments.format == CLI_FORMAT_TABLE)
         probe_print(stdout, probe);
+    else
+        status = probe_print_json(arguments.format, probe, err);
     cJSON_Delete(probe->gpu);
     return status;
 }
+
+static const struct cli_option probe_options[] = {
+    {'o', "only", "ROW[,ROW]...", CLI_TEXT, NULL,
+     "only these rows (and `device`, on which all depend), without the rest; may be repeated", 0},
+    CLI_FORMAT_OPTION('F'),
+    CLI_JSON_OPTION('j'),
+};
+
+static const struct cli_exit_code probe_exit_codes[] = {{EXIT_CODE_OK, "fine, also without a GPU"},
+                                                        {EXIT_CODE_USAGE, "bad usage"}};
+
+const struct cli_command command_probe = {
+    .name = "probe",
+    .synopsis = "[OPTION]...",
+    .summary = "what this machine's GPU can do between two processes, by doing it",
+    .description =
+        "Finds out what this machine's GPU can do between two processes, by doing it: each row in "
+        "two processes of its own, with verified content and a deadline. Beside the rows: the "
+        "attributes as the driver states them, those that mislead marked; and what people say, "
+        "with a verdict. Takes some seconds where there is a GPU; elsewhere it says what is "
+        "missing. The JSON object is described in results/README.md.",
+    .options = probe_options,
+    .option_count = sizeof probe_options / sizeof probe_options[0],
+    .exit_codes = probe_exit_codes,
+    .exit_code_count = sizeof probe_exit_codes / sizeof probe_exit_codes[0],
+    .run = cmd_probe,
+};

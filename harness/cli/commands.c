@@ -8,11 +8,7 @@
 #define WITHOUT_TABLE(key, words)              \
     const struct cli_command command_##key = { \
         .name = #key, .synopsis = "[ARGUMENT]...", .summary = words, .run = cmd_##key}
-WITHOUT_TABLE(list, "transports, waits, access, kernels or axes, and which can run here");
-WITHOUT_TABLE(floor, "what this machine can do at best: what a hand-off is held against");
-WITHOUT_TABLE(probe, "what this machine's GPU can do between two processes, by doing it");
 WITHOUT_TABLE(export, "histograms and quantiles for other tools (hgrm, csv)");
-WITHOUT_TABLE(help, "this overview, or what each interval means");
 
 const struct cli_command *const cli_commands[] = {
 #define COMMAND(key) &command_##key,

@@ -1,4 +1,4 @@
-/* list_json.c: `handoff list --json`: what there is and what can be used, for programs.
+/* list_json.c: `handoff list --format json`: what there is and what can be used, for programs.
  *
  * One object with an array for each kind that was asked for; entries have name, available, reason and
  * hint (empty when available), summary, and what is their kind's own; an axis, whose values may be there
@@ -6,7 +6,6 @@
  */
 #include "harness/cli/list_json.h"
 
-#include <stdlib.h>
 #include <string.h>
 
 #include "harness/base/json.h"
@@ -93,38 +92,65 @@ static bool list_json_kernels(cJSON *array)
     return ok;
 }
 
-enum status list_json_print(FILE *out, const char *only, struct err *err)
+static const struct {
+    const char *name;
+    const char *title;
+    bool (*fill)(cJSON *array);
+} lists[] = {
+    {"transports", "Transports", list_json_transports}, {"waits", "Waits", list_json_waits},
+    {"access", "Ways of access", list_json_access},     {"kernels", "Kernels", list_json_kernels},
+    {"axes", "Axes of a scenario", list_axes_json},
+};
+#define LIST_COUNT (sizeof lists / sizeof lists[0])
+
+/* NULL when out of memory. */
+static cJSON *list_json_make(const char *only)
 {
-    static const struct {
-        const char *name;
-        bool (*fill)(cJSON *array);
-    } lists[] = {
-        {"transports", list_json_transports},
-        {"waits", list_json_waits},
-        {"access", list_json_access},
-        {"kernels", list_json_kernels},
-        {"axes", list_axes_json},
-    };
     cJSON *json = cJSON_CreateObject();
     bool ok = json != NULL;
-    bool found = false;
-    for (size_t i = 0; ok && i < sizeof lists / sizeof lists[0]; i++) {
+    for (size_t i = 0; ok && i < LIST_COUNT; i++) {
         if (only && strcmp(only, lists[i].name) != 0)
             continue;
         cJSON *array = cJSON_CreateArray();
-        found = true;
         ok = json_add(json, lists[i].name, array) && lists[i].fill(array);
     }
-    char *text = ok ? cJSON_Print(json) : NULL;
+    if (ok)
+        return json;
     cJSON_Delete(json);
-    if (!found && ok) {
-        free(text);
-        return err_set(err, ST_INVALID, "there are transports, waits, access, kernels and axes",
-                       "list: there is no list of \"%s\" as JSON", only);
+    return NULL;
+}
+
+static void list_markdown_print(const cJSON *json)
+{
+    static const struct cli_markdown_column entries[] = {
+        {"name", "name"}, {"here", "available"}, {"what it is", "summary"}, {"why not", "reason"}};
+    static const struct cli_markdown_column axes[] = {{"axis", "name"},
+                                                      {"default", "default"},
+                                                      {"values", "values"},
+                                                      {"what it is", "summary"},
+                                                      {"lacks here", "lacks"}};
+    bool first = true;
+    for (size_t i = 0; i < LIST_COUNT; i++) {
+        const cJSON *rows = json_get(json, lists[i].name);
+        if (!rows)
+            continue;
+        printf("%s### %s\n\n", first ? "" : "\n", lists[i].title);
+        first = false;
+        if (strcmp(lists[i].name, "axes") == 0)
+            cli_print_markdown_table(stdout, rows, axes, sizeof axes / sizeof axes[0]);
+        else
+            cli_print_markdown_table(stdout, rows, entries, sizeof entries / sizeof entries[0]);
     }
-    if (!text)
-        return err_set(err, ST_NO_MEMORY, NULL, "out of memory for the list");
-    fprintf(out, "%s\n", text);
-    cJSON_free(text);
-    return ST_OK;
+}
+
+enum status list_json_print(enum cli_format format, const char *only, struct err *err)
+{
+    cJSON *json = list_json_make(only);
+    enum status status = ST_OK;
+    if (format == CLI_FORMAT_MARKDOWN && json)
+        list_markdown_print(json);
+    else
+        status = cli_print_json(stdout, json, err);
+    cJSON_Delete(json);
+    return status;
 }

@@ -78,11 +78,15 @@ static size_t help_indent(const struct cli_command *command)
 static void print_exit_codes(const struct cli_command *command, FILE *file)
 {
     char text[1024] = "";
+    const char *between = ",";
+    for (size_t i = 0; i < command->exit_code_count; i++)
+        if (strchr(command->exit_codes[i].meaning, ','))
+            between = ";";
     for (size_t i = 0; i < command->exit_code_count; i++) {
         const size_t used = strlen(text);
         snprintf(text + used, sizeof text - used, "%s%d %s%s", i ? " " : "",
                  command->exit_codes[i].code, command->exit_codes[i].meaning,
-                 i + 1 < command->exit_code_count ? "," : ".");
+                 i + 1 < command->exit_code_count ? between : ".");
     }
     if (text[0])
         wrap_print(file, text, (size_t)fprintf(file, "\nExit status: ") - 1, 0);

@@ -9,6 +9,7 @@
 
 #include <cjson/cJSON.h>
 
+#include "harness/cli/format_option.h"
 #include "harness/gpu/gpu.h"
 #include "harness/run/capability.h"
 
@@ -69,7 +70,7 @@ const char *probe_attribute_misleads(const struct probe *probe, enum gpu_attribu
 /* ---- Output ---------------------------------------------------------------------------------------- */
 
 void probe_print(FILE *out, const struct probe *probe);
-/* One object, see results/README.md. ST_NO_MEMORY. */
-enum status probe_print_json(FILE *out, const struct probe *probe, struct err *err);
+/* On standard output: one object, see results/README.md, or its tables as Markdown. ST_NO_MEMORY. */
+enum status probe_print_json(enum cli_format format, const struct probe *probe, struct err *err);
 
 #endif

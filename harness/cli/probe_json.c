@@ -1,4 +1,4 @@
-/* probe_json.c: `handoff probe --json`. The object is described in results/README.md. See probe.h. */
+/* probe_json.c: `handoff probe --format json`, and Markdown, which is made from it. The object is described in results/README.md. See probe.h. */
 #include <string.h>
 
 #include "harness/base/json.h"
@@ -103,7 +103,39 @@ static bool add_gpu(cJSON *json, const struct probe *probe)
     return json_add(json, "gpu", copy);
 }
 
-enum status probe_print_json(FILE *out, const struct probe *probe, struct err *err)
+/* The three tables, and what was tried on. */
+static void print_markdown(const cJSON *json)
+{
+    static const struct cli_markdown_column rows[] = {{"row", "row"},
+                                                      {"here", "outcome"},
+                                                      {"what was tried, in two processes", "title"},
+                                                      {"seen", "seen"},
+                                                      {"why not", "reason"}};
+    static const struct cli_markdown_column claims[] = {
+        {"claim", "id"}, {"verdict", "verdict"}, {"what people say", "says"}, {"found", "found"}};
+    static const struct cli_markdown_column attributes[] = {{"attribute", "name"},
+                                                            {"value", "value"},
+                                                            {"what the driver means", "about"},
+                                                            {"misleads", "misleads"}};
+    const cJSON *gpu = json_get(json, "gpu");
+    if (cJSON_IsObject(gpu)) {
+        cli_print_markdown(stdout, json_get_string(gpu, "name", "?"));
+        fputs("\n\n", stdout);
+    }
+    cli_print_markdown_table(stdout, json_get(json, "rows"), rows, sizeof rows / sizeof rows[0]);
+    if (json_get(json, "claims")) {
+        putchar('\n');
+        cli_print_markdown_table(stdout, json_get(json, "claims"), claims,
+                                 sizeof claims / sizeof claims[0]);
+    }
+    if (cJSON_GetArraySize(json_get(json, "attributes")) > 0) {
+        putchar('\n');
+        cli_print_markdown_table(stdout, json_get(json, "attributes"), attributes,
+                                 sizeof attributes / sizeof attributes[0]);
+    }
+}
+
+enum status probe_print_json(enum cli_format format, const struct probe *probe, struct err *err)
 {
     cJSON *json = cJSON_CreateObject();
     const char *toolkit = gpu_toolkit_version();
@@ -114,11 +146,11 @@ enum status probe_print_json(FILE *out, const struct probe *probe, struct err *e
               json_add_bool(json, "jetson", probe->is_jetson) && add_rows(json, probe) &&
               (!probe->all ||
                (add_gpu(json, probe) && add_claims(json, probe) && add_attributes(json, probe)));
-    char *text = ok ? cJSON_Print(json) : NULL;
+    enum status status = ST_OK;
+    if (format == CLI_FORMAT_MARKDOWN && ok)
+        print_markdown(json);
+    else
+        status = cli_print_json(stdout, ok ? json : NULL, err);
     cJSON_Delete(json);
-    if (!text)
-        return err_set(err, ST_NO_MEMORY, NULL, "out of memory for the capabilities");
-    fprintf(out, "%s\n", text);
-    cJSON_free(text);
-    return ST_OK;
+    return status;
 }

@@ -19,6 +19,7 @@ from suite import TWO_BLOCKS, all_ok, check, program, say
 UNKNOWN = [
     ([], 2, "no command given"),
     (["rum"], 2, 'unknown command "rum"'),
+    (["flor"], 2, 'did you mean "floor"'),
     (["run"], 2, "which scenario"),
     (["run", "a.json", "b.json"], 2, "one scenario at a time"),
     (["run", "--lunches", "3", "s.json"], 2, 'unknown option "--lunches"'),
@@ -31,7 +32,10 @@ UNKNOWN = [
     (["run", "s.json", "--resume"], 2, "--out"),
     (["run", "/nowhere/s.json"], None, "/nowhere/s.json"),
     (["list", "wait"], 2, 'did you mean "waits"'),
-    (["help", "interval"], 2, "handoff help intervals"),
+    (["help", "interval"], 2, 'did you mean "intervals"'),
+    (["help", "rum"], 2, 'did you mean "run"'),
+    (["run", "--clock", "mono", "s.json"], 2, "--clock takes auto, monotonic or counter"),
+    (["run", "--pe", "h", "s.json"], 2, "--peer, --peer-timeout"),
     (["--role", "producer"], 2, None),
     (["--role", "nobody", "--control-fd", "3"], 2, None),
 ]
@@ -52,7 +56,7 @@ def test_messages(t):
 
 
 def test_help(t):
-    for arguments in (["--help"], ["help"], ["--version"], ["help", "intervals"],
+    for arguments in (["--help"], ["help"], ["--version"], ["help", "intervals"], ["help", "run"],
                       ["run", "--help"], ["list", "--help"], ["floor", "--help"], ["report", "--help"],
                       ["export", "--help"], ["list"]):
         done = t.run(*arguments)
