@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "harness/base/json.h"
+#include "harness/report/axis_changes.h"
 #include "harness/report/transports.h"
 
 #define STAGE_SMALL 0.01
@@ -211,6 +212,26 @@ static bool floor_make(const struct report_block *block, const struct report_gro
     return true;
 }
 
+/* A block that compares nothing says what each of its axes changes, if there is nothing else. */
+static bool changes_make(const struct report *report, const struct report_block *block,
+                         struct conclusion *made)
+{
+    struct axis_changes changes;
+    if (made->lead.used_bytes)
+        return true;
+    if (!axis_changes_make(report, block, &changes))
+        return false;
+    struct text *points = calloc(changes.count + 2, sizeof *points);
+    if (points) {
+        free(made->points);
+        made->points = points;
+    }
+    for (size_t i = 0; points && i < changes.count; i++)
+        axis_change_add_sentence(i ? &points[made->point_count++] : &made->lead, &changes.items[i]);
+    axis_changes_free(&changes);
+    return points != NULL;
+}
+
 static bool conclusion_make(const struct report *report, const struct report_block *block,
                             const struct report_group *group, struct conclusion *made)
 {
@@ -229,7 +250,7 @@ static bool conclusion_make(const struct report *report, const struct report_blo
     if (!made->points)
         return false;
     if (!block->compare[0])
-        return floor_make(block, group, made);
+        return floor_make(block, group, made) && changes_make(report, block, made);
     if (others == 0)
         return true;
     bool searches = verdict_group_searches(block, group);

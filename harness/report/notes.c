@@ -7,12 +7,14 @@
 #include <string.h>
 
 #include "harness/base/json.h"
+#include "harness/report/axis_changes.h"
 #include "harness/report/conclusions.h"
 #include "harness/report/spread.h"
 #include "harness/report/tradeoff.h"
 #include "harness/report/transports.h"
 
-#define NOTES_MAX (TRADEOFF_SENTENCES_MAX + 6)
+#define NOTES_MAX (TRADEOFF_SENTENCES_MAX + 7)
+#define CHANGES_SAID_MAX 4
 #define MULTIPLE_BELOW 0.95 /* shown as "0.9×" or less */
 
 static struct text *note_open(struct conclusion *item)
@@ -132,6 +134,26 @@ static void turns_note(const struct report *report, const struct report_block *b
     note_close(item);
 }
 
+/* What the axes that are not compared change: a sentence for each of the first few. */
+static bool changes_note(const struct report *report, const struct report_block *block,
+                         struct conclusion *item)
+{
+    struct axis_changes changes;
+    if (!axis_changes_make(report, block, &changes))
+        return false;
+    struct text *note = note_open(item);
+    for (size_t i = 0; i < changes.count && i < CHANGES_SAID_MAX; i++) {
+        text_add(note, i ? " " : "");
+        axis_change_add_sentence(note, &changes.items[i]);
+    }
+    if (changes.count > CHANGES_SAID_MAX)
+        text_addf(note, " %zu more such changes stand below its table.",
+                  changes.count - CHANGES_SAID_MAX);
+    note_close(item);
+    axis_changes_free(&changes);
+    return true;
+}
+
 bool notes_make(const struct report *report, const struct report_block *block,
                 const struct report_group *group, struct conclusion *item)
 {
@@ -157,6 +179,8 @@ bool notes_make(const struct report *report, const struct report_block *block,
         transports_copies_add(note_open(item), report, block);
         note_close(item);
     }
+    if (is_last && block->compare[0] && !changes_note(report, block, item))
+        return false;
     if (strcmp(block->compare, "wait") != 0)
         return true;
     tradeoff_note(block, group, item);

@@ -33,6 +33,9 @@ void markdown_claims(struct text *out, const struct page_part *part);
 void markdown_validity(struct text *out, const struct page_part *part);
 void page_block(struct text *out, const struct page_part *part, size_t block_index);
 void page_block_details(struct text *out, const struct report_block *block);
+/* What the axes change that the block does not compare by; nothing where none varies. */
+void page_block_axes(struct text *out, const struct report *report,
+                     const struct report_block *block);
 /* CPU, wake calls and switches of a comparison of waits, and of the block's baselines. */
 void page_block_waits(struct text *out, const struct report_block *block);
 /* "no steady state, shared cpu"; nothing without flags. */

@@ -287,6 +287,7 @@ void page_block(struct text *out, const struct page_part *part, size_t block_ind
     text_add(out, "</div>\n");
     page_table(out, part->report, block);
     spread_write(out, part->report, block);
+    page_block_axes(out, part->report, block);
     page_block_waits(out, block);
     page_block_details(out, block);
     text_add(out, "</section>\n");
