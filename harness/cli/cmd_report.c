@@ -10,6 +10,7 @@
 
 #include "harness/base/json.h"
 #include "harness/cli/options.h"
+#include "harness/env/fitness.h"
 #include "harness/report/page.h"
 #include "harness/run/result.h"
 
@@ -57,10 +58,12 @@ struct opened {
     struct plots *plots;
     struct claims *claims;
     struct validity *validity;
+    cJSON *fitness;
 };
 
 static void opened_close(struct opened *opened)
 {
+    cJSON_Delete(opened->fitness);
     validity_free(opened->validity);
     claims_free(opened->claims);
     plots_free(opened->plots);
@@ -79,6 +82,8 @@ static enum status opened_read(const char *path, struct opened *opened, struct e
         status = conclusions_make(opened->report, &opened->conclusions, err);
     if (status == ST_OK)
         status = claims_make(opened->report, &opened->claims, err);
+    if (status == ST_OK)
+        status = fitness_of_result(opened->json, &opened->fitness, err);
     if (status != ST_OK)
         err_context(err, "%s", path);
     return status;
@@ -152,9 +157,9 @@ static enum status report_write(struct opened *opened, const struct report_argum
             fprintf(stderr, "warning: %s\n%s%s%s", opened[i].plots->problem.what,
                     opened[i].plots->problem.hint[0] ? "hint:    " : "",
                     opened[i].plots->problem.hint, opened[i].plots->problem.hint[0] ? "\n" : "");
-        parts[i] =
-            (struct page_part){opened[i].report, opened[i].conclusions, opened[i].plots,
-                               opened[i].claims, opened[i].validity,    arguments->labels[i]};
+        parts[i] = (struct page_part){opened[i].report, opened[i].conclusions, opened[i].plots,
+                                      opened[i].claims, opened[i].validity,    arguments->labels[i],
+                                      opened[i].fitness};
     }
     if (status == ST_OK) {
         page_write(&page, parts, count);

@@ -7,6 +7,27 @@
 #include "harness/base/json.h"
 #include "harness/report/assets.h"
 
+void page_words(struct text *out, const char *words)
+{
+    struct text piece = {0};
+    for (bool code = false;; code = !code) {
+        const char *end = strchr(words, '`');
+        const bool is_pair = code || (end && strchr(end + 1, '`'));
+        text_add_bytes(&piece, words, end && is_pair ? (size_t)(end - words) : strlen(words));
+        text_add(out, code ? "<code>" : "");
+        if (code)
+            text_add_html(out, text_get(&piece));
+        else
+            text_add_prose(out, text_get(&piece));
+        text_add(out, code ? "</code>" : "");
+        out->failed = out->failed || piece.failed;
+        text_free(&piece);
+        if (!end || !is_pair)
+            return;
+        words = end + 1;
+    }
+}
+
 static void fact_add(struct text *out, const char *name, const char *value)
 {
     if (!value[0])
@@ -109,7 +130,7 @@ static void page_notices(struct text *out, const struct page_part *part)
         if (!cJSON_IsString(warning))
             continue;
         text_add(out, "<li>");
-        text_add_html(out, warning->valuestring);
+        page_words(out, warning->valuestring);
         text_add(out, "</li>\n");
     }
     if (not_run)
@@ -137,8 +158,10 @@ static void page_notices(struct text *out, const struct page_part *part)
 static void page_part(struct text *out, const struct page_part *part)
 {
     static void (*const sections[])(struct text *, const struct page_part *) = {
-        page_floor, page_validity, page_integrity, page_not_run, page_machine, page_reproduce};
+        page_floor,   page_validity, page_integrity, page_not_run,
+        page_fitness, page_machine,  page_reproduce};
     page_heading(out, part->report);
+    page_fitness_banner(out, part);
     page_conclusions(out, part);
     page_notices(out, part);
     page_claims(out, part);

@@ -2,6 +2,7 @@
 #ifndef HANDOFF_REPORT_PAGE_H
 #define HANDOFF_REPORT_PAGE_H
 
+#include "harness/env/fitness.h"
 #include "harness/report/claims.h"
 #include "harness/report/conclusions.h"
 #include "harness/report/plots.h"
@@ -15,6 +16,7 @@ struct page_part {
     const struct claims *claims;     /* may be NULL */
     const struct validity *validity; /* may be NULL */
     const char *label;               /* what it is called beside others; NULL: not said */
+    const cJSON *fitness;            /* fitness_of_result; may be NULL */
 };
 
 /* The whole of index.html: needs no other file, no script and no network. */
@@ -46,11 +48,19 @@ void page_floor(struct text *out, const struct page_part *part);
 /* Its end; nothing without a floor of a GPU. */
 void page_floor_gpu(struct text *out, const cJSON *floor);
 void page_validity(struct text *out, const struct page_part *part);
+/* Every check of the machine; and, where figures mislead, what stands above everything. */
+void page_fitness(struct text *out, const struct page_part *part);
+void page_fitness_banner(struct text *out, const struct page_part *part);
+enum fitness_level page_fitness_worst(const struct page_part *part);
+/* "fit, with 1 warning: governor"; "" where the result does not say. */
+const char *page_fitness_verdict(const struct page_part *part);
 void page_integrity(struct text *out, const struct page_part *part);
 void page_not_run(struct text *out, const struct page_part *part);
 void page_machine(struct text *out, const struct page_part *part);
 void page_reproduce(struct text *out, const struct page_part *part);
 
+/* A sentence in which what stands between two backticks is a command or a name. */
+void page_words(struct text *out, const char *words);
 /* One sentence about all frames of a result, plain text: "All 48,000 frames …". Returns the number
  * of errors. */
 double page_integrity_sentence(const struct report *report, struct text *text);

@@ -5,6 +5,7 @@
 
 #include "harness/base/json.h"
 #include "harness/report/columns.h"
+#include "harness/report/conditions.h"
 #include "harness/report/page.h"
 #include "harness/report/spread.h"
 #include "harness/report/two_hosts.h"
@@ -46,6 +47,27 @@ static bool launches_are_too_few(const struct report *report)
     return compares;
 }
 
+/* Where and how it was measured: what the sentences above are true of. */
+static void scope_add(struct text *out, const struct page_part *part)
+{
+    struct text words = {0};
+    const char *verdict = page_fitness_verdict(part);
+    page_machine_line(part->report, &words);
+    text_add(out, "<p class=\"scope\">This holds for ");
+    text_add_prose(out, words.used_bytes ? text_get(&words) : "the machine it was measured on");
+    if (verdict[0]) {
+        text_add(out, " (<a href=\"#fitness\">");
+        text_add_prose(out, verdict);
+        text_add(out, "</a>)");
+    }
+    text_add(out, ", and for these conditions: ");
+    text_free(&words);
+    conditions_add(&words, part->report);
+    text_add_prose(out, words.used_bytes ? text_get(&words) : "no cell ran.");
+    text_add(out, "</p>\n");
+    text_free(&words);
+}
+
 void page_conclusions(struct text *out, const struct page_part *part)
 {
     const struct conclusions *conclusions = part->conclusions;
@@ -71,8 +93,8 @@ void page_conclusions(struct text *out, const struct page_part *part)
                   VERDICT_PAIRS_MIN);
     else if (conclusions->advice_count == 0)
         text_add(out, "<p>Nothing was measured here that supports a recommendation.</p>\n");
-    text_add(out, "<p class=\"scope\">This holds for this machine, these sizes and these "
-                  "settings.</p>\n</section>\n");
+    scope_add(out, part);
+    text_add(out, "</section>\n");
     bool any = false;
     for (size_t i = 0; i < conclusions->count; i++)
         any = any || conclusions->items[i].lead.used_bytes;

@@ -10,6 +10,7 @@
 #include "harness/report/page.h"
 
 #define LAUNCHES_MAX 1000
+#define NOT_RUN_IDS_MAX 12 /* of one reason */
 
 static int double_compare(const void *a, const void *b)
 {
@@ -224,26 +225,75 @@ size_t page_not_run_count(const struct report *report, bool meaningful)
     return count;
 }
 
+/* Cells that could not run for one reason. */
+struct reason {
+    const struct report_cell *first;
+    size_t count;
+};
+
+static bool reasons_equal(const struct report_cell *a, const struct report_cell *b)
+{
+    static const char *const members[] = {"reason", "hint"};
+    for (size_t i = 0; i < sizeof members / sizeof members[0]; i++)
+        if (strcmp(json_get_string(a->json, members[i], ""),
+                   json_get_string(b->json, members[i], "")) != 0)
+            return false;
+    return strcmp(a->status, b->status) == 0;
+}
+
+/* A reason and the cells it holds for, all of them where they are few. */
+static void reason_add(struct text *out, const struct report *report, const struct reason *reason)
+{
+    struct text words = {0};
+    const struct report_cell *cell;
+    size_t shown = 0;
+    columns_add_status(reason->first, &words);
+    text_add(out, "<li>");
+    page_words(out, text_get(&words));
+    text_free(&words);
+    text_add(out, "<br><small>");
+    for (size_t i = 0; i < report->block_count; i++) {
+        for (size_t j = 0; (cell = report_any_cell(&report->blocks[i], j)); j++) {
+            if (cell->ok || shown == NOT_RUN_IDS_MAX || !reasons_equal(cell, reason->first))
+                continue;
+            text_add(out, shown++ ? ", <code>" : "<code>");
+            text_add_html(out, cell->id);
+            text_add(out, "</code>");
+        }
+    }
+    if (reason->count > shown)
+        text_addf(out, " and %zu more", reason->count - shown);
+    text_add(out, "</small></li>\n");
+}
+
 void page_not_run(struct text *out, const struct page_part *part)
 {
     const struct report *report = part->report;
     const struct report_cell *cell;
-    if (page_not_run_count(report, false) == 0)
+    const size_t not_run = page_not_run_count(report, false);
+    struct reason *reasons = calloc(not_run + 1, sizeof *reasons);
+    size_t count = 0;
+    if (!reasons) {
+        out->failed = true;
         return;
-    text_add(out, "<section id=\"not-run\">\n<h2>What could not run, and why</h2>\n<ul>\n");
+    }
     for (size_t i = 0; i < report->block_count; i++) {
         for (size_t j = 0; (cell = report_any_cell(&report->blocks[i], j)); j++) {
-            struct text words = {0};
+            size_t known = 0;
             if (cell->ok)
                 continue;
-            columns_add_status(cell, &words);
-            text_add(out, "<li><code>");
-            text_add_html(out, cell->id);
-            text_add(out, "</code><br>");
-            text_add_html(out, text_get(&words));
-            text_add(out, "</li>\n");
-            text_free(&words);
+            while (known < count && !reasons_equal(reasons[known].first, cell))
+                known++;
+            if (known == count)
+                reasons[count++].first = cell;
+            reasons[known].count++;
         }
     }
-    text_add(out, "</ul>\n</section>\n");
+    if (count)
+        text_add(out, "<section id=\"not-run\">\n<h2>What could not run, and why</h2>\n<ul>\n");
+    for (size_t i = 0; i < count; i++)
+        reason_add(out, report, &reasons[i]);
+    if (count)
+        text_add(out, "</ul>\n</section>\n");
+    free(reasons);
 }
