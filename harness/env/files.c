@@ -128,6 +128,14 @@ void env_list_folder(const char *root, const char *path, const char *prefix,
     qsort(names->names, names->count, sizeof names->names[0], name_compare);
 }
 
+uint32_t env_watch_ms(uint32_t usual_ms)
+{
+    const char *text = getenv("HANDOFF_ENV_WATCH_MS");
+    char *end = NULL;
+    const unsigned long ms = text && text[0] ? strtoul(text, &end, 10) : usual_ms;
+    return ms < usual_ms && (!end || !*end) ? (uint32_t)ms : usual_ms;
+}
+
 uint32_t env_cpu_list_parse(const char *text, uint32_t *cpus, uint32_t max)
 {
     uint32_t count = 0;

@@ -41,6 +41,10 @@ uint32_t env_cpu_list_parse(const char *text, uint32_t *cpus, uint32_t max);
 /* The inverse; cut when `size` does not suffice. Returns text. */
 char *env_cpu_list_format(const uint32_t *cpus, uint32_t count, char *text, size_t size);
 
+/* For how long to watch the machine: `usual_ms`, or less where the environment variable
+ * HANDOFF_ENV_WATCH_MS says so: tests run handoff hundreds of times and believe no figure of it. */
+uint32_t env_watch_ms(uint32_t usual_ms);
+
 /* One file that becomes one member of a JSON object. */
 enum env_fact_kind {
     ENV_FACT_TEXT,

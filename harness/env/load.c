@@ -41,7 +41,7 @@ static bool busy_add(const char *root, cJSON *section)
     if (!ticks_read(root, &first))
         return true;
     if (root[0] == '\0') {
-        struct timespec window = {.tv_nsec = BUSY_WINDOW_MS * 1000000L};
+        struct timespec window = {.tv_nsec = env_watch_ms(BUSY_WINDOW_MS) * 1000000L};
         nanosleep(&window, NULL);
     }
     if (!ticks_read(root, &second))

@@ -141,7 +141,7 @@ def test_figures(t):
     say("%d cells" % len(cells))
 
 
-def test_cells_without_a_gpu(t):
+def test_cells_without_a_gpu(t):  # beside others
     """They say nothing of one."""
     scenario = t.scenario([{"name": "a", "base": {"transport": "shm", "access": "host", "wait": "futex"}}],
                           launches=1)

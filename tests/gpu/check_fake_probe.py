@@ -72,7 +72,7 @@ def by_name(items, key):
     return {item[key]: item for item in items}
 
 
-def test_every_row(t):
+def test_every_row(t):  # beside others
     found = probe(t)
     same(found, expected())
     well_formed(found)
@@ -95,7 +95,7 @@ def test_every_row(t):
            "dmabuf-egl": "not_tried", "nvmm": "not_tried"}, "claims: %s" % claims)
 
 
-def test_other_machines(t):
+def test_other_machines(t):  # beside others
     """As on a Jetson, on one with HMM, and on one whose attributes are of another opinion."""
     found = probe(t, HANDOFF_FAKE_GPU_ATTRIBUTES="integrated=1,ipc_memory=0,"
                                                  "concurrent_managed_access=0")
@@ -110,7 +110,7 @@ def test_other_machines(t):
     check(by_name(found["attributes"], "name")["mps"]["value"] is None, found["attributes"])
 
 
-def test_no_device(t):
+def test_no_device(t):  # beside others
     """Nothing but `device` is started, all give its reason, and that is an answer: exit 0."""
     found = probe(t, HANDOFF_FAKE_GPU_ATTRIBUTES="device=0")
     same(found, {row: "does_not" if row == "device" else "not_tried" for row in ROWS})
@@ -121,7 +121,7 @@ def test_no_device(t):
     check("Nothing could be tried: " + reason[:40] in done.stdout(), done.stdout())
 
 
-def test_table(t):
+def test_table(t):  # beside others
     done = t.run("probe", env=NO_MPS)
     check(max(map(len, done.stdout().splitlines())) <= 100, done.stdout())
     for text in ROWS + ["does not", "misleads: no, but stream_values works here", "instead:",
@@ -129,7 +129,7 @@ def test_table(t):
         check(text in done.stdout(), "no %s in:\n%s" % (text, done.stdout()))
 
 
-def test_only(t):
+def test_only(t):  # beside others
     found = probe(t, "--only", "pool,vmm_no_access", "--only", "ipc_event")
     check(outcomes(found) == {"device": "works", "ipc_event": "works", "vmm_no_access": "does_not",
                               "pool": "works"} and "claims" not in found, found)
@@ -139,7 +139,7 @@ def test_only(t):
         t.run("probe", *arguments, code=2)
 
 
-def test_asked_by_a_scenario(t):
+def test_asked_by_a_scenario(t):  # beside others
     """`list` says what a cell needs by the same answers: the reason, and what to use instead."""
     env = dict(NO_MPS, HANDOFF_FAKE_GPU_ATTRIBUTES="host_register=0,ipc_memory=0")
     transports = json.loads(t.run("list", "--json", "transports", env=env).stdout())["transports"]
@@ -150,7 +150,7 @@ def test_asked_by_a_scenario(t):
           "cuda_vmm" in entry["hint"], "cuda_ipc: %s" % entry)
 
 
-def test_environment(t):
+def test_environment(t):  # beside others
     """A result with GPU cells says what the GPU is, before and after; one without asks nobody."""
     for access, asked in (("mapped", True), ("host", False)):
         scenario = t.scenario([{"name": "a", "base": {"transport": "shm", "wait": "futex"},
@@ -166,7 +166,7 @@ def test_environment(t):
         check(("capability" in called) == asked, "%s: called %s" % (access, called))
 
 
-def test_mps(t):
+def test_mps(t):  # beside others
     """Under a daemon of its own, which is gone afterwards; a context that does not join is told."""
     path = t.file("nvidia-cuda-mps-control")
     with open(path, "w") as file:
@@ -189,7 +189,7 @@ USED_BY = (("gpu_shared", "vmm"), ("gpu_event", "ipc_event"), ("gpu_stream_wait_
            ("launcher_enqueue_clock", "resident_flag"))
 
 
-def test_each_call_fails(t):
+def test_each_call_fails(t):  # beside others
     """A failure of any call is a row that does not work, said in the call's own words."""
     count = t.file("calls")
     probe(t, HANDOFF_FAKE_GPU_COUNT=count)
@@ -226,7 +226,7 @@ def test_each_call_fails(t):
               for function in harmless), "nobody minds: %s" % harmless)
 
 
-def test_killed(t):
+def test_killed(t):  # beside others
     """Its processes die with it."""
     started = t.start("probe", env=dict(NO_MPS, HANDOFF_FAKE_GPU_DELAY_US="30000"))
     roles = []

@@ -123,7 +123,7 @@ def side_by_side(jobs, at_once=2):
     check(not failures, "\n".join(failures))
 
 
-def test_every_cell(t):
+def test_every_cell(t):  # beside others
     cells = every_cell()
     if suite.sanitized(t.path):
         cells = cells[::2]
@@ -133,7 +133,7 @@ def test_every_cell(t):
     say("%d cells" % len(cells))
 
 
-def test_other_machines(t):
+def test_other_machines(t):  # beside others
     """Attributes of a Jetson: managed memory changes hands, there are no legacy handles."""
     cells = [cell("shm", "managed"), cell("shm", "managed", fill="gpu"), cell("unix", "managed"),
              cell("shm", "managed", kernel="invert"), cell("cuda_vmm", "device", fill="gpu")]
@@ -159,7 +159,7 @@ esac
 """
 
 
-def test_shared_through_mps(t):
+def test_shared_through_mps(t):  # beside others
     """Roles join the guard's daemon where the cell says so, and else none, also not the user's."""
     users = t.file("users")
     for folder in (t.file("bin"), t.file("tmp"), users):
@@ -177,7 +177,7 @@ def test_shared_through_mps(t):
     check(not os.listdir(t.file("tmp")), "the daemon left %s" % os.listdir(t.file("tmp")))
 
 
-def test_consumer_ends_first(t):
+def test_consumer_ends_first(t):  # beside others
     """Device memory and events are no longer open when their maker, the producer, frees them."""
     count = t.file("ends")
     scenario = t.scenario(blocks([cell(transport, "device", fill="gpu", order="event")
@@ -209,7 +209,7 @@ def calls_of(t, index, axes):
     return calls
 
 
-def test_uploads_raise_flags(t):
+def test_uploads_raise_flags(t):  # beside others
     """With sync flag the producer looks at a word for its uploads too, and no CUDA call waits."""
     waits = {sync: calls_of(t, i, cell("cuda_vmm", "device", fill="copy", sync=sync))
              for i, sync in enumerate(("flag", "spin"))}
@@ -249,7 +249,7 @@ def fail_one(t, number, cells, role, function, n, how):
     check(done.seconds < 2 + SECONDS_PER_CELL * len(cells), "%s: %.1f s" % (spec, done.seconds))
 
 
-def test_every_call_fails(t):
+def test_every_call_fails(t):  # beside others
     cells = few_cells()
     jobs = []
     for role, function, n, how, users in faults(t, cells):

@@ -22,7 +22,7 @@ def unprivileged():
         os.setuid(65534)
 
 
-def test_list(t):
+def test_list(t):  # beside others
     """Every axis, wait and transport has its line; what is missing has a reason and a hint."""
     axes = t.run("list", "axes").stdout()
     for name in ("transport", "producer_wait", "phase", "scheduling", "timer_slack_ns",
@@ -36,7 +36,7 @@ def test_list(t):
     check("waits: spin, " in t.run("list", "transports").stdout(), "no waits of a transport")
 
 
-def test_lists_fit_a_terminal(t):
+def test_lists_fit_a_terminal(t):  # beside others
     """What is listed has at most 100 columns, but for an id, which is not cut."""
     said = t.run("list").stdout() + "\n" + t.run("help", "intervals").stdout() + "\n"
     path = t.scenario([dict(BLOCK, description="word " * 60)])
@@ -48,7 +48,7 @@ def test_lists_fit_a_terminal(t):
     check("with the floor" not in bare, bare)
 
 
-def test_list_without_privileges(t):
+def test_list_without_privileges(t):  # beside others
     """Whoever may not use them is told why, and which command would change that."""
     try:
         done = t.run("list", "axes", preexec_fn=unprivileged)
@@ -59,7 +59,7 @@ def test_list_without_privileges(t):
     check("no held: " not in said or "--device" in said or "chmod" in said, said)
 
 
-def test_dry_run(t):
+def test_dry_run(t):  # beside others
     """Baselines are shown as such, go with their cells, and count in the time."""
     scenario = t.scenario([BLOCK])
     said = t.run("run", scenario, "--dry-run").stdout()
@@ -74,7 +74,7 @@ def test_dry_run(t):
     check('no cell of test has "null"' in said and "its cells have: shm" in said, said)
 
 
-def test_run(t):
+def test_run(t):  # beside others
     """Baselines run, and the claim is in the result as it was written."""
     out = t.file("out")
     t.run("run", t.scenario([BLOCK, {"name": "plain", "base": {

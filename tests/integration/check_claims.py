@@ -41,7 +41,7 @@ def test_scenario(t):
     check("May these figures be believed?" not in page, "validity without a file")
 
 
-def test_validity(t):
+def test_validity(t):  # beside others
     """Named, beside the result, broken, and for several results."""
     out, page, named = t.file("out"), t.file("page"), t.file("v.json")
     t.run("run", t.scenario([{"name": "a", "base": {"transport": "shm", "wait": "spin"}}]), "--out",

@@ -45,7 +45,7 @@ def test_auto(t):
     check(all((figure is not None) == cheaper for figure in figures), "its errors: %s" % clock)
 
 
-def test_monotonic(t):
+def test_monotonic(t):  # beside others
     """Asked for, nothing else is looked at."""
     clock = run_on(t, "monotonic", t.file("out"))
     check(clock["name"] == "CLOCK_MONOTONIC" and list(candidates(clock)) == ["CLOCK_MONOTONIC"] and
@@ -79,14 +79,14 @@ def test_counter(t):
     check(again["name"] == clock["name"], "resumed on %s" % again["name"])
 
 
-def test_resumed_on_its_own(t):
+def test_resumed_on_its_own(t):  # beside others
     """Whatever would be taken by itself."""
     out = t.file("out")
     run_on(t, "monotonic", out)
     check(run_on(t, "auto", out, "--resume")["name"] == "CLOCK_MONOTONIC", "resumed on another clock")
 
 
-def test_unknown(t):
+def test_unknown(t):  # beside others
     done = t.run("run", t.smoke(), "--out", t.file("out"), "--clock", "sundial", code=2)
     check("auto, monotonic or counter, not \"sundial\"" in done.stderr(), done.stderr())
 

@@ -106,15 +106,15 @@ def look(t, transports, per_side, counted):
         raise Skip("none of them can run here")
 
 
-def test_streams_copy_on_each_side(t):
+def test_streams_copy_on_each_side(t):  # beside others, release only
     look(t, ("unix", "tcp", "pipe"), 1, lambda copies: copies == 2)
 
 
-def test_libraries_copy_on_each_side_and_more(t):
+def test_libraries_copy_on_each_side_and_more(t):  # beside others, release only
     look(t, ("zmq_ipc", "zmq_tcp", "nng", "dds"), 1, lambda copies: copies >= 2)
 
 
-def test_shared_memory_is_not_copied_by_the_kernel(t):
+def test_shared_memory_is_not_copied_by_the_kernel(t):  # release only
     # The copy into the slot is the fill's.
     look(t, ("shm", "memfd", "iceoryx"), 0, lambda copies: copies == 1)
 

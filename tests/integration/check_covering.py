@@ -18,14 +18,14 @@ def covering(t, *arguments):
     return done.returncode, done.stdout + done.stderr
 
 
-def test_every_pair_occurs(t):
+def test_every_pair_occurs(t):  # beside others
     """Another seed than the one it was made with looks for pairs elsewhere."""
     seed = str(random.randrange(1000000))
     code, said = covering(t, "--seed", seed)
     check(code == 0, "--seed %s: %s" % (seed, said))
 
 
-def test_a_cell_less_is_noticed(t):
+def test_a_cell_less_is_noticed(t):  # beside others
     """Each cell is there for a pair of its own: without one, something is missing."""
     with open(os.path.join(t.scenarios, "transports.json"), encoding="utf-8") as file:
         scenario = json.load(file)

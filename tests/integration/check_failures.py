@@ -29,7 +29,7 @@ def available_bytes():
         return int(re.search(r"MemAvailable: +(\d+) kB", file.read()).group(1)) * 1024
 
 
-def test_a_role_that_dies_in_the_pilot(t):
+def test_a_role_that_dies_in_the_pilot(t):  # beside others
     """Exit code 3, as for a launch; the other cell is measured."""
     for role in ("producer", "consumer"):
         out = t.file(role)
@@ -54,7 +54,7 @@ PARENT = "import subprocess, sys, time; subprocess.Popen(sys.argv[2:], pass_fds=
          "time.sleep(600)"
 
 
-def test_a_role_asks_to_die_with_its_runner(t):
+def test_a_role_asks_to_die_with_its_runner(t):  # beside others
     """By itself, since an exec with file capabilities (setcap) forgets what was asked for before it."""
     for role in ("producer", "consumer", "load"):
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
@@ -81,7 +81,7 @@ def test_a_role_asks_to_die_with_its_runner(t):
             ours.close()
 
 
-def test_a_ring_larger_than_memory(t):
+def test_a_ring_larger_than_memory(t):  # beside others
     """Too much memory is refused before it is taken, with the bytes, in that cell only."""
     height = int(1.5 * available_bytes() / (1024 * 4096 * 4))
     if not 1 <= height <= 8192:
@@ -100,7 +100,7 @@ def test_a_ring_larger_than_memory(t):
     check("failed: " + cells[0]["id"] in done.stderr(), done.stderr())
 
 
-def test_what_was_measured_is_kept(t):
+def test_what_was_measured_is_kept(t):  # beside others
     """The runner's own failure, here a lost guard, ends the run; result.json has the launches before."""
     out = t.file("out")
     run = t.start("run", t.scenario(TWO_BLOCKS, launches=6, frames=60), "--out", out)

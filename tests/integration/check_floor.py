@@ -75,7 +75,7 @@ def test_one_cpu(t):
     check("warning:" in done.stderr() and "CPU %d" % cpu in done.stderr(), done.stderr())
 
 
-def test_bad_usage(t):
+def test_bad_usage(t):  # beside others
     for arguments, code, text in (
             (["--cpus", "0"], 2, "two CPUs"), (["--cpus", "0,x"], 2, "two CPUs"),
             (["--cpus", "0,65000"], 77, "may not run on CPU 65000"),
@@ -119,7 +119,7 @@ def test_floor_of_a_run(t):
           "--resume measured another floor")
 
 
-def test_without_a_floor(t):
+def test_without_a_floor(t):  # beside others
     out = t.file("out")
     t.run("run", t.scenario(TWO_BLOCKS[:1], launches=1), "--out", out)
     result = t.result(out)

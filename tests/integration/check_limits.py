@@ -41,7 +41,7 @@ UNKNOWN = [
 ]
 
 
-def test_messages(t):
+def test_messages(t):  # beside others
     """Whatever is typed wrongly is named, with a hint."""
     for arguments, code, text in UNKNOWN:
         done = program.run([t.path] + arguments)
@@ -55,7 +55,7 @@ def test_messages(t):
     check("blocks[0]" in done.stderr() and 'did you mean "spin"' in done.stderr(), done.stderr())
 
 
-def test_help(t):
+def test_help(t):  # beside others
     for arguments in (["--help"], ["help"], ["--version"], ["help", "intervals"], ["help", "run"],
                       ["run", "--help"], ["list", "--help"], ["floor", "--help"], ["report", "--help"],
                       ["export", "--help"], ["list"]):
@@ -63,13 +63,13 @@ def test_help(t):
         check(done.stdout() and not done.stderr(), "%s: %s" % (arguments, done.stderr()))
 
 
-def test_quiet(t):
+def test_quiet(t):  # beside others
     done = t.run("run", t.scenario(TWO_BLOCKS[:1]), "--out", t.file("out"), "--quiet")
     check(re.match(r"2 cells measured\nresult: \S+/result.json$", done.stderr()),
           "quiet says: " + done.stderr())
 
 
-def test_a_cell_that_fails(t):
+def test_a_cell_that_fails(t):  # beside others
     """Exit code 1: one cell's ring is larger than a file may be; the others are measured."""
     def limit():
         resource.setrlimit(resource.RLIMIT_FSIZE, (24 << 20, 24 << 20))
@@ -83,7 +83,7 @@ def test_a_cell_that_fails(t):
     check("failed: " + large["id"] in done.stderr(), done.stderr())
 
 
-def test_a_role_that_dies(t):
+def test_a_role_that_dies(t):  # beside others
     """Exit code 3: the real program's consumer is killed from outside."""
     scenario = t.scenario([{"name": "a", "base": {"transport": "shm", "wait": "futex"}}],
                           frames=400, launches=2)
@@ -102,7 +102,7 @@ def test_a_role_that_dies(t):
           "the consumer was killed by signal 9" in cell["reason"], "%s" % cell["reason"])
 
 
-def test_full_disk(t):
+def test_full_disk(t):  # beside others
     """A disk that fills up: a clean error, complete files only, and --resume once there is room."""
     disk = t.file("disk")
     os.mkdir(disk)
@@ -130,7 +130,7 @@ def test_full_disk(t):
         subprocess.run(["umount", disk], check=True)
 
 
-def test_folder_that_cannot_be_made(t):
+def test_folder_that_cannot_be_made(t):  # beside others
     blocker = program.write_json(t.file("file"), {})
     done = t.run("run", t.scenario(TWO_BLOCKS), "--out", os.path.join(blocker, "out"), code=1)
     check(re.match(r"error: cannot make the folder .*\nhint:  choose another --out", done.stderr()),
@@ -142,7 +142,7 @@ def shell(t, redirections, *arguments, code):
                        list(arguments))
 
 
-def test_closed_and_full_output(t):
+def test_closed_and_full_output(t):  # beside others
     """Where the table cannot go, it is said, and the result is whole; a closed standard error does
     not let progress run into a socket."""
     scenario = t.scenario(TWO_BLOCKS)
@@ -185,7 +185,7 @@ def on_terminal(t, scenario, out, **env):
     return said.decode("utf-8", "replace")
 
 
-def test_terminal_and_colour(t):
+def test_terminal_and_colour(t):  # beside others
     scenario = t.scenario(TWO_BLOCKS)
     colour = on_terminal(t, scenario, t.file("a"))
     check("\r\033[K" in colour and "\033[36m" in colour, "no progress line: %r" % colour)
@@ -198,7 +198,7 @@ def test_terminal_and_colour(t):
         check(len(line) < 60, "a line of %d columns wraps: %r" % (len(line), line))
 
 
-def test_one_cpu(t):
+def test_one_cpu(t):  # beside others
     """Everything works on one CPU, and the result says so."""
     cpu = min(os.sched_getaffinity(0))
     out = t.file("out")
@@ -211,7 +211,7 @@ def test_one_cpu(t):
           "roles on another CPU")
 
 
-def test_unprivileged(t):
+def test_unprivileged(t):  # beside others
     """A user without any rights, with files of the user's own."""
     if os.geteuid() != 0:
         raise suite.Skip("this test runs without rights already")
@@ -235,7 +235,7 @@ def test_unprivileged(t):
     check(done.code == 1 and "hint:" in done.stderr(), "another's folder: %s" % done.stderr())
 
 
-def test_few_descriptors(t):
+def test_few_descriptors(t):  # beside others, release only
     """With any limit on open files the run works or says what is missing, and leaves nothing."""
     scenario = t.scenario(TWO_BLOCKS[:1], launches=1)
     codes = []
@@ -253,7 +253,7 @@ def test_few_descriptors(t):
     check(codes[-1] == 0 and 1 in codes, "the limit changed nothing")
 
 
-def test_too_little_for_one_launch(t):
+def test_too_little_for_one_launch(t):  # beside others
     """What one launch needs and does not get fails that launch; the others are measured."""
     if suite.sanitized(t.path):
         raise suite.Skip("the sanitizers need all the address space there is")
@@ -275,7 +275,7 @@ def test_too_little_for_one_launch(t):
     say(large["reason"])
 
 
-def test_roles_end_by_returning(t):
+def test_roles_end_by_returning(t):  # beside others
     """Under the address sanitizer every process tells its statistics at exit, which it only does, as
     it only looks for leaks, when main returns: runner, guard and two roles."""
     if not suite.sanitized(t.path):

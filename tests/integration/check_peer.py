@@ -61,7 +61,7 @@ def test_a_run_across(t):
     peers.secret_is_nowhere(secret, out, run.stderr(), run.stdout(), serve.said())
 
 
-def test_keys(t):
+def test_keys(t):  # beside others
     """What is no key, and where one may be; a dry run needs none."""
     begin(t)
     scenario = t.scenario(TCP)
@@ -169,7 +169,7 @@ def test_a_crowd_at_the_door(t):
         serve.end()
 
 
-def test_who_knows_the_key_and_talks_nonsense(t):
+def test_who_knows_the_key_and_talks_nonsense(t):  # beside others
     """Lengths and codes that cannot be, from one who came in: the connection ends, the server does
     not."""
     secret = begin(t)
@@ -221,7 +221,7 @@ def no_child_has_the_key(secret, run, serve):
                   "the key is in the %s of the %s" % (name, role))
 
 
-def test_one_run_at_a_time(t):
+def test_one_run_at_a_time(t):  # beside others
     """The second hears that it is busy; the goodbye of the first, which has its key from the
     environment and gives it to no child, makes room at once."""
     secret = begin(t)
@@ -267,7 +267,7 @@ def killed(t, serve, role, out):
     return launches[1]["reason"]
 
 
-def test_deaths_at_the_serving_side(t):
+def test_deaths_at_the_serving_side(t):  # release only
     """The consumer, the process of the connection, and all of it: told within the deadline, what was
     measured stays, and the next run finds it ready."""
     begin(t)
@@ -316,7 +316,7 @@ def test_once_ends_without_a_goodbye(t):
         serve.process.check_nothing_left()
 
 
-def test_too_few_descriptors_end_it(t):
+def test_too_few_descriptors_end_it(t):  # beside others
     """It cannot wait on more descriptors than it may have: it says so, and does not try again for ever."""
     begin(t)
     command = 'ulimit -n 12; exec "$@"'
@@ -327,7 +327,7 @@ def test_too_few_descriptors_end_it(t):
     process.check_nothing_left()
 
 
-def test_serve_is_ended_in_the_middle(t):
+def test_serve_is_ended_in_the_middle(t):  # beside others
     begin(t)
     scenario, out = t.scenario(TCP, launches=1, **LONG), t.file("out")
     with peers.Serve(t, t.file("key")) as serve:

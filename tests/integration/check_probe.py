@@ -14,7 +14,7 @@ def found_without_gpu(t):
     return found
 
 
-def test_json(t):
+def test_json(t):  # beside others
     found = found_without_gpu(t)
     check(found["schema"] == "handoff-probe" and len(found["rows"]) == 16 and
           found["gpu"] is None and found["attributes"] == [], found)
@@ -27,7 +27,7 @@ def test_json(t):
               found["rows"])
 
 
-def test_table(t):
+def test_table(t):  # beside others
     reason = found_without_gpu(t)["rows"][0]["reason"]
     done = t.run("probe")
     check("Nothing could be tried: " + reason[:30] in done.stdout() and "hint:" in done.stdout() and
@@ -35,7 +35,7 @@ def test_table(t):
     check(max(map(len, done.stdout().splitlines())) <= 100, done.stdout())
 
 
-def test_bad_usage(t):
+def test_bad_usage(t):  # beside others
     for arguments, text in ((["--only", "vm"], "vmm"), (["--only"], "needs a value"),
                             (["--frobnicate"], "frobnicate"), (["vmm"], "--only")):
         done = t.run("probe", *arguments, code=2)

@@ -9,7 +9,7 @@ from suite import all_ok, check
 HEADER = {"transport": "shm", "wait": "futex", "fill": "header", "kernel": "none"}
 
 
-def test_schedules(t):
+def test_schedules(t):  # beside others, release only
     """Frames come at their rate and, since a negative `pacing` fails a launch, never early."""
     scenario = t.scenario([{"name": "a", "base": HEADER, "axes": {
         "pacing": ["rate:2000", "poisson:2000", "rate:10000"], "phase": ["fixed", "random"]},
@@ -26,7 +26,7 @@ def test_schedules(t):
             check(launch["frames"] == 1500 and launch["integrity"]["lost"] == 0, str(launch))
 
 
-def test_a_search_ends(t):
+def test_a_search_ends(t):  # release only
     """A bound that anything keeps, one that nothing keeps, and one in a wide range."""
     paced = [{"search": {"response_p99_us": 60000000, "from": 1000, "to": 1500}},
              {"search": {"response_p99_us": 1, "from": 1000, "to": 5000}},
@@ -65,7 +65,7 @@ def test_a_search_ends(t):
           "the figures are of another rate")
 
 
-def test_a_search_goes_on(t):
+def test_a_search_goes_on(t):  # beside others, release only
     """--resume keeps a whole search and repeats one whose file does not add up."""
     scenario = t.scenario([{"name": "a", "base": HEADER, "launch_seconds": 0.1, "axes": {"pacing": [
         {"search": {"response_p99_us": 60000000, "from": 1000, "to": 1500}}]}}],

@@ -11,10 +11,10 @@ import suite
 from suite import TWO_BLOCKS, all_ok, check, program, say
 
 
-def test_smoke(t):
+def test_smoke(t):  # beside others
     """smoke.json from end to end: whole, quick, and everything said where it belongs."""
     out = t.file("out")
-    done = t.run("run", t.smoke(), "--out", out)
+    done = t.run("run", t.smoke(), "--out", out, env={program.WATCH: ""})
     result = t.result(out)
     all_ok(result)
     check(result["run"]["complete"] and not result["run"]["interrupted"], "not complete")
@@ -62,7 +62,7 @@ def interrupted_run(t, out, send, **options):
     return scenario, kept
 
 
-def test_interrupt_and_resume(t):
+def test_interrupt_and_resume(t):  # beside others
     """SIGINT writes what is complete; --resume runs what is missing and nothing else."""
     out = t.file("out")
     scenario, kept = interrupted_run(t, out, lambda run: run.kill(signal.SIGINT))
@@ -79,7 +79,7 @@ def test_interrupt_and_resume(t):
     check(t.launches(out) == now, "resuming a complete run ran something")
 
 
-def test_interrupt_of_the_group(t):
+def test_interrupt_of_the_group(t):  # beside others
     """Ctrl-C and `timeout` signal the roles too: no launch may fail by it."""
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         interrupted_run(t, t.file("out%d" % number),
@@ -87,7 +87,7 @@ def test_interrupt_of_the_group(t):
                         start_new_session=True)
 
 
-def test_signals_to_roles(t):
+def test_signals_to_roles(t):  # beside others
     """What a terminal or `timeout` sends is the runner's to decide: roles and guard do not die of it,
     not even while they start."""
     run = t.start("run", t.scenario(TWO_BLOCKS, launches=4, frames=60), "--out", t.file("out"))
@@ -107,7 +107,7 @@ def test_signals_to_roles(t):
     check(sent > 20, "only %d signals were sent" % sent)
 
 
-def test_interrupt_in_the_pilot(t):
+def test_interrupt_in_the_pilot(t):  # beside others, release only
     """Nothing was measured yet: 130, and the folder can be used for another try."""
     scenario, out = t.scenario(TWO_BLOCKS, frames="auto", warmup="auto"), t.file("out")
     run = t.start("run", scenario, "--out", out)
@@ -124,7 +124,7 @@ def test_interrupt_in_the_pilot(t):
     all_ok(t.result(out))
 
 
-def test_resume_of_another_scenario(t):
+def test_resume_of_another_scenario(t):  # beside others
     out = t.file("out")
     t.run("run", t.scenario(TWO_BLOCKS), "--out", out)
     before = t.launches(out)
@@ -140,7 +140,7 @@ def test_resume_of_another_scenario(t):
     check(t.launches(out) == before, "a refused resume changed the folder")
 
 
-def test_second_run_is_refused(t):
+def test_second_run_is_refused(t):  # beside others
     out, scenario = t.file("out"), t.scenario(TWO_BLOCKS[:1])
     t.run("run", scenario, "--out", out)
     before = t.launches(out)
@@ -158,7 +158,7 @@ def orders(t, name, *options):
                     for launch in cell["launches"]]
 
 
-def test_seed(t):
+def test_seed(t):  # beside others, release only
     """The seed decides the order; launches are interleaved in rounds."""
     _, first = orders(t, "a", "--seed", "7")
     result, second = orders(t, "b", "--seed", "7")
@@ -173,7 +173,7 @@ def test_seed(t):
     check(result["run"]["seed"] != again["run"]["seed"], "without --seed, the same seed twice")
 
 
-def test_only_and_launches(t):
+def test_only_and_launches(t):  # beside others
     out, scenario = t.file("out"), t.scenario(TWO_BLOCKS)
     t.run("run", scenario, "--out", out, "--only", "wait=futex,block", "--only", "transport=shm",
           "--launches", "1")
@@ -185,7 +185,7 @@ def test_only_and_launches(t):
     check("pause" in done.stderr() and "hint:" in done.stderr(), done.stderr())
 
 
-def test_dry_run(t):
+def test_dry_run(t):  # beside others
     """Lists cells, reasons and time, and starts no process at all."""
     wrapper = program.without("fork")
     if not wrapper:
@@ -203,7 +203,7 @@ def test_dry_run(t):
           "no process can be started:\n" + failed.stderr())
 
 
-def test_only_steps_that_exist_are_told(t):
+def test_only_steps_that_exist_are_told(t):  # beside others
     """A socket wakes its reader by itself, and what lies in host memory needs no access."""
     out = t.file("out")
     t.run("run", t.scenario(TWO_BLOCKS), "--out", out)
@@ -217,7 +217,7 @@ def test_only_steps_that_exist_are_told(t):
               (cell["id"], sorted(there)))
 
 
-def test_a_slow_rate_has_the_time_it_needs(t):
+def test_a_slow_rate_has_the_time_it_needs(t):  # release only
     """Whoever asks for 2 Hz and leaves the counts to handoff gets them, without a long pilot."""
     out = t.file("out")
     begun = time.monotonic()
@@ -234,7 +234,7 @@ def test_a_slow_rate_has_the_time_it_needs(t):
           (took, launch_s))
 
 
-def test_a_frame_state_that_takes_too_long(t):
+def test_a_frame_state_that_takes_too_long(t):  # release only
     """What would measure the tool is refused, in that cell only."""
     for state in ("evicted", "cached"):
         out = t.file(state)
@@ -253,7 +253,7 @@ def test_a_frame_state_that_takes_too_long(t):
         check("failed: " + large["id"] in done.stderr(), done.stderr())
 
 
-def test_two_at_once(t):
+def test_two_at_once(t):  # beside others
     """Two runs side by side share the machine and nothing else."""
     runs = [(t.start("run", t.smoke(), "--out", t.file(name)), name) for name in ("a", "b")]
     for run, name in runs:
@@ -264,7 +264,7 @@ def test_two_at_once(t):
         all_ok(t.result(t.file(name)))
 
 
-def test_lists_for_programs(t):
+def test_lists_for_programs(t):  # beside others
     """`list --json` is whole and agrees with what people read."""
     listed = json.loads(t.run("list", "--json").stdout())
     check(set(listed) == {"transports", "waits", "access", "kernels", "axes"}, "lists: %s" % sorted(listed))

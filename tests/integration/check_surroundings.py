@@ -78,7 +78,7 @@ def idle_latency_us():
         return None
 
 
-def test_every_placement(t):
+def test_every_placement(t):  # release only
     """What the result says, what the kernel says, and what the word means are one."""
     allowed = sorted(os.sched_getaffinity(0))
     explicit = "cpus:%d,%d" % (allowed[-1], allowed[0])
@@ -163,7 +163,7 @@ def test_idle_latency_is_released_between_launches(t):
     check(held == {"held": {True}, "as_found": {False}}, "recorded: %s" % held)
 
 
-def test_load(t):
+def test_load(t):  # release only
     """On the CPUs of the roles, ordinary, in no role's CPU time, gone afterwards."""
     for kind, figure in (("cpu", "rounds_per_s"), ("membw", "bytes_per_s")):
         for placement in ("auto", "same_cpu", "none"):

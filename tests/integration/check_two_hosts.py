@@ -75,7 +75,7 @@ def withheld(launch):
     return {one["interval"]: one["reason"] for one in launch["peer"]["withheld"]}
 
 
-def test_delay(t):
+def test_delay(t):  # release only
     """50 ms more on the way, however they are divided, are 50 ms more in round trips; what the clocks
     cannot tell then is withheld, and how far they are off is within what is said."""
     with begin(t) as net, serve(t, net) as serving:
@@ -98,7 +98,7 @@ def test_delay(t):
         serving.end()
 
 
-def test_bandwidth(t):
+def test_bandwidth(t):  # release only
     """A line of 50 MB/s: a frame of 1080p takes 124 ms and what its packets' heads add; the clocks agree
     well enough to tell that one way. At a rate that this line cannot hold, frames come late."""
     with begin(t) as net, serve(t, net) as serving:
@@ -124,7 +124,7 @@ def test_bandwidth(t):
         serving.end()
 
 
-def test_cut(t):
+def test_cut(t):  # release only
     """Cut in the middle: both sides end with a clear error within the deadline, what was measured stays,
     and mended the next run goes on."""
     with begin(t) as net, serve(t, net, "--peer-timeout", "2") as serving:
@@ -168,7 +168,7 @@ def test_cut(t):
         serving.end()
 
 
-def test_every_transport_crosses(t):
+def test_every_transport_crosses(t):  # release only
     """Each that says it does, small and large, with no frame lost or torn."""
     with begin(t) as net, serve(t, net) as serving:
         names = crossing(t)

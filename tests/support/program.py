@@ -17,6 +17,10 @@ import uuid
 MARKER = "HANDOFF_TEST_MARKER"
 # Runs a program on a kernel that lacks something.
 WITHOUT = os.path.join(os.path.dirname(os.path.abspath(__file__)), "without.py")
+# handoff watches the machine before and after a run; hundreds of runs need not, but for those that say
+# env={WATCH: ""}.
+WATCH = "HANDOFF_ENV_WATCH_MS"
+os.environ.setdefault(WATCH, "20")
 # What runs a program for another architecture; handoff starts its roles behind it, too.
 EMULATOR = os.environ.get("HANDOFF_EMULATOR", "").split()
 # How often the runner's descriptors are looked at.

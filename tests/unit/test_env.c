@@ -418,6 +418,25 @@ static void test_warnings_on_raw_numbers(void **state)
     cJSON_Delete(env);
 }
 
+/* Only ever shorter, and only by a whole number. */
+static void test_watch(void **state)
+{
+    (void)state;
+    const struct {
+        const char *given;
+        uint32_t expected_ms;
+    } cases[] = {{"", 200},    {"20", 20},   {"0", 0},
+                 {"200", 200}, {"201", 200}, {"-1", 200},
+                 {"20s", 200}, {"x", 200},   {"99999999999999999999", 200}};
+    unsetenv("HANDOFF_ENV_WATCH_MS");
+    assert_int_equal(env_watch_ms(200), 200);
+    for (size_t i = 0; i < ENV_COUNT(cases); i++) {
+        setenv("HANDOFF_ENV_WATCH_MS", cases[i].given, 1);
+        assert_int_equal(env_watch_ms(200), cases[i].expected_ms);
+    }
+    unsetenv("HANDOFF_ENV_WATCH_MS");
+}
+
 /* This machine: what every Linux shows is there, and the name of the host is not. */
 static void test_this_environment(void **state)
 {
@@ -455,6 +474,7 @@ int main(void)
         cmocka_unit_test(test_difference_warnings),
         cmocka_unit_test(test_gpu_held_back),
         cmocka_unit_test(test_warnings_on_raw_numbers),
+        cmocka_unit_test(test_watch),
         cmocka_unit_test(test_this_environment),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -70,7 +70,7 @@ class Lab:
                     {"name": "cell", "launch_seconds": 30, "base": base}]}, file)
             done = subprocess.run(
                 [self.programs[which], "run", path, "--out", out, "--quiet"] + ["--no-floor"],
-                env=dict(os.environ, **(environment or {})), stdin=subprocess.DEVNULL,
+                env=dict({"HANDOFF_ENV_WATCH_MS": "20"}, **dict(os.environ, **(environment or {}))), stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE, stderr=subprocess.PIPE, universal_newlines=True, timeout=300)
             if done.returncode != 0 and not may_fail:
                 raise Failure("%s %s failed (%d):\n%s" % (which, base, done.returncode, done.stderr))
