@@ -97,6 +97,8 @@ enum status cmd_run(int argc, char **argv, int *exit_code, struct err *err)
         .clock = arguments.clock,
         .resume = arguments.resume,
         .no_floor = arguments.no_floor,
+        .steps = arguments.steps,
+        .frames_from = arguments.frames_from,
         .quiet = arguments.quiet,
         .peer = arguments.has_peer ? &arguments.peer : NULL,
         .command = command,

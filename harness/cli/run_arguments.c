@@ -43,6 +43,13 @@ static const struct cli_option run_options[] = {
      "how long HOST may be silent before the launch has failed (default: 5)", 0},
     CLI_FORMAT_OPTION('F'),
     {'q', "quiet", NULL, CLI_FLAG, NULL, "no progress", 0},
+    {'S', "steps", NULL, CLI_FLAG, NULL,
+     "for `handoff compare`, which starts two runs and orders their launches in turn: launches are "
+     "ordered on standard input, one \"launch CELL NUMBER\" per line, and answered on standard "
+     "output; its end is the end of the run",
+     0},
+    {'R', "frames-from", "DIR", CLI_FOLDER, NULL,
+     "for it, too: frame counts, seed and clock of the run in DIR, instead of a pilot", 0},
 };
 
 static const struct cli_exit_code run_exit_codes[] = {
@@ -144,6 +151,12 @@ static enum status run_take(struct run_arguments *arguments, int key, char *valu
     case 'f':
         arguments->no_floor = true;
         return ST_OK;
+    case 'S':
+        arguments->steps = true;
+        return ST_OK;
+    case 'R':
+        arguments->frames_from = value;
+        return ST_OK;
     case 'p':
         arguments->has_peer = true;
         snprintf(arguments->peer.text, sizeof arguments->peer.text, "%s", value);
@@ -184,5 +197,8 @@ enum status run_arguments_parse(int argc, char **argv, struct run_arguments *arg
     if (arguments->resume && !arguments->out)
         return err_set(err, ST_INVALID, "name the folder of the interrupted run with --out",
                        "--resume needs --out DIR");
+    if ((arguments->steps || arguments->frames_from) && arguments->has_peer)
+        return err_set(err, ST_INVALID, "compare builds on one host",
+                       "--steps and --frames-from are not for measurements across two hosts");
     return run_parse_peer(arguments, err);
 }

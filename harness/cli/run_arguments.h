@@ -23,6 +23,8 @@ struct run_arguments {
     bool dry_run;
     bool resume;
     bool no_floor;
+    bool steps;
+    const char *frames_from; /* NULL: not given */
     bool quiet;
     bool help;
     const char *key_file;

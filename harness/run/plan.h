@@ -71,6 +71,13 @@ enum status plan_write(const struct plan *plan, const struct scenario *scenario,
 enum status plan_resume(struct plan *plan, const struct scenario *scenario, const char *dir,
                         struct err *err);
 
+/* Takes the seed, and for each cell of the same id the frame counts, from the plan of another run, maybe
+ * of another build, so that both have the same. A cell that the other does not run has no launches
+ * here either, and says why. ST_INVALID when the plan is of another scenario, machine or clock, or
+ * contradicts counts that the scenario gives. */
+enum status plan_take(struct plan *plan, const struct scenario *scenario, const char *dir,
+                      struct err *err);
+
 /* The seed of launch k, the same for all cells: those that are compared had the same frames and,
  * where gaps are random, the same schedule. Below 2^53. */
 uint64_t plan_launch_seed(const struct plan *plan, uint32_t launch);

@@ -84,28 +84,55 @@ static enum status plan_differs(const char *path, const char *what, struct err *
                    "%s: the run in this folder differs: %s", path, what);
 }
 
+/* The counts of one cell of a plan file. */
+struct plan_counts {
+    int64_t launches, frames, warmup, frame_ns;
+};
+
+static enum status plan_read_counts(const cJSON *item, const char *path, struct plan_counts *counts,
+                                    struct err *err)
+{
+    struct plan_counts read;
+    if (!json_whole(json_get(item, "launches"), 0, 1000, &read.launches) ||
+        !json_whole(json_get(item, "frames"), read.launches > 0, PLAN_FRAMES_MAX, &read.frames) ||
+        !json_whole(json_get(item, "warmup_frames"), 0,
+                    read.launches > 0 ? PLAN_FRAMES_MAX : UINT32_MAX, &read.warmup) ||
+        !json_whole(json_get(item, "frame_ns"), 0, INT64_C(1) << 53, &read.frame_ns))
+        return err_set(err, ST_CORRUPT, "start a new run", "%s: not a plan", path);
+    *counts = read;
+    return ST_OK;
+}
+
+/* Whether the scenario itself gives other counts. */
+static bool plan_contradicts(const struct plan_cell *cell, const struct plan_counts *counts)
+{
+    return (cell->cell.frames != 0 && cell->cell.frames != counts->frames) ||
+           (cell->cell.warmup != UINT32_MAX && cell->cell.warmup != counts->warmup);
+}
+
+static void plan_set_counts(struct plan_cell *cell, const struct plan_counts *counts)
+{
+    cell->result.frames = (uint32_t)counts->frames;
+    cell->result.warmup = (uint32_t)counts->warmup;
+    cell->frame_ns = (uint64_t)counts->frame_ns;
+}
+
 static enum status plan_resume_cell(struct plan_cell *cell, const cJSON *item, const char *path,
                                     struct err *err)
 {
-    int64_t launches, frames, warmup, frame_ns;
+    struct plan_counts counts;
     if (strcmp(json_get_string(item, "id", ""), cell->cell.id) != 0)
         return plan_differs(path, "its cells are others", err);
-    if (!json_whole(json_get(item, "launches"), 0, 1000, &launches) ||
-        !json_whole(json_get(item, "frames"), launches > 0, PLAN_FRAMES_MAX, &frames) ||
-        !json_whole(json_get(item, "warmup_frames"), 0, launches > 0 ? PLAN_FRAMES_MAX : UINT32_MAX,
-                    &warmup) ||
-        !json_whole(json_get(item, "frame_ns"), 0, INT64_C(1) << 53, &frame_ns))
-        return err_set(err, ST_CORRUPT, "start a new run", "%s: not a plan", path);
-    if ((cell->cell.frames != 0 && cell->cell.frames != frames) ||
-        (cell->cell.warmup != UINT32_MAX && cell->cell.warmup != warmup))
+    enum status status = plan_read_counts(item, path, &counts, err);
+    if (status != ST_OK)
+        return status;
+    if (plan_contradicts(cell, &counts))
         return plan_differs(path, "its frame counts are others", err);
-    if ((uint32_t)launches != cell->result.launches_planned &&
+    if ((uint32_t)counts.launches != cell->result.launches_planned &&
         json_get_string(item, "failure", "")[0] == 0)
         return plan_differs(path, "its number of launches is another", err);
-    cell->result.launches_planned = (uint32_t)launches;
-    cell->result.frames = (uint32_t)frames;
-    cell->result.warmup = (uint32_t)warmup;
-    cell->frame_ns = (uint64_t)frame_ns;
+    cell->result.launches_planned = (uint32_t)counts.launches;
+    plan_set_counts(cell, &counts);
     snprintf(cell->result.failure, sizeof cell->result.failure, "%s",
              json_get_string(item, "failure", ""));
     snprintf(cell->result.failure_hint, sizeof cell->result.failure_hint, "%s",
@@ -141,6 +168,14 @@ static enum status plan_resume_clock(const struct plan *plan, const cJSON *json,
         path, clock, plan->clock);
 }
 
+static bool plan_is_one(const cJSON *json, uint64_t *seed, uint64_t *machine)
+{
+    return strcmp(json_get_string(json, "schema", ""), "handoff-plan") == 0 &&
+           json_get_number(json, "schema_version", 0) == PLAN_SCHEMA_VERSION &&
+           json_get_u64_text(json, "seed", seed) && json_get_u64_text(json, "machine", machine) &&
+           cJSON_IsArray(json_get(json, "cells"));
+}
+
 enum status plan_resume(struct plan *plan, const struct scenario *scenario, const char *dir,
                         struct err *err)
 {
@@ -154,10 +189,7 @@ enum status plan_resume(struct plan *plan, const struct scenario *scenario, cons
     uint64_t seed, machine;
     char build[128];
     plan_build(build, sizeof build);
-    if (strcmp(json_get_string(json, "schema", ""), "handoff-plan") != 0 ||
-        json_get_number(json, "schema_version", 0) != PLAN_SCHEMA_VERSION ||
-        !json_get_u64_text(json, "seed", &seed) || !json_get_u64_text(json, "machine", &machine) ||
-        !cJSON_IsArray(cells))
+    if (!plan_is_one(json, &seed, &machine))
         status = err_set(err, ST_CORRUPT, "start a new run", "%s: not a plan", path);
     else if (strcmp(json_get_string(json, "scenario", ""), scenario->name) != 0 ||
              (size_t)cJSON_GetArraySize(cells) != plan->cell_count)
@@ -174,6 +206,73 @@ enum status plan_resume(struct plan *plan, const struct scenario *scenario, cons
     for (const cJSON *item = cells ? cells->child : NULL; item && status == ST_OK;
          item = item->next)
         status = plan_resume_cell(&plan->cells[index++], item, path, err);
+    if (status == ST_OK)
+        plan->seed = seed;
+    cJSON_Delete(json);
+    return status;
+}
+
+/* A cell that has nothing to be compared with: no launches, and the reason. */
+static void plan_take_nothing(struct plan_cell *cell, const char *reason, const char *hint)
+{
+    cell->result.launches_planned = 0;
+    snprintf(cell->result.failure, sizeof cell->result.failure, "%s", reason);
+    snprintf(cell->result.failure_hint, sizeof cell->result.failure_hint, "%s", hint);
+}
+
+static enum status plan_take_cell(struct plan_cell *cell, const cJSON *cells, const char *path,
+                                  struct err *err)
+{
+    const cJSON *item;
+    struct plan_counts counts;
+    char reason[512];
+    if (cell->result.launches_planned == 0)
+        return ST_OK;
+    cJSON_ArrayForEach (item, cells) {
+        if (strcmp(json_get_string(item, "id", ""), cell->cell.id) == 0)
+            break;
+    }
+    if (!item) {
+        plan_take_nothing(cell, "the other run has no such cell",
+                          "both sides of a comparison need the same scenario");
+        return ST_OK;
+    }
+    enum status status = plan_read_counts(item, path, &counts, err);
+    if (status != ST_OK)
+        return status;
+    if (counts.launches == 0) {
+        const char *failure = json_get_string(item, "failure", "");
+        snprintf(reason, sizeof reason, "the other run cannot run it%s%.400s",
+                 failure[0] ? ": " : "", failure);
+        plan_take_nothing(cell, reason, json_get_string(item, "failure_hint", ""));
+        return ST_OK;
+    }
+    if (plan_contradicts(cell, &counts))
+        return plan_differs(path, "its frame counts are others", err);
+    plan_set_counts(cell, &counts);
+    return ST_OK;
+}
+
+enum status plan_take(struct plan *plan, const struct scenario *scenario, const char *dir,
+                      struct err *err)
+{
+    char path[4096];
+    cJSON *json = NULL;
+    plan_path(dir, path, sizeof path);
+    enum status status = json_read_file(path, PLAN_BYTES_MAX, &json, err);
+    if (status != ST_OK)
+        return err_context(err, "--frames-from");
+    uint64_t seed, machine;
+    if (!plan_is_one(json, &seed, &machine))
+        status = err_set(err, ST_CORRUPT, "name the folder of a run", "%s: not a plan", path);
+    else if (strcmp(json_get_string(json, "scenario", ""), scenario->name) != 0)
+        status = plan_differs(path, "it is another scenario", err);
+    else if (machine != plan_machine())
+        status = plan_differs(path, "it was begun on another machine", err);
+    else
+        status = plan_resume_clock(plan, json, path, err);
+    for (size_t i = 0; i < plan->cell_count && status == ST_OK; i++)
+        status = plan_take_cell(&plan->cells[i], json_get(json, "cells"), path, err);
     if (status == ST_OK)
         plan->seed = seed;
     cJSON_Delete(json);

@@ -76,6 +76,9 @@ struct launch_outcome {
 /* The time now as "2026-11-20T10:00:00Z". */
 void result_utc_now(char text[RESULT_UTC_BYTES]);
 
+/* What the launch counts as: its own end, or what its frames say about the transport. */
+enum status result_launch_verdict(const struct launch_outcome *outcome, struct err *verdict);
+
 /* Writes DIR/launches/<hash of the cell's id>-<launch>.json, whole or not at all; makes the folders
  * that are missing. Replaces a file of the same launch. */
 enum status result_launch_write(const char *dir, const struct cell *cell,

@@ -255,8 +255,7 @@ static bool launch_add_counts(cJSON *row, const struct fold *fold, const struct 
            result_add_integrity(row, &from->integrity);
 }
 
-/* What the launch counts as: its own end, or what its frames say about the transport. */
-static enum status launch_verdict(const struct launch_outcome *outcome, struct err *verdict)
+enum status result_launch_verdict(const struct launch_outcome *outcome, struct err *verdict)
 {
     if (outcome->status != ST_OK)
         return err_set(verdict, outcome->status, outcome->hint, "%s",
@@ -293,7 +292,7 @@ static enum status launch_to_json(const struct cell *cell, const struct launch_o
                                   cJSON *json, struct err *err)
 {
     struct err verdict = {0};
-    enum status status = launch_verdict(outcome, &verdict);
+    enum status status = result_launch_verdict(outcome, &verdict);
     bool ok = json_add_string(json, "schema", "handoff-launch") &&
               json_add_u64(json, "schema_version", RESULT_SCHEMA_VERSION) &&
               json_add_string(json, "cell", cell->id) &&

@@ -22,7 +22,10 @@ struct runner_options {
     enum clock_request clock;
     bool resume;
     bool quiet;
-    bool no_floor; /* the result then has no `floor` */
+    bool steps; /* launches are ordered on standard input: steps.h */
+    const char
+        *frames_from; /* counts, seed and clock are those of the run in this folder; or NULL */
+    bool no_floor;    /* the result then has no `floor` */
     /* The consumers run on another host, where `handoff serve` does; NULL: here. No floor is measured
      * then: it would be of one host. */
     const struct peer_options *peer;

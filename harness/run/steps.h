@@ -23,10 +23,18 @@
 
 #include "harness/base/err.h"
 
-/* The run's side: the next order. ST_OK with *cell and *launch, ST_INTERRUPTED at the end of the
+/* The run's side. Takes standard input and output for the orders: what else is printed goes to standard
+ * error from now on, and no process that is started gets either. Once in a process, for its life. */
+enum status steps_open(struct err *err);
+/* Says one line. Best effort: whether the other side has gone shows at the next order. */
+void steps_say(const char *format, ...) __attribute__((format(printf, 1, 2)));
+/* The next order. ST_OK with *cell and *launch, ST_INTERRUPTED at the end of the
  * orders or when `signal_fd` says so, ST_INVALID for a line that is none. Blocks. */
 enum status steps_next(int signal_fd, uint32_t *cell, uint32_t *launch, struct err *err);
-/* Answers it; `reason` NULL: it went well. */
+/* Answers it; `reason` NULL: it went well. Line breaks and other control characters in it become
+ * blanks. */
 void steps_answer(const char *reason);
+/* "launch INDEX NUMBER", without the end of the line. */
+enum status steps_parse(const char *line, uint32_t *cell, uint32_t *launch, struct err *err);
 
 #endif
