@@ -92,13 +92,13 @@ void beside_free(struct beside *beside);
 
 /* "slower in stored results", "no difference seen" …: a trend, in words that promise no more. */
 const char *beside_verdict_words(const struct beside_line *line, enum compare_verdict verdict);
-/* "latency p50", "frames/s", "consumer's CPU". */
-const char *beside_line_title(const struct beside_line *line);
-/* "1.052× (95 % interval 1.031–1.074)", "1.05×" without one, "—" without a ratio. `text` of at least
- * 2 * FIGURE_BYTES. */
+/* "latency p50", "frames/s", "CPU %, consumer". `text` of at least FIGURE_BYTES. */
+const char *beside_line_title(const struct beside_line *line, char *text);
+/* "1.052× (1.031–1.074)", with the 95 % interval; "1.052×" without one, "—" without a ratio. `text` of
+ * at least 2 * FIGURE_BYTES. */
 char *beside_ratio_format(const struct beside_value *value, char *text);
-/* Of a line with more than two columns: "latency p50 rose with each of 5 results, by 3.6 % from one
- * to the next (95 % interval 2.1–5.2 %)". */
+/* Of a line with more than two columns: "latency p50 rises from each to the next of 5 results, by
+ * +3.6 % per result (95 % interval +2.1 % to +5.2 %): slower in stored results". */
 void beside_trend_add(struct text *text, const struct beside_line *line);
 
 #endif

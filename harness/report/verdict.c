@@ -7,7 +7,6 @@
 #include "harness/measure/gate.h"
 
 #define LAUNCHES_MAX 1000
-#define MEANS_BELOW_TICKS 50
 
 bool verdict_cell_is_sound(const struct report_cell *cell)
 {
@@ -115,10 +114,6 @@ const struct report_cell *verdict_best(const struct report_block *block,
     return best;
 }
 
-/* Searches look at the same few rates and stop at a twentieth (run/search.h, SEARCH_RATIO): limits a
- * hair apart, to both sides of such a rate, come back a whole step apart from every launch. */
-#define SEARCH_MARGIN_RATIO 1.05
-
 struct stats_paired verdict_compare(const struct report *report, const struct report_cell *cell,
                                     const struct report_cell *base, enum metric metric)
 {
@@ -128,9 +123,9 @@ struct stats_paired verdict_compare(const struct report *report, const struct re
     double margin = 1.02, bound_ns;
     bool means = false;
     if (report_cell_searches(cell, &bound_ns) && report_cell_searches(base, &bound_ns))
-        margin = SEARCH_MARGIN_RATIO;
+        margin = VERDICT_SEARCH_MARGIN_RATIO;
     if (metric != METRIC_FRAMES_PER_S) {
-        double near = MEANS_BELOW_TICKS * report->tick_ns;
+        double near = VERDICT_MEANS_BELOW_TICKS * report->tick_ns;
         means = new_ns < near && base_ns < near;
         if (base_ns >= 1)
             margin = stats_margin(base_ns, fmax(0, report->tick_ns));

@@ -11,6 +11,11 @@
 
 /* Launches that both need for a verdict; stats_paired sees to it. */
 #define VERDICT_PAIRS_MIN 5
+/* Below so many clock ticks means are compared instead of medians. */
+#define VERDICT_MEANS_BELOW_TICKS 50
+/* Searches look at the same few rates and stop at a twentieth (run/search.h, SEARCH_RATIO): limits a
+ * hair apart, to both sides of such a rate, come back a whole step apart from every launch. */
+#define VERDICT_SEARCH_MARGIN_RATIO 1.05
 
 /* What a group is compared by. */
 enum metric {
