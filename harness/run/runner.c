@@ -19,6 +19,7 @@
 #include "harness/run/capability.h"
 #include "harness/run/pilot.h"
 #include "harness/run/run_floor.h"
+#include "harness/run/run_gaps.h"
 #include "harness/run/runner_parts.h"
 #include "harness/run/steps.h"
 
@@ -186,12 +187,16 @@ static enum status runner_look_around(struct runner *runner, struct err *err)
     return status;
 }
 
-/* On the CPUs of the launches that follow, when nothing else of the run is running. */
+/* And the gaps: on the CPUs of the launches that follow, when nothing else of the run is running. */
 static enum status runner_measure_floor(struct runner *runner, struct err *err)
 {
     const struct runner_options *options = runner->options;
     if (options->no_floor || options->peer || runner_stop_wanted(runner))
         return ST_OK;
+    enum status status = run_gaps_measure_into(&runner->plan, options->scenario,
+                                               runner->environment_before, err);
+    if (status != ST_OK)
+        return status;
     return run_floor_measure(&runner->plan, &runner->clock, options->out_dir, options->resume,
                              runner->warnings, &runner->floor, err);
 }
