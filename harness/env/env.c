@@ -9,12 +9,19 @@ static const struct {
     const char *name;
     bool (*collect)(const char *root, cJSON *section);
 } sections[] = {
-    {"cpu", env_cpu_collect},         {"cpu", env_frequency_collect},
-    {"kernel", env_kernel_collect},   {"memory", env_memory_collect},
-    {"limits", env_limits_collect},   {"limits", env_cgroup_collect},
-    {"load", env_load_collect},       {"virtualisation", env_virtualisation_collect},
-    {"thermal", env_thermal_collect}, {"gpu", env_gpu_collect},
+    {"cpu", env_cpu_collect},
+    {"cpu", env_frequency_collect},
+    {"kernel", env_kernel_collect},
+    {"memory", env_memory_collect},
+    {"limits", env_limits_collect},
+    {"limits", env_cgroup_collect},
+    {"load", env_load_collect},
+    {"virtualisation", env_virtualisation_collect},
+    {"thermal", env_thermal_collect},
+    {"gpu", env_gpu_collect},
+    {"gpu", env_gpu_clients_collect},
     {"board", env_jetson_collect},
+    {"board", env_board_clocks_collect},
 };
 
 static bool section_collect(const char *root, cJSON *env, unsigned index)

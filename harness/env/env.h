@@ -16,6 +16,7 @@
  *   thermal         zones, mains or battery
  *   gpu             what shows without CUDA: NVIDIA devices and driver. The runner adds what CUDA
  *                   and NVML say, where cells use a GPU (run/capability.h)
+ *   gaps            what others took of the CPUs, where the runner has watched (measure/gaps.h)
  *   board           model of device tree machines; L4T release and power rails of a Jetson
  */
 #ifndef HANDOFF_ENV_ENV_H

@@ -169,7 +169,7 @@ static bool check_displays(const cJSON *env, cJSON *findings)
                        list, others);
 }
 
-/* What a board's own clocks may do: {"current_hz", "min_hz", "max_hz"}. */
+/* What a board's own clocks may do: {"current_hz", "min_hz", "max_hz", "locked"}. */
 static bool check_board_clock(const cJSON *env, const char *member, const char *id,
                               const char *what, cJSON *findings)
 {
@@ -178,8 +178,9 @@ static bool check_board_clock(const cJSON *env, const char *member, const char *
            high = fitness_number(clock, "max_hz", -1.0);
     if (low < 0.0 || high <= 0.0)
         return fitness_unknown(findings, id, what);
-    if (low >= high)
-        return fitness_good(findings, id, "%s: %.0f MHz, fixed", what, high / 1e6);
+    if (low >= high || json_get_bool(clock, "locked", false))
+        return fitness_good(findings, id, "%s is fixed (%.0f MHz)", what,
+                            fitness_number(clock, "current_hz", high) / 1e6);
     return fitness_say(findings,
                        (struct finding){id, FITNESS_WARNING,
                                         "it follows the load: new operating points take "

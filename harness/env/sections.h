@@ -19,6 +19,8 @@ bool env_load_collect(const char *root, cJSON *section);
 bool env_virtualisation_collect(const char *root, cJSON *section);
 bool env_thermal_collect(const char *root, cJSON *section);
 bool env_gpu_collect(const char *root, cJSON *section);
+bool env_gpu_clients_collect(const char *root, cJSON *section);  /* also into "gpu" */
+bool env_board_clocks_collect(const char *root, cJSON *section); /* also into "board" */
 bool env_jetson_collect(const char *root, cJSON *section);
 
 #endif

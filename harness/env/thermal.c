@@ -5,6 +5,26 @@
 #include "harness/env/files.h"
 #include "harness/env/sections.h"
 
+#define TRIPS_MAX 16
+
+/* Where this zone's cooling begins to take clocks away: its lowest passive, hot or critical trip
+ * point. Active ones only turn on a fan. */
+static bool trip_add(const char *root, const char *name, cJSON *zone)
+{
+    char type[ENV_NAME_BYTES];
+    int64_t here, lowest = INT64_MAX;
+    for (unsigned i = 0; i < TRIPS_MAX; i++) {
+        if (!env_read_text(type, sizeof type, root, "/sys/class/thermal/%s/trip_point_%u_type",
+                           name, i))
+            break;
+        if (strcmp(type, "active") != 0 &&
+            env_read_i64(&here, root, "/sys/class/thermal/%s/trip_point_%u_temp", name, i) &&
+            here > 0 && here < lowest) /* 0 and below: switched off */
+            lowest = here;
+    }
+    return lowest == INT64_MAX || json_add_i64(zone, "trip_millidegrees_c", lowest);
+}
+
 static bool zone_add(const char *root, const char *name, cJSON *zones)
 {
     char type[ENV_NAME_BYTES];
@@ -14,7 +34,8 @@ static bool zone_add(const char *root, const char *name, cJSON *zones)
         millidegrees < -273150 || millidegrees > 1000000)
         return true;
     cJSON *zone = cJSON_CreateObject();
-    if (!json_append(zones, zone) || !json_add_i64(zone, "millidegrees_c", millidegrees))
+    if (!json_append(zones, zone) || !json_add_i64(zone, "millidegrees_c", millidegrees) ||
+        !trip_add(root, name, zone))
         return false;
     return !env_read_text(type, sizeof type, root, "/sys/class/thermal/%s/type", name) ||
            json_add_string(zone, "type", type);

@@ -87,6 +87,9 @@ enum status gaps_measure(const int *cpus, size_t count, uint64_t window_ns, stru
         status = floor_thread_start(cpus[started], gaps_side_run, &sides[started],
                                     &threads[started], err);
     }
+    if (status == ST_UNAVAILABLE) /* told of a CPU, not of the floor */
+        err_set(err, ST_UNAVAILABLE, "choose CPUs this process may use",
+                "this process may not run on CPU %d", cpus[started]);
     atomic_store(&go, status == ST_OK ? 1 : 2);
     for (size_t i = 0; i < started; i++)
         pthread_join(threads[i], NULL);
