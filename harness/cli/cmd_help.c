@@ -20,8 +20,25 @@ static enum status print_intervals(struct err *err)
     return ST_OK;
 }
 
+static enum status print_bash(struct err *err)
+{
+    (void)err;
+    cli_print_completion_bash(stdout);
+    return ST_OK;
+}
+
+static enum status print_zsh(struct err *err)
+{
+    (void)err;
+    cli_print_completion_zsh(stdout);
+    return ST_OK;
+}
+
 /* What `handoff help NAME` prints besides the commands: name, summary, function. */
-#define TOPICS(TOPIC) TOPIC("intervals", "what each interval means", print_intervals)
+#define TOPICS(TOPIC)                                                                      \
+    TOPIC("intervals", "what each interval means", print_intervals)                        \
+    TOPIC("completion-bash", "a script by which bash completes command lines", print_bash) \
+    TOPIC("completion-zsh", "the same for zsh", print_zsh)
 
 static const struct {
     const char *name;

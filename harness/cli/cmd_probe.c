@@ -111,8 +111,14 @@ static enum status cmd_probe(int argc, char **argv, int *exit_code, struct err *
     return status;
 }
 
+static const char *const probe_rows[] = {
+#define CAPABILITY(key, negative, title, instead) #key,
+#include "harness/gpu/capability.def"
+#undef CAPABILITY
+    NULL};
+
 static const struct cli_option probe_options[] = {
-    {'o', "only", "ROW[,ROW]...", CLI_TEXT, NULL,
+    {'o', "only", "ROW[,ROW]...", CLI_LIST, probe_rows,
      "only these rows (and `device`, on which all depend), without the rest; may be repeated", 0},
     CLI_FORMAT_OPTION('F'),
     CLI_JSON_OPTION('j'),

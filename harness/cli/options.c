@@ -124,7 +124,7 @@ static void join_choices(const char *const *choices, char *text, size_t size)
 static enum status check_choice(const struct cli_parse *parse, const struct cli_option *option,
                                 struct err *err)
 {
-    if (!option->choices)
+    if (option->kind != CLI_CHOICE)
         return ST_OK;
     struct suggest suggest = SUGGEST_START(parse->value);
     for (size_t i = 0; option->choices[i]; i++) {

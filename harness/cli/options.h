@@ -21,6 +21,10 @@ enum cli_argument {
     CLI_FILE,
     CLI_FOLDER,
     CLI_CHOICE, /* one of `choices` */
+    /* What cli_next lets through and the command checks: */
+    CLI_LIST,     /* several of `choices`, joined by commas */
+    CLI_FILTER,   /* AXIS=VALUE[,VALUE...] of a scenario */
+    CLI_SCENARIO, /* a scenario's file */
 };
 
 struct cli_option {
@@ -80,7 +84,7 @@ struct cli_parse {
     int argc;
     char **argv;
     /* After cli_next: */
-    char *value; /* the option's argument, within argv */
+    char *value;       /* the option's argument, within argv */
     int operand_index; /* after CLI_END: argv[operand_index] is the first operand */
     bool started;
 };
@@ -93,5 +97,10 @@ int cli_next(struct cli_parse *parse, struct err *err);
 
 /* What `--help` prints, in 100 columns. */
 void cli_print_help(const struct cli_command *command, FILE *file);
+
+/* Made from all tables: scripts that complete command lines, and the manual page in roff. */
+void cli_print_completion_bash(FILE *file);
+void cli_print_completion_zsh(FILE *file);
+void cli_print_man_page(FILE *file);
 
 #endif

@@ -8,12 +8,12 @@
 
 static const char *const clock_choices[] = {"auto", "monotonic", "counter", NULL};
 
-static const struct cli_operand run_operands[] = {{"SCENARIO", CLI_FILE, NULL, NULL}};
+static const struct cli_operand run_operands[] = {{"SCENARIO", CLI_SCENARIO, NULL, NULL}};
 
 static const struct cli_option run_options[] = {
     {'o', "out", "DIR", CLI_FOLDER, NULL,
      "where the result goes (default: results/runs/<time>-<scenario>)", 0},
-    {'n', "only", "AXIS=VALUE[,VALUE...]", CLI_TEXT, NULL,
+    {'n', "only", "AXIS=VALUE[,VALUE...]", CLI_FILTER, NULL,
      "only the cells with one of these values; may be repeated", 0},
     {'l', "launches", "N", CLI_NUMBER, NULL,
      "fresh processes per cell, instead of the scenario's number; intervals need 10", 0},

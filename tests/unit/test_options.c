@@ -150,7 +150,8 @@ static void test_tables(void **state)
         for (size_t j = 0; j < command->option_count; j++) {
             const struct cli_option *option = &command->options[j];
             assert_int_equal(option->kind == CLI_FLAG, option->argument == NULL);
-            assert_int_equal(option->kind == CLI_CHOICE, option->choices != NULL);
+            assert_int_equal(option->kind == CLI_CHOICE || option->kind == CLI_LIST,
+                             option->choices != NULL);
             assert_true(option->key != CLI_HELP && option->key != CLI_BAD && option->key != 0);
             assert_true(option->short_key != 'h' && strcmp(option->name, "help") != 0);
             assert_null(strchr(option->help, '\n'));
