@@ -1,10 +1,11 @@
 # Percentile curves: time against quantile, one curve per compared value.
 #
-#   gnuplot -d -c percentiles.gp TERMINAL OUTPUT DATA CURVES COLOURS YMIN YMAX YLABEL XMAX
+#   gnuplot -d -c percentiles.gp TERMINAL OUTPUT DATA CURVES LAYOUT YLABEL COLOURS
 #
 # DATA has one gnuplot index per curve: a heading (the curve's name in its second column), then
 # x = 1/(1-q), time, smallest and largest launch. A curve ends where its samples do, at 1 - 1/n; its
-# band where a single launch's do. COLOURS: one decimal RGB number per curve, separated by spaces.
+# band where some launch has too few frames to tell. LAYOUT holds three numbers: the ends of the
+# times, and the end of x. COLOURS: one decimal RGB number per curve, separated by spaces.
 # Everything comes in as arguments and data; nothing is pasted into this text.
 ink = "#1b2733"
 grid = "#d8dee4"
@@ -26,14 +27,14 @@ set border 3 linecolor rgb ink linewidth 0.8
 set tics nomirror scale 0.5 textcolor rgb ink
 set grid xtics ytics linetype 1 linecolor rgb grid linewidth 0.7 dashtype solid
 set logscale xy
-set xrange [1:ARG9 + 0.0]
+set xrange [1:word(ARG5, 3) + 0.0]
 set xtics ("50 %%" 2, "90 %%" 10, "99 %%" 100, "99.9 %%" 1000, "99.99 %%" 10000, \
     "99.999 %%" 100000, "99.9999 %%" 1000000)
 set xlabel "share of frames at most this long" textcolor rgb ink
-set ylabel ARG8 textcolor rgb ink
+set ylabel ARG6 textcolor rgb ink
 
-ymin = ARG6 + 0.0
-ymax = ARG7 + 0.0
+ymin = word(ARG5, 1) + 0.0
+ymax = word(ARG5, 2) + 0.0
 set yrange [ymin:ymax]
 unit(v) = v < 999.5 ? sprintf("%g ns", v) : v < 999.5e3 ? sprintf("%g µs", v / 1e3) : \
     v < 999.5e6 ? sprintf("%g ms", v / 1e6) : sprintf("%g s", v / 1e9)
@@ -47,7 +48,7 @@ do for [e = 0:13] {
     }
 }
 
-colour(i) = int(word(ARG5, i + 1))
+colour(i) = int(word(ARG7, i + 1))
 # Dashes as well, for paper and for eyes that tell few colours apart.
 set linetype 1 dashtype solid
 set linetype 2 dashtype (14, 5)

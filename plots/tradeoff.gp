@@ -1,12 +1,12 @@
-# The trade-off of waits: how soon a frame is done against what CPU the waiting takes.
+# The trade-off: how soon a frame is done against what CPU that takes.
 #
-#   gnuplot -d -c tradeoff.gp TERMINAL OUTPUT DATA LAYOUT TICKS YLABEL XLABEL
+#   gnuplot -d -c tradeoff.gp TERMINAL OUTPUT DATA POINTS LAYOUT YLABEL COLOURS TICKS XLABEL
 #
-# DATA, tab-separated, index 0, one row per wait: CPU, time in ns, low and high CPU, low and high
+# DATA, tab-separated, index 0, one row per cell: CPU, time in ns, low and high CPU, low and high
 # time, colour (decimal RGB), 1 on the frontier, where the name stands (x, y, "left" or "right"
 # aligned), where a line to it ends (the point itself when there is none), the name. Index 1: the
 # frontier's corners. CPU is stretched, asinh(% / 2); TICKS holds places and names in turn.
-# LAYOUT holds four numbers: the ends of both axes. The margins leave the 474 by 330 pixels that
+# POINTS and COLOURS are not used here. LAYOUT holds four numbers: the ends of both axes. The margins leave the 474 by 330 pixels that
 # harness/report/plot_tradeoff.c counts with when it places the names.
 ink = "#1b2733"
 grid = "#d8dee4"
@@ -27,16 +27,16 @@ set border 3 linecolor rgb ink linewidth 0.8
 set tics nomirror scale 0.5 textcolor rgb ink
 set grid xtics ytics linetype 1 linecolor rgb grid linewidth 0.7 dashtype solid
 unset key
-radius = (word(ARG4, 2) - word(ARG4, 1)) * 4.8 / 474
-set xrange [word(ARG4, 1) + 0.0:word(ARG4, 2) + 0.0]
-ymin = word(ARG4, 3) + 0.0
-ymax = word(ARG4, 4) + 0.0
+radius = (word(ARG5, 2) - word(ARG5, 1)) * 4.8 / 474
+set xrange [word(ARG5, 1) + 0.0:word(ARG5, 2) + 0.0]
+ymin = word(ARG5, 3) + 0.0
+ymax = word(ARG5, 4) + 0.0
 set logscale y
 set yrange [ymin:ymax]
 set xtics ("" 1e9)
-do for [i = 1:words(ARG5) / 2] {
-    named = word(ARG5, 2 * i)
-    at = word(ARG5, 2 * i - 1) + 0.0
+do for [i = 1:words(ARG8) / 2] {
+    named = word(ARG8, 2 * i)
+    at = word(ARG8, 2 * i - 1) + 0.0
     set xtics add (named at)
 }
 unit(v) = v < 999.5 ? sprintf("%g ns", v) : v < 999.5e3 ? sprintf("%g µs", v / 1e3) : \
@@ -50,7 +50,7 @@ do for [e = 0:13] {
         set ytics add (named at)
     }
 }
-set xlabel ARG7 textcolor rgb ink offset 0,0.4
+set xlabel ARG9 textcolor rgb ink offset 0,0.4
 # Not a ylabel: where numbers are long, the svg terminal would leave it out.
 set label ARG6 at screen 14.0 / 560, graph 0.5 center rotate by 90 textcolor rgb ink
 is(v) = strcol(11) eq v ? strcol(14) : ""

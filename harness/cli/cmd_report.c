@@ -152,7 +152,7 @@ static enum status report_write(struct opened *opened, const struct report_argum
     for (size_t i = 0; i < count && status == ST_OK; i++) {
         snprintf(prefix, sizeof prefix, "r%zu-", i + 1);
         status =
-            plots_make(opened[i].report, folder, count > 1 ? prefix : "", &opened[i].plots, err);
+            plots_make(opened[i].report, folder, count > 1 ? prefix : "", count, &opened[i].plots, err);
         if (status == ST_OK && opened[i].plots->problem.status != ST_OK)
             fprintf(stderr, "warning: %s\n%s%s%s", opened[i].plots->problem.what,
                     opened[i].plots->problem.hint[0] ? "hint:    " : "",

@@ -5,13 +5,17 @@
 #include "harness/base/err.h"
 #include "harness/report/text.h"
 
-#define GNUPLOT_ARGS_MAX 9
+#define GNUPLOT_PICTURES_MAX 100
 
-/* Runs `gnuplot -d -c script args…` in the folder `dir`, without a shell. Arguments are strings to
- * the script, never code. ST_UNAVAILABLE when gnuplot is not installed, ST_TIMEOUT after a minute,
- * ST_SYSTEM with its first words on standard error when it fails. Blocks until it has ended. */
-enum status gnuplot_run(const char *dir, const char *script, const char *const args[], size_t count,
-                        struct err *err);
+/* Draws the pictures of rows `first` to `first + count - 1` (count at most GNUPLOT_PICTURES_MAX) of
+ * the file `list` (a plain name) in the folder `dir` for each of the terminals "svg" and "png", without a shell:
+ * plots/picture.gp says what a row holds. Its fields are strings to the scripts, never code. One
+ * gnuplot draws many, because it takes longer to start than to draw, and a few run at a time.
+ * ST_UNAVAILABLE when gnuplot is not installed, ST_TIMEOUT after a minute and a few seconds for each
+ * picture, ST_SYSTEM with its first words on standard error when it fails: then some of the pictures
+ * may not be there. Blocks until all have ended. */
+enum status gnuplot_draw(const char *dir, const char *list, size_t first, size_t count,
+                         struct err *err);
 
 /* Reads the SVG file gnuplot wrote and appends it to `out`, fit to stand inside a page: no prolog,
  * no ids, no background, known colours as CSS variables, `label` as its name. ST_CORRUPT for

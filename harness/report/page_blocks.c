@@ -136,6 +136,20 @@ static void plot_figure(struct text *out, const struct plot *plot)
     text_add(out, "</figcaption></figure>\n");
 }
 
+/* Which pictures a block with many comparisons does not have. */
+static void left_out_write(struct text *out, const struct plots *plots, size_t block_index)
+{
+    struct text sentence = {0};
+    if (plots)
+        plots_add_left_out(&sentence, plots, block_index);
+    if (sentence.used_bytes) {
+        text_add(out, "<p class=\"shared\">");
+        text_add_prose(out, text_get(&sentence));
+        text_add(out, "</p>\n");
+    }
+    text_free(&sentence);
+}
+
 static void table_head(struct text *out, const struct report_block *block)
 {
     text_add(out, "<thead>\n<tr><td></td>");
@@ -307,6 +321,7 @@ void page_block(struct text *out, const struct page_part *part, size_t block_ind
         if (part->plots->items[i].block == block_index)
             plot_figure(out, &part->plots->items[i]);
     text_add(out, "</div>\n");
+    left_out_write(out, part->plots, block_index);
     page_table(out, part->report, block);
     spread_write(out, part->report, block);
     page_block_axes(out, part->report, block);

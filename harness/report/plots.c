@@ -1,139 +1,88 @@
-/* plots.c: writing the data, running gnuplot, keeping the pictures. See plots.h. */
+/* plots.c: which pictures a report has, and in what order. See plots.h. */
 #include "harness/report/plots.h"
 
-#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 
-#include "harness/report/assets.h"
 #include "harness/report/gnuplot.h"
 
-#define GROUPS_DRAWN_MAX 6 /* of a block, of each kind of picture that shows one group */
-#define PATH_BYTES 4096    /* of the folder */
-#define FILE_BYTES (PATH_BYTES + 128)
+#define PATH_BYTES 4096 /* of the folder */
+/* All results of a page together; each has at least a few. */
+#define PICTURES_MAX 72
+#define PICTURES_LEAST 6
+#define INLINED_BYTES_MAX (3200u << 10)
 
-static enum status script_write(const char *folder, const char *name, const unsigned char *asset,
-                                struct err *err)
+static bool handoff_fill(const struct report_block *block, struct plot_input *input,
+                         struct text *caption)
 {
-    char path[FILE_BYTES];
-    struct text text = {0};
-    text_add(&text, (const char *)asset);
-    snprintf(path, sizeof path, "%s/%s", folder, name);
-    enum status status = text_write_file(&text, path, err);
-    text_free(&text);
-    return status;
+    return plot_bars_fill(block, METRIC_HANDOFF, input, caption);
 }
 
-static enum status scripts_write(const char *folder, struct err *err)
+static bool latency_fill(const struct report_block *block, struct plot_input *input,
+                         struct text *caption)
 {
-    if (mkdir(folder, 0777) != 0 && errno != EEXIST)
-        return err_set_errno(err, errno, "choose a folder you may write to with --out",
-                             "cannot make %s", folder);
-    enum status status = script_write(folder, "percentiles.gp", report_asset_percentiles_gp, err);
-    if (status == ST_OK)
-        status = script_write(folder, "bars.gp", report_asset_bars_gp, err);
-    if (status == ST_OK)
-        status = script_write(folder, "stages.gp", report_asset_stages_gp, err);
-    if (status == ST_OK)
-        status = script_write(folder, "tradeoff.gp", report_asset_tradeoff_gp, err);
-    return status;
+    return plot_bars_fill(block, METRIC_LATENCY, input, caption);
 }
 
-static enum status input_write(const char *folder, const struct plot *plot,
-                               const struct plot_input *input, struct err *err)
+static bool rates_fill(const struct report_block *block, struct plot_input *input,
+                       struct text *caption)
 {
-    char path[FILE_BYTES];
-    snprintf(path, sizeof path, "%s/%s.tsv", folder, plot->stem);
-    enum status status = text_write_file(&input->data, path, err);
-    if (status != ST_OK || plot->kind == PLOT_CURVES || plot->kind == PLOT_TRADEOFF)
-        return status;
-    snprintf(path, sizeof path, "%s/%s.headings.tsv", folder, plot->stem);
-    return text_write_file(&input->headings, path, err);
+    return plot_bars_fill(block, METRIC_FRAMES_PER_S, input, caption);
 }
 
-/* Runs the script of a plot for one terminal. */
-static enum status plot_run(const char *folder, const struct plot *plot,
-                            const struct plot_input *input, const char *terminal, struct err *err)
-{
-    char output[64], data[64], headings[80], series[16], low[32], high[32], right[32];
-    snprintf(output, sizeof output, "%s.%s", plot->stem, terminal);
-    snprintf(data, sizeof data, "%s.tsv", plot->stem);
-    snprintf(headings, sizeof headings, "%s.headings.tsv", plot->stem);
-    const char *label = text_get(&input->label);
-    if (plot->kind == PLOT_CURVES) {
-        snprintf(series, sizeof series, "%zu", input->series);
-        if (sscanf(input->layout, "%31s %31s %31s", low, high, right) != 3)
-            return err_set(err, ST_CORRUPT, NULL, "%s: no range to draw", plot->stem);
-        const char *args[] = {terminal, output, data,  series, text_get(&input->colours),
-                              low,      high,   label, right};
-        return gnuplot_run(folder, "percentiles.gp", args, 9, err);
-    }
-    if (plot->kind == PLOT_TRADEOFF) {
-        const char *args[] = {terminal,
-                              output,
-                              data,
-                              input->layout,
-                              text_get(&input->ticks),
-                              label,
-                              text_get(&input->headings)};
-        return gnuplot_run(folder, "tradeoff.gp", args, 7, err);
-    }
-    const char *args[] = {terminal, output, data, headings, input->layout, label};
-    return gnuplot_run(folder, plot->kind == PLOT_STAGES ? "stages.gp" : "bars.gp", args, 6, err);
-}
+/* What there is to draw, by enum plot_kind. */
+static const struct kind {
+    const char *name;  /* in the names of files */
+    const char *title; /* in a sentence; of those that are drawn for groups */
+    size_t groups_max; /* of one block; 0 for a picture of the whole block */
+    bool (*block_fill)(const struct report_block *, struct plot_input *, struct text *);
+    bool (*group_fill)(const struct report_block *, const struct report_group *,
+                       struct plot_input *, struct text *);
+} kinds[PLOT_KIND_COUNT] = {
+    [PLOT_TRADEOFF] = {"tradeoff", "response against CPU", 6, NULL, plot_tradeoff_fill},
+    [PLOT_HANDOFF] = {"handoff", NULL, 0, handoff_fill, NULL},
+    [PLOT_LATENCY] = {"latency", NULL, 0, latency_fill, NULL},
+    [PLOT_RATES] = {"rates", NULL, 0, rates_fill, NULL},
+    [PLOT_SIZES] = {"sizes", NULL, 0, plot_sizes_fill, NULL},
+    [PLOT_STAGES] = {"stages", NULL, 0, plot_stages_fill, NULL},
+    [PLOT_TIMELINE] = {"timeline", "launches over their time", 3, NULL, plot_timeline_fill},
+    [PLOT_CURVES] = {"percentiles", "percentile curves", 6, NULL, plot_curves_fill},
+};
 
-/* Draws one plot: SVG into the page and beside it, PNG beside it. A failing gnuplot is noted. */
-static enum status plot_draw(struct plots *plots, struct plot *plot, const char *folder,
-                             const struct plot_input *input, struct err *err)
-{
-    char path[FILE_BYTES];
-    struct err problem;
-    enum status status = input_write(folder, plot, input, err);
-    if (status != ST_OK)
-        return status;
-    if (plots->problem.status == ST_UNAVAILABLE)
-        return ST_OK; /* no gnuplot: asked once */
-    status = plot_run(folder, plot, input, "svg", &problem);
-    snprintf(path, sizeof path, "%s/%s.svg", folder, plot->stem);
-    if (status == ST_OK)
-        status = gnuplot_svg_inline(path, text_get(&plot->caption), &plot->svg, &problem);
-    if (status == ST_OK)
-        status = plot_run(folder, plot, input, "png", &problem);
-    if (status != ST_OK && plots->problem.status == ST_OK)
-        plots->problem = problem;
-    return ST_OK;
-}
+/* A report's pictures in the making. */
+struct making {
+    const struct report *report;
+    const char *folder;
+    const char *prefix;
+    struct plots *plots;
+    size_t pictures_max;
+    struct text list;
+    size_t *next; /* the group to try next, by block and kind; a whole block counts as one */
+};
 
-/* Adds one plot if there is something to draw. */
-static enum status plot_add(struct plots *plots, const struct report *report, const char *folder,
-                            const char *prefix, enum plot_kind kind, size_t block_index,
-                            size_t group_index, struct err *err)
+/* Adds the picture if there is something to draw: then *drawn is set. */
+static enum status plot_add(struct making *making, size_t block_index, enum plot_kind kind,
+                            size_t group_index, bool *drawn, struct err *err)
 {
-    static const char *const names[] = {"handoff",     "latency", "rates",
-                                        "percentiles", "stages",  "tradeoff"};
-    const struct report_block *block = &report->blocks[block_index];
-    struct plot *plot = &plots->items[plots->count];
+    const struct report_block *block = &making->report->blocks[block_index];
+    struct plot *plot = &making->plots->items[making->plots->count];
     struct plot_input input = {.series = 0};
     enum status status = ST_OK;
     memset(plot, 0, sizeof *plot);
     plot->kind = kind;
     plot->block = block_index;
-    static const enum metric metrics[] = {METRIC_HANDOFF, METRIC_LATENCY, METRIC_FRAMES_PER_S};
-    const struct report_group *group = &block->groups[group_index];
-    bool drawn = kind == PLOT_CURVES     ? plot_curves_fill(block, group, &input, &plot->caption)
-                 : kind == PLOT_TRADEOFF ? plot_tradeoff_fill(block, group, &input, &plot->caption)
-                 : kind == PLOT_STAGES
-                     ? plot_stages_fill(block, &input, &plot->caption)
-                     : plot_bars_fill(block, metrics[kind], &input, &plot->caption);
-    if (drawn) {
-        int used = snprintf(plot->stem, sizeof plot->stem, "%.8s%zu-%s", prefix, block_index + 1,
-                            names[kind]);
-        if (kind == PLOT_CURVES || kind == PLOT_TRADEOFF)
+    plot->group = group_index;
+    *drawn = kinds[kind].block_fill ? kinds[kind].block_fill(block, &input, &plot->caption)
+                                    : kinds[kind].group_fill(block, &block->groups[group_index],
+                                                             &input, &plot->caption);
+    if (*drawn) {
+        int used = snprintf(plot->stem, sizeof plot->stem, "%.8s%zu-%s", making->prefix,
+                            block_index + 1, kinds[kind].name);
+        if (kinds[kind].group_fill)
             snprintf(plot->stem + used, sizeof plot->stem - (size_t)used, "-%zu", group_index + 1);
-        plots->count++;
-        status = plot_draw(plots, plot, folder, &input, err);
+        making->plots->count++;
+        status = plot_input_write(making->folder, plot, &input, &making->list, err);
     } else {
         text_free(&plot->caption);
     }
@@ -141,59 +90,132 @@ static enum status plot_add(struct plots *plots, const struct report *report, co
     return status;
 }
 
-/* A picture of each of the block's first groups that has one. */
-static enum status groups_draw(struct plots *plots, const struct report *report, const char *folder,
-                               const char *prefix, enum plot_kind kind, size_t block_index,
-                               struct err *err)
+/* The block's next picture of this kind, if it has one and there is room. */
+static enum status next_add(struct making *making, size_t block_index, enum plot_kind kind,
+                            struct err *err)
 {
+    const size_t groups = making->report->blocks[block_index].group_count;
+    const size_t tries = kinds[kind].group_fill ? groups : groups ? 1 : 0;
+    struct plot_extent *extent = &making->plots->extents[block_index * PLOT_KIND_COUNT + kind];
+    size_t *next = &making->next[block_index * PLOT_KIND_COUNT + kind];
     enum status status = ST_OK;
-    size_t groups = report->blocks[block_index].group_count, first = plots->count;
-    for (size_t i = 0; status == ST_OK && i < groups && plots->count < first + GROUPS_DRAWN_MAX;
-         i++)
-        status = plot_add(plots, report, folder, prefix, kind, block_index, i, err);
+    bool drawn = false;
+    while (status == ST_OK && !drawn && *next < tries &&
+           making->plots->count < making->pictures_max)
+        status = plot_add(making, block_index, kind, (*next)++, &drawn, err);
+    extent->drawn += drawn;
+    extent->left_out = tries - *next;
     return status;
 }
 
-/* All pictures of a block, in the order in which the page shows them. */
-static enum status block_draw(struct plots *plots, const struct report *report, const char *folder,
-                              const char *prefix, size_t block_index, struct err *err)
+/* Every block's first pictures before any block's second. */
+static enum status plots_choose(struct making *making, struct err *err)
 {
-    static const enum plot_kind whole[] = {PLOT_HANDOFF, PLOT_LATENCY, PLOT_RATES, PLOT_STAGES};
-    enum status status =
-        groups_draw(plots, report, folder, prefix, PLOT_TRADEOFF, block_index, err);
-    for (size_t i = 0; status == ST_OK && i < sizeof whole / sizeof whole[0] &&
-                       report->blocks[block_index].group_count;
-         i++)
-        status = plot_add(plots, report, folder, prefix, whole[i], block_index, 0, err);
-    if (status == ST_OK)
-        status = groups_draw(plots, report, folder, prefix, PLOT_CURVES, block_index, err);
+    static const enum plot_kind order[PLOT_KIND_COUNT] = {PLOT_HANDOFF,  PLOT_LATENCY,  PLOT_RATES,
+                                                          PLOT_TRADEOFF, PLOT_TIMELINE, PLOT_CURVES,
+                                                          PLOT_STAGES,   PLOT_SIZES};
+    enum status status = ST_OK;
+    for (size_t round = 0; round < making->pictures_max; round++)
+        for (size_t i = 0; i < PLOT_KIND_COUNT; i++)
+            for (size_t block = 0; status == ST_OK && block < making->report->block_count; block++)
+                if (round < kinds[order[i]].groups_max || round == 0)
+                    status = next_add(making, block, order[i], err);
     return status;
+}
+
+static int by_place(const void *a, const void *b)
+{
+    const struct plot *x = a, *y = b;
+    const size_t xs[] = {x->block, x->kind, x->group}, ys[] = {y->block, y->kind, y->group};
+    for (size_t i = 0; i < sizeof xs / sizeof xs[0]; i++)
+        if (xs[i] != ys[i])
+            return xs[i] < ys[i] ? -1 : 1;
+    return 0;
+}
+
+/* Those chosen first have their room first. */
+static void room_share(struct plots *plots, size_t bytes_max)
+{
+    size_t used = 0;
+    for (size_t i = 0; i < plots->count; i++) {
+        struct text *svg = &plots->items[i].svg;
+        if (used + svg->used_bytes <= bytes_max) {
+            used += svg->used_bytes;
+            continue;
+        }
+        text_free(svg);
+        plots->not_inlined++;
+    }
+}
+
+static struct plots *plots_new(const struct report *report, size_t pictures_max)
+{
+    struct plots *plots = calloc(1, sizeof *plots);
+    if (!plots)
+        return NULL;
+    plots->items = calloc(pictures_max + 1, sizeof *plots->items);
+    plots->extents = calloc(report->block_count * PLOT_KIND_COUNT + 1, sizeof *plots->extents);
+    plots->block_count = report->block_count;
+    if (!plots->items || !plots->extents) {
+        plots_free(plots);
+        return NULL;
+    }
+    for (size_t i = 0; i < report->block_count * PLOT_KIND_COUNT; i++) {
+        plots->extents[i].block = i / PLOT_KIND_COUNT;
+        plots->extents[i].kind = (enum plot_kind)(i % PLOT_KIND_COUNT);
+    }
+    return plots;
 }
 
 enum status plots_make(const struct report *report, const char *dir, const char *prefix,
-                       struct plots **plots, struct err *err)
+                       size_t results, struct plots **plots, struct err *err)
 {
     char folder[PATH_BYTES];
+    const size_t share = PICTURES_MAX / (results ? results : 1);
+    struct making making = {.report = report,
+                            .folder = folder,
+                            .prefix = prefix,
+                            .pictures_max = share > PICTURES_LEAST ? share : PICTURES_LEAST};
+    _Static_assert(PICTURES_MAX <= GNUPLOT_PICTURES_MAX, "one gnuplot draws them all");
     snprintf(folder, sizeof folder, "%s/plots", dir);
-    enum status status = scripts_write(folder, err);
+    enum status status = plot_scripts_write(folder, err);
     if (status != ST_OK)
         return status;
-    struct plots *made = calloc(1, sizeof *made);
-    if (made)
-        made->items =
-            calloc(report->block_count * (2 * GROUPS_DRAWN_MAX + 4) + 1, sizeof *made->items);
-    if (!made || !made->items) {
-        plots_free(made);
-        return err_set(err, ST_NO_MEMORY, NULL, "out of memory drawing plots");
+    making.plots = plots_new(report, making.pictures_max);
+    making.next = calloc(report->block_count * PLOT_KIND_COUNT + 1, sizeof *making.next);
+    if (!making.plots || !making.next)
+        status = err_set(err, ST_NO_MEMORY, NULL, "out of memory drawing plots");
+    if (status == ST_OK)
+        status = plots_choose(&making, err);
+    if (status == ST_OK)
+        status = plot_all_draw(folder, prefix, making.plots, &making.list, err);
+    if (status == ST_OK) {
+        room_share(making.plots, INLINED_BYTES_MAX / (results ? results : 1));
+        qsort(making.plots->items, making.plots->count, sizeof *making.plots->items, by_place);
+        *plots = making.plots;
+        making.plots = NULL;
     }
-    for (size_t i = 0; status == ST_OK && i < report->block_count; i++)
-        status = block_draw(made, report, folder, prefix, i, err);
-    if (status != ST_OK) {
-        plots_free(made);
-        return status;
+    plots_free(making.plots);
+    text_free(&making.list);
+    free(making.next);
+    return status;
+}
+
+void plots_add_left_out(struct text *out, const struct plots *plots, size_t block)
+{
+    size_t named = 0;
+    for (size_t i = 0; i < plots->block_count * PLOT_KIND_COUNT; i++) {
+        const struct plot_extent *extent = &plots->extents[i];
+        const char *title = kinds[extent->kind].title;
+        if (extent->block != block || !title || !extent->left_out || !extent->drawn)
+            continue;
+        text_addf(out, "%s%s for the first %zu",
+                  named++ ? ", " : "To keep the page small there are ", title, extent->drawn);
     }
-    *plots = made;
-    return ST_OK;
+    if (named)
+        text_addf(out, " of these comparisons only; the table has the figures of all.");
+    else if (plots->not_inlined)
+        text_add(out, "Pictures that had no room here are in plots/ beside this page.");
 }
 
 void plots_free(struct plots *plots)
@@ -205,5 +227,6 @@ void plots_free(struct plots *plots)
         text_free(&plots->items[i].svg);
     }
     free(plots->items);
+    free(plots->extents);
     free(plots);
 }

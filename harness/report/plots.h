@@ -1,41 +1,62 @@
 /* plots.h: the pictures of a report. Called by cmd_report; used by the page.
  *
  * Each picture is a data file, a gnuplot script with nothing pasted into it, and what gnuplot makes
- * of them: an SVG for the page and a PNG beside it.
+ * of them: an SVG for the page and a PNG beside it. A result may have hundreds of cells, so there is
+ * a bound on how many pictures are drawn and on what they take of the page; every block gets its
+ * first before any gets its second, and what was left out is said.
  */
 #ifndef HANDOFF_REPORT_PLOTS_H
 #define HANDOFF_REPORT_PLOTS_H
 
 #include "harness/report/verdict.h"
 
+/* In the order in which a block shows them. */
 enum plot_kind {
-    PLOT_HANDOFF, /* bars of the compared figure, with CPU beside */
+    PLOT_TRADEOFF, /* response against CPU, one point per compared value of one group */
+    PLOT_HANDOFF,  /* bars of the compared figure, with CPU beside */
     PLOT_LATENCY,
     PLOT_RATES,    /* the same of frames per second, at pacing max */
-    PLOT_CURVES,   /* percentile curves of one group */
+    PLOT_SIZES,    /* frames per second, and bytes, by the size of a frame */
     PLOT_STAGES,   /* the stages, stacked */
-    PLOT_TRADEOFF, /* response against CPU, one point per wait of one group */
+    PLOT_TIMELINE, /* how each launch went over its time, of one group */
+    PLOT_CURVES,   /* percentile curves of one group */
+    PLOT_KIND_COUNT,
 };
 
 struct plot {
     enum plot_kind kind;
     size_t block;
+    size_t group;
     char stem[48];       /* of its files: data, SVG, PNG */
     struct text caption; /* plain text */
-    struct text svg;     /* to stand in the page; empty when it could not be made */
+    struct text svg;     /* to stand in the page; empty when it could not be made, or when there
+                          * was no room for it */
+};
+
+/* What one kind of picture shows of a block's groups. */
+struct plot_extent {
+    size_t block;
+    enum plot_kind kind;
+    size_t drawn;
+    size_t left_out; /* groups that were not looked at, because enough were drawn */
 };
 
 struct plots {
-    struct plot *items;
+    struct plot *items; /* by block, then by kind */
     size_t count;
+    struct plot_extent *extents; /* PLOT_KIND_COUNT for each block */
+    size_t block_count;
+    size_t not_inlined; /* pictures that are only beside the page */
     struct err problem; /* why pictures are missing; status ST_OK when none is */
 };
 
 /* Writes DIR/plots/ and fills *plots. A missing or failing gnuplot is no error: see `problem`.
- * `prefix` keeps the files of several results apart. ST_SYSTEM when nothing can be written there.
- * The caller frees. */
+ * `prefix` keeps the files of several results apart; `results` is how many share the page, and its
+ * room for pictures. ST_SYSTEM when nothing can be written there. The caller frees. */
 enum status plots_make(const struct report *report, const char *dir, const char *prefix,
-                       struct plots **plots, struct err *err);
+                       size_t results, struct plots **plots, struct err *err);
+/* Which pictures of a block there was no room for, as a sentence; nothing when all are there. */
+void plots_add_left_out(struct text *out, const struct plots *plots, size_t block);
 /* Safe on NULL. */
 void plots_free(struct plots *plots);
 
@@ -47,13 +68,13 @@ struct plot_input {
     struct text headings;
     char layout[160];
     struct text label;   /* of the axis */
-    struct text colours; /* curves only */
-    struct text ticks;   /* trade-off only: "0.0000 0 0.4812 1 …", places and names */
+    struct text colours; /* curves, sizes and timelines only */
+    struct text ticks;   /* trade-off and sizes only: "0.0000 0 0.4812 1 …", places and names */
     size_t series;
 };
 void plot_input_free(struct plot_input *input);
 
-/* Each fills an input, a caption and an `alt` text; false when there is nothing to draw. */
+/* Each fills an input and a caption; false when there is nothing to draw. */
 bool plot_bars_fill(const struct report_block *block, enum metric metric, struct plot_input *input,
                     struct text *caption);
 bool plot_stages_fill(const struct report_block *block, struct plot_input *input,
@@ -62,8 +83,25 @@ bool plot_curves_fill(const struct report_block *block, const struct report_grou
                       struct plot_input *input, struct text *caption);
 bool plot_tradeoff_fill(const struct report_block *block, const struct report_group *group,
                         struct plot_input *input, struct text *caption);
+bool plot_sizes_fill(const struct report_block *block, struct plot_input *input,
+                     struct text *caption);
+bool plot_timeline_fill(const struct report_block *block, const struct report_group *group,
+                        struct plot_input *input, struct text *caption);
 /* The colour of a cell: the same for the same compared value everywhere in its block. */
 unsigned plot_colour(const struct report_block *block, const struct report_cell *cell);
+
+/* ---- plot_draw.c: files and gnuplot ---------------------------------------------------------- */
+
+/* Makes the folder and writes the scripts into it. */
+enum status plot_scripts_write(const char *folder, struct err *err);
+/* Writes a plot's data and adds its row to the list of pictures; takes older pictures away. */
+enum status plot_input_write(const char *folder, const struct plot *plot,
+                             const struct plot_input *input, struct text *list, struct err *err);
+/* Draws all plots, which the list has in their order, and takes the SVGs in. What fails is in
+ * plots->problem. */
+enum status plot_all_draw(const char *folder, const char *prefix, struct plots *plots,
+                          const struct text *list, struct err *err);
+
 /* ---- plot_labels.c: where names stand beside their points ---------------------------------- */
 
 struct plot_label {

@@ -4,6 +4,7 @@
  * readable in light, in dark and on paper. The file beside the page keeps them.
  */
 #include <errno.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,6 +12,7 @@
 #include "harness/report/gnuplot.h"
 
 #define SVG_BYTES_MAX (8u << 20)
+#define NEAR 0.6 /* of a unit: points within it are one */
 
 const unsigned palette[PALETTE_COUNT] = {0x0072b2, 0xe69f00, 0x009e73, 0xd55e00,
                                          0xcc79a7, 0x56b4e9, 0x7a7a7a};
@@ -57,6 +59,93 @@ static bool element_skip(const char *at, const char *name, const char **after)
     return true;
 }
 
+/* What says nothing, or what the page says better. */
+static size_t svg_idle(const char *at)
+{
+    static const char *const idle[] = {" stroke-linecap=\"butt\"", " stroke-linejoin=\"miter\"",
+                                       " font-family=\"Helvetica\"", " class=\"gridline\""};
+    for (size_t i = 0; i < sizeof idle / sizeof idle[0]; i++)
+        if (strncmp(at, idle[i], strlen(idle[i])) == 0)
+            return strlen(idle[i]);
+    return 0;
+}
+
+/* True, and *after set behind it, when `at` opens a group with nothing in it. */
+static bool group_is_empty(const char *at, const char **after)
+{
+    const char *end = strncmp(at, "<g ", 3) == 0 ? strchr(at, '>') : NULL;
+    if (!end)
+        return false;
+    end += 1 + strspn(end + 1, " \t\n");
+    *after = end + strlen("</g>");
+    return strncmp(end, "</g>", 4) == 0;
+}
+
+/* A coordinate: a tenth of a unit is less than a pixel shows. */
+static void coordinate_add(struct text *out, double value)
+{
+    char digits[32];
+    snprintf(digits, sizeof digits, "%.1f", value);
+    size_t length = strlen(digits);
+    if (length > 2 && strcmp(digits + length - 2, ".0") == 0)
+        digits[length - 2] = '\0';
+    text_add(out, digits);
+}
+
+/* The points of a line or an area: the value of `d` or `points`, up to its closing quote. A circle
+ * comes as hundreds of them: those nearer to the last one than a pixel shows are left out, but not
+ * the ends. Returns where the quote is; NULL when it is not such a list. */
+static const char *points_add(const char *at, char quote, struct text *out)
+{
+    double last_x = 0, last_y = 0, x, y;
+    bool open = false;
+    for (;;) {
+        at += strspn(at, " \t\n");
+        if (*at == quote)
+            return at;
+        if (*at == 'Z') {
+            text_add(out, "Z");
+            open = false;
+            at++;
+            continue;
+        }
+        const char command = *at == 'M' || *at == 'L' ? *at++ : ' ';
+        int used = 0;
+        if (sscanf(at, "%lf,%lf%n", &x, &y, &used) != 2 || used == 0)
+            return NULL;
+        at += used;
+        const char next = at[strspn(at, " \t\n")];
+        const bool is_end = next == quote || next == 'Z' || next == 'M';
+        if (open && command != 'M' && !is_end && fabs(x - last_x) < NEAR && fabs(y - last_y) < NEAR)
+            continue;
+        text_add_bytes(out, &command, 1);
+        coordinate_add(out, x);
+        text_add(out, ",");
+        coordinate_add(out, y);
+        last_x = x;
+        last_y = y;
+        open = true;
+    }
+}
+
+/* A list of points that `at` begins, taken over shortened; NULL when it is none. */
+static const char *list_step(const char *at, struct text *out)
+{
+    static const char *const lists[] = {" d='", " points = '"};
+    struct text made = {0};
+    const char *end = NULL;
+    for (size_t i = 0; i < sizeof lists / sizeof lists[0] && !end; i++)
+        if (strncmp(at, lists[i], strlen(lists[i])) == 0)
+            end = points_add(at + strlen(lists[i]), '\'', &made);
+    if (end) {
+        text_add(out, at[1] == 'd' ? " d='" : " points='");
+        text_add(out, text_get(&made));
+        text_add(out, "'");
+    }
+    text_free(&made);
+    return end ? end + 1 : NULL;
+}
+
 /* One step: copies, replaces or leaves out what stands at `at`; returns where to go on. */
 static const char *svg_step(const char *at, struct text *out)
 {
@@ -67,6 +156,16 @@ static const char *svg_step(const char *at, struct text *out)
     if (element_skip(at, "title", &after) || element_skip(at, "desc", &after) ||
         element_skip(at, "defs", &after))
         return after;
+    if (group_is_empty(at, &after))
+        return after;
+    if (svg_idle(at))
+        return at + svg_idle(at);
+    if ((after = list_step(at, out)))
+        return after;
+    if (*at == '\n' || *at == '\t') { /* no more of them than one */
+        text_add(out, "\n");
+        return at + strspn(at, " \t\n");
+    }
     if (strncmp(at, " id=\"", 5) == 0 && (after = strchr(at + 5, '"')))
         return after + 1;
     if (strncmp(at, black, sizeof black - 1) == 0) {
