@@ -1,25 +1,9 @@
-/* cli.c: option parsing shared by the commands. */
+/* cli.c: what commands read off their options. See cli.h. */
 #include "harness/cli/cli.h"
 
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-
-void cli_options_begin(void)
-{
-    optind = 0; /* glibc: forget the last parse wholly */
-    opterr = 0;
-}
-
-enum status cli_bad_option(int option, char **argv, struct err *err)
-{
-    const char *word = optind > 0 ? argv[optind - 1] : "";
-    if (option == ':')
-        return err_set(err, ST_INVALID, "`--help` shows what it takes", "%s: %s needs a value",
-                       argv[0], word);
-    return err_set(err, ST_INVALID, "`--help` shows all options", "%s: unknown option \"%s\"",
-                   argv[0], word);
-}
 
 enum status cli_parse_u64(const char *option, const char *text, uint64_t low, uint64_t high,
                           uint64_t *value, struct err *err)

@@ -3,7 +3,6 @@
 #ifndef HANDOFF_CLI_H
 #define HANDOFF_CLI_H
 
-#include <getopt.h>
 #include <stdint.h>
 
 #include "harness/base/err.h"
@@ -12,16 +11,8 @@
  * in *err and main.c prints it. *exit_code is 0 on entry and is only looked at after ST_OK. */
 typedef enum status (*cli_command)(int argc, char **argv, int *exit_code, struct err *err);
 
-/* Commands without a table yet. */
+/* cmd_run.c; its table is in run_arguments.c. */
 enum status cmd_run(int argc, char **argv, int *exit_code, struct err *err);
-enum status cmd_export(int argc, char **argv, int *exit_code, struct err *err);
-
-/* Starts getopt anew for a command, without its own messages. */
-void cli_options_begin(void);
-
-/* The error for getopt's '?' (unknown) and ':' (argument missing; the option string begins with
- * ':'). */
-enum status cli_bad_option(int option, char **argv, struct err *err);
 
 /* A whole number in [low, high] from an option's argument. */
 enum status cli_parse_u64(const char *option, const char *text, uint64_t low, uint64_t high,

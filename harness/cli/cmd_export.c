@@ -1,4 +1,4 @@
-/* cmd_export.c: `handoff export`: a result's histograms for other people's tools.
+/* cmd_export.c: `handoff export`: a result for other people's tools.
  *
  * Called by main.c. The data goes to standard output or to --out; nothing else does.
  */
@@ -9,31 +9,48 @@
 #include <sys/stat.h>
 
 #include "harness/base/json.h"
-#include "harness/cli/cli.h"
 #include "harness/cli/export.h"
-#include "harness/measure/hdr.h"
+#include "harness/cli/options.h"
 #include "harness/run/result.h"
 #include "harness/scenario/suggest.h"
 
-static const char export_usage[] =
-    "Usage: handoff export RESULT --to hgrm|csv [--cell ID] [--interval NAME] [--out PATH]\n"
-    "\n"
-    "Writes the histograms of a result for other tools. RESULT is a result.json or its folder.\n"
-    "\n"
-    "  --to hgrm        HdrHistogram's percentile distribution, all launches of a cell merged;\n"
-    "                   of `latency` unless --interval says otherwise. With several cells each\n"
-    "                   begins with a line \"# cell ID interval NAME\"\n"
-    "  --to csv         one row per cell, launch and interval, with its quantiles; of all "
-    "intervals\n"
-    "                   unless --interval says otherwise\n"
-    "  --cell ID        only this cell; may be given several times\n"
-    "  --interval NAME  only this interval, or \"all\"; `handoff help intervals` names them\n"
-    "  --out PATH       write to a file instead of standard output; for hgrm also a folder (that\n"
-    "                   exists, or with a \"/\" at the end), which gets one file per cell and\n"
-    "                   interval\n"
-    "  -h, --help       show this text\n"
-    "\n"
-    "Exit status: 0 fine, 1 a file cannot be read or written, 2 bad usage or not a result.\n";
+static const struct export_format export_formats[] = {
+    {.name = "hgrm", .has_parts = true, .write = export_hgrm},
+    {.name = "hlog", .write = export_hlog},
+    {.name = "csv", .all_intervals = true, .write = export_csv},
+    {.name = "gbench", .write = export_gbench},
+    {.name = "gha", .write = export_gha},
+    {.name = "gha-bigger", .per_cell = true, .write = export_gha_bigger},
+    {.name = "bmf", .write = export_bmf},
+    {.name = "junit", .per_cell = true, .write = export_junit},
+};
+#define EXPORT_FORMATS (sizeof export_formats / sizeof export_formats[0])
+
+static const char *const format_choices[] = {"hgrm",       "hlog", "csv",   "gbench", "gha",
+                                             "gha-bigger", "bmf",  "junit", NULL};
+
+static const struct cli_operand export_operands[] = {
+    {"RESULT", CLI_FILE, NULL, "a result.json, or the folder it is in"},
+};
+
+static const struct cli_option export_options[] = {
+    {'t', "to", "FORMAT", CLI_CHOICE, format_choices, "one of the formats below", 0},
+    {'c', "cell", "ID", CLI_TEXT, NULL, "only this cell; may be given several times", 0},
+    {'i', "interval", "NAME", CLI_TEXT, NULL,
+     "only this interval, or \"all\"; `handoff help intervals` names them. Without it latency, and "
+     "for csv all",
+     0},
+    {'o', "out", "PATH", CLI_FILE, NULL,
+     "write to a file instead of standard output; for hgrm also a folder (that exists, or with a "
+     "\"/\" at the end), which gets one file per cell and interval",
+     'o'},
+};
+
+static const struct cli_exit_code export_exit_codes[] = {
+    {EXIT_CODE_OK, "fine"},
+    {EXIT_CODE_FAILED, "a file cannot be read or written"},
+    {EXIT_CODE_USAGE, "bad usage, not a result, or nothing in it that the format could hold"},
+};
 
 /* ---- arguments ------------------------------------------------------------------------------- */
 
@@ -56,90 +73,68 @@ static enum status export_parse_interval(const char *name, struct export_options
                    suggest_show(name, shown, sizeof shown));
 }
 
-/* --to, --interval and their defaults, once all options are known. */
-static enum status export_settle(const char *to, const char *interval,
-                                 struct export_options *options, struct err *err)
+/* The defaults, once all options are known. */
+static enum status export_settle(const char *interval, struct export_options *options,
+                                 struct err *err)
 {
-    char shown[SUGGEST_SHOWN_BYTES];
-    if (!to)
-        return err_set(err, ST_INVALID, "add --to hgrm or --to csv", "export: --to is missing");
-    options->is_csv = strcmp(to, "csv") == 0;
-    if (!options->is_csv && strcmp(to, "hgrm") != 0)
-        return err_set(err, ST_INVALID, "there are hgrm and csv",
-                       "export: --to: unknown format \"%s\"",
-                       suggest_show(to, shown, sizeof shown));
+    const struct export_format *format = options->format;
+    if (!format)
+        return err_set(err, ST_INVALID, "`handoff export --help` shows the formats",
+                       "export: --to is missing");
+    if (interval && format->per_cell)
+        return err_set(err, ST_INVALID, "leave --interval out",
+                       "export: --interval: %s has one entry per cell, of no interval",
+                       format->name);
+    if (options->out && !options->out[0])
+        return err_set(err, ST_INVALID, NULL, "export: --out is empty");
+    if (options->out && strcmp(options->out, "-") == 0)
+        options->out = NULL;
     if (options->out) {
         struct stat info;
-        size_t length = strlen(options->out);
         bool is_folder = stat(options->out, &info) == 0 && S_ISDIR(info.st_mode);
-        options->into_folder = is_folder || (length > 0 && options->out[length - 1] == '/');
-        if (options->into_folder && options->is_csv)
-            return err_set(err, ST_INVALID, "name a file; a table has no parts",
-                           "export: --out: %s is a folder, and csv is one file", options->out);
+        options->into_folder = is_folder || options->out[strlen(options->out) - 1] == '/';
+        if (options->into_folder && !format->has_parts)
+            return err_set(err, ST_INVALID, "name a file in it",
+                           "export: --out: %s is a folder, and %s is one file", options->out,
+                           format->name);
     }
-    return export_parse_interval(interval          ? interval
-                                 : options->is_csv ? "all"
-                                                   : "latency",
+    return export_parse_interval(interval                ? interval
+                                 : format->all_intervals ? "all"
+                                                         : "latency",
                                  options, err);
 }
 
 static enum status export_parse(int argc, char **argv, struct export_options *options, bool *help,
                                 struct err *err)
 {
-    static const struct option long_options[] = {
-        {"to", required_argument, NULL, 't'},  {"cell", required_argument, NULL, 'c'},
-        {"out", required_argument, NULL, 'o'}, {"interval", required_argument, NULL, 'i'},
-        {"help", no_argument, NULL, 'h'},      {NULL, 0, NULL, 0},
-    };
-    const char *to = NULL;
+    struct cli_parse parse = {.command = &command_export, .argc = argc, .argv = argv};
     const char *interval = NULL;
-    int option;
-    cli_options_begin();
-    while ((option = getopt_long(argc, argv, ":h", long_options, NULL)) != -1) {
-        if (option == 't')
-            to = optarg;
-        else if (option == 'i')
-            interval = optarg;
-        else if (option == 'o')
-            options->out = optarg;
-        else if (option == 'c' && options->cell_count < EXPORT_CELLS_MAX)
-            options->cells[options->cell_count++] = optarg;
-        else if (option == 'c')
+    for (int key; (key = cli_next(&parse, err)) != CLI_END;) {
+        if (key == CLI_BAD)
+            return err->status;
+        if (key == CLI_HELP) {
+            *help = true;
+            return ST_OK;
+        }
+        for (size_t i = 0; key == 't' && i < EXPORT_FORMATS; i++)
+            if (strcmp(export_formats[i].name, parse.value) == 0)
+                options->format = &export_formats[i];
+        if (key == 'i')
+            interval = parse.value;
+        else if (key == 'o')
+            options->out = parse.value;
+        else if (key == 'c' && options->cell_count == EXPORT_CELLS_MAX)
             return err_set(err, ST_INVALID, "leave --cell out for all",
                            "export: more than %d times --cell", EXPORT_CELLS_MAX);
-        else if (option == 'h')
-            *help = true;
-        else
-            return cli_bad_option(option, argv, err);
+        else if (key == 'c')
+            options->cells[options->cell_count++] = parse.value;
     }
-    if (*help)
-        return ST_OK;
-    if (argc - optind != 1)
+    if (argc - parse.operand_index != 1)
         return err_set(err, ST_INVALID, "`handoff export RESULT --to hgrm`",
-                       argc == optind ? "export: which result?"
-                                      : "export: only one result at a time");
-    options->result_path = argv[optind];
-    return export_settle(to, interval, options, err);
-}
-
-/* ---- choosing -------------------------------------------------------------------------------- */
-
-const char *export_cell_id(const cJSON *cell)
-{
-    return json_get_string(cell, "id", "");
-}
-
-bool export_takes_cell(const struct export_options *options, const cJSON *cell)
-{
-    for (size_t i = 0; i < options->cell_count; i++)
-        if (strcmp(options->cells[i], export_cell_id(cell)) == 0)
-            return true;
-    return options->cell_count == 0;
-}
-
-bool export_takes_interval(const struct export_options *options, enum interval interval)
-{
-    return options->all_intervals || options->interval == interval;
+                       argc == parse.operand_index ? "export: which result?"
+                                                   : "export: only one result at a time");
+    options->result_path = argv[parse.operand_index];
+    return export_settle(interval, options, err);
 }
 
 /* Every --cell must name a cell of the result. */
@@ -169,179 +164,111 @@ static enum status export_check_cells(const struct export_options *options, cons
     return ST_OK;
 }
 
-/* ---- hgrm ------------------------------------------------------------------------------------ */
-
-/* One cell and interval that has a histogram. */
-struct export_part {
-    const char *cell_id;
-    enum interval interval;
-    const cJSON *json;
-};
-
-/* Advances to the next part that was asked for; *part starts zeroed with cell NULL. */
-static bool export_next_part(const struct export_options *options, const cJSON **cell,
-                             unsigned *interval, struct export_part *part)
-{
-    for (; *cell; *cell = (*cell)->next, *interval = 0) {
-        if (!export_takes_cell(options, *cell))
-            continue;
-        const cJSON *intervals = json_get(*cell, "intervals");
-        for (; *interval < INTERVAL_COUNT; (*interval)++) {
-            enum interval at = (enum interval) * interval;
-            const cJSON *json = json_get(intervals, interval_name(at));
-            if (!json || !export_takes_interval(options, at))
-                continue;
-            *part = (struct export_part){export_cell_id(*cell), at, json};
-            (*interval)++;
-            return true;
-        }
-    }
-    return false;
-}
-
-static size_t export_count_parts(const struct export_options *options, const cJSON *cells)
-{
-    size_t count = 0;
-    const cJSON *cell = cells->child;
-    unsigned interval = 0;
-    struct export_part part;
-    while (export_next_part(options, &cell, &interval, &part))
-        count++;
-    return count;
-}
-
-static enum status hgrm_put(const struct export_part *part, FILE *file, struct err *err)
-{
-    struct hdr *hdr = NULL;
-    enum status status = hdr_decode(json_get_string(part->json, "histogram", ""), &hdr, err);
-    if (status != ST_OK)
-        return err_context(err, "%s of %s", interval_name(part->interval), part->cell_id);
-    hdr_write_hgrm(hdr, (uint64_t)json_get_number(part->json, "infinite", 0), file);
-    hdr_free(hdr);
-    return ST_OK;
-}
-
-static enum status export_hgrm(const struct export_options *options, const cJSON *cells, FILE *file,
-                               struct err *err)
-{
-    /* A comment line in front would keep some readers from finding the header of a single table. */
-    bool several = export_count_parts(options, cells) > 1;
-    const cJSON *cell = cells->child;
-    unsigned interval = 0;
-    struct export_part part;
-    while (export_next_part(options, &cell, &interval, &part)) {
-        if (several)
-            fprintf(file, "# cell %s interval %s\n", part.cell_id, interval_name(part.interval));
-        enum status status = hgrm_put(&part, file, err);
-        if (status != ST_OK)
-            return status;
-        if (several)
-            fputc('\n', file);
-    }
-    return ST_OK;
-}
-
 /* ---- output ---------------------------------------------------------------------------------- */
 
-static enum status export_close(FILE *file, const char *path, struct err *err)
+/* FNV-1a. */
+static uint32_t text_hash(const char *text)
 {
-    bool failed = ferror(file) != 0;
-    int saved = errno;
-    if (file == stdout ? fflush(file) != 0 : fclose(file) != 0) {
-        saved = errno;
-        failed = true;
-    }
-    return failed ? err_set_errno(err, saved, "is the disk full?", "%s: cannot be written", path)
-                  : ST_OK;
+    uint32_t hash = 2166136261u;
+    for (; *text; text++)
+        hash = (hash ^ (unsigned char)*text) * 16777619u;
+    return hash;
 }
 
-static enum status export_open(const char *path, FILE **file, struct err *err)
-{
-    FILE *opened = fopen(path, "we");
-    if (!opened)
-        return err_set_errno(err, errno, "choose another --out", "%s: cannot be created", path);
-    *file = opened;
-    return ST_OK;
-}
+#define EXPORT_NAME_BYTES 170
 
-/* ID and interval as a file name: what a shell or a file system may stumble over becomes '_'. */
+/* ID and interval as a file name: what a shell or a file system may stumble over becomes '_', and a
+ * long id is cut, with a hash of the whole. */
 static enum status export_part_path(const struct export_options *options,
                                     const struct export_part *part, char path[PATH_MAX],
                                     struct err *err)
 {
     static const char kept[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789.=+-";
-    char name[512];
-    snprintf(name, sizeof name, "%s.%s", part->cell_id, interval_name(part->interval));
+    char name[EXPORT_NAME_BYTES + 48];
+    const char *id = export_cell_id(part->cell);
+    char hash[16] = "";
+    if (strlen(id) > EXPORT_NAME_BYTES)
+        snprintf(hash, sizeof hash, "-%08x", text_hash(id));
+    snprintf(name, sizeof name, "%.*s%s.%s", EXPORT_NAME_BYTES, id, hash,
+             interval_name(part->interval));
     for (char *at = name; *at; at++)
         if (!strchr(kept, *at) || (at == name && *at == '.'))
             *at = '_';
-    if (snprintf(path, PATH_MAX, "%s/%s.hgrm", options->out, name) >= PATH_MAX)
+    if (snprintf(path, PATH_MAX, "%s/%s.%s", options->out, name, options->format->name) >= PATH_MAX)
         return err_set(err, ST_INVALID, "choose a shorter --out", "%s: the path is too long",
                        options->out);
     return ST_OK;
 }
 
-static enum status export_folder(const struct export_options *options, const cJSON *cells,
+/* A file for each part: the format's export of a result that has nothing else. */
+static enum status export_folder(const struct export_options *options, const cJSON *result,
                                  struct err *err)
 {
+    struct export_part part;
+    struct export_walk walk = export_walk_start(result);
+    enum status status = ST_OK;
     if (mkdir(options->out, 0755) != 0 && errno != EEXIST)
         return err_set_errno(err, errno, "choose another --out", "%s: cannot be created",
                              options->out);
-    const cJSON *cell = cells->child;
-    unsigned interval = 0;
-    struct export_part part;
-    while (export_next_part(options, &cell, &interval, &part)) {
+    while (status == ST_OK && export_next_part(options, &walk, &part)) {
         char path[PATH_MAX];
-        FILE *file = NULL;
-        enum status status = export_part_path(options, &part, path, err);
+        struct text text = {0};
+        struct export_options one = *options;
+        one.cell_count = 1;
+        one.cells[0] = export_cell_id(part.cell);
+        one.all_intervals = false;
+        one.interval = part.interval;
+        status = export_part_path(options, &part, path, err);
         if (status == ST_OK)
-            status = export_open(path, &file, err);
-        if (status != ST_OK)
-            return status;
-        status = hgrm_put(&part, file, err);
-        enum status closed = export_close(file, path, status == ST_OK ? err : NULL);
-        if (status != ST_OK || closed != ST_OK)
-            return status != ST_OK ? status : closed;
+            status = one.format->write(&one, result, &text, err);
+        if (status == ST_OK)
+            status = text_write_file(&text, path, err);
+        text_free(&text);
     }
-    return ST_OK;
+    return status;
+}
+
+static bool export_has_parts(const struct export_options *options, const cJSON *result)
+{
+    struct export_part part;
+    struct export_walk walk = export_walk_start(result);
+    return export_next_part(options, &walk, &part);
 }
 
 static enum status export_write(const struct export_options *options, const cJSON *result,
                                 struct err *err)
 {
-    const cJSON *cells = json_get(result, "cells");
-    enum status status = export_check_cells(options, cells, err);
+    const struct export_format *format = options->format;
+    enum status status = export_check_cells(options, json_get(result, "cells"), err);
     if (status != ST_OK)
         return status;
-    if (!options->is_csv && export_count_parts(options, cells) == 0)
+    if (!format->per_cell && !format->all_intervals && !export_has_parts(options, result))
         return err_set(err, ST_INVALID, "did every cell fail? `handoff report` shows the reasons",
                        "export: %s has no such histogram", options->result_path);
     if (options->into_folder)
-        return export_folder(options, cells, err);
-    FILE *file = stdout;
-    if (options->out && export_open(options->out, &file, err) != ST_OK)
-        return err->status;
-    if (options->is_csv)
-        export_csv(options, cells, file);
-    else
-        status = export_hgrm(options, cells, file, err);
-    enum status closed = export_close(file, options->out ? options->out : "standard output",
-                                      status == ST_OK ? err : NULL);
-    return status != ST_OK ? status : closed;
+        return export_folder(options, result, err);
+    struct text text = {0};
+    status = format->write(options, result, &text, err);
+    if (status == ST_OK && text.failed)
+        status = err_set(err, ST_NO_MEMORY, NULL, "export: out of memory");
+    if (status == ST_OK && options->out)
+        status = text_write_file(&text, options->out, err);
+    else if (status == ST_OK) /* main.c checks that it arrived */
+        fwrite(text_get(&text), 1, text.used_bytes, stdout);
+    text_free(&text);
+    return status;
 }
 
-enum status cmd_export(int argc, char **argv, int *exit_code, struct err *err)
+static enum status cmd_export(int argc, char **argv, int *exit_code, struct err *err)
 {
+    (void)exit_code;
     struct export_options options = {0};
     bool help = false;
     enum status status = export_parse(argc, argv, &options, &help, err);
-    if (status != ST_OK)
+    if (status == ST_OK && help)
+        cli_print_help(&command_export, stdout);
+    if (status != ST_OK || help)
         return status;
-    *exit_code = EXIT_CODE_OK;
-    if (help) {
-        fputs(export_usage, stdout);
-        return ST_OK;
-    }
     cJSON *result = NULL;
     status = result_load(options.result_path, &result, err);
     if (status != ST_OK)
@@ -350,3 +277,35 @@ enum status cmd_export(int argc, char **argv, int *exit_code, struct err *err)
     cJSON_Delete(result);
     return status;
 }
+
+const struct cli_command command_export = {
+    .name = "export",
+    .synopsis = "RESULT --to FORMAT [--cell ID]... [--interval NAME] [--out PATH]",
+    .summary = "write a result for other tools",
+    .description = "Writes the figures of a result as other tools read them.",
+    .operands = export_operands,
+    .operand_count = sizeof export_operands / sizeof export_operands[0],
+    .options = export_options,
+    .option_count = sizeof export_options / sizeof export_options[0],
+    .exit_codes = export_exit_codes,
+    .exit_code_count = sizeof export_exit_codes / sizeof export_exit_codes[0],
+    .notes =
+        "Formats:\n"
+        "  hgrm        HdrHistogram's percentile distribution, all launches of a cell merged. "
+        "With\n"
+        "              several cells each begins with a line \"# cell ID interval NAME\"\n"
+        "  hlog        HdrHistogram's interval log 1.3: a line per launch with its histogram, its\n"
+        "              tag the cell's id\n"
+        "  csv         one row per cell, launch and interval, with its quantiles. Text that a\n"
+        "              spreadsheet would take for a formula has an apostrophe in front\n"
+        "  gbench      Google Benchmark's JSON, for its compare.py: one row per launch, real_time\n"
+        "              its median, cpu_time what both roles' CPUs spent per frame\n"
+        "  gha         github-action-benchmark's customSmallerIsBetter: p50 and p99 in ns\n"
+        "  gha-bigger  its customBiggerIsBetter: throughput in frames/s\n"
+        "  bmf         Bencher Metric Format: latency (the median, ns), latency-p99, throughput,\n"
+        "              with bounds where they are a 95 % interval\n"
+        "  junit       JUnit XML, a test case per cell: failed cells are failures, incomplete "
+        "ones\n"
+        "              errors, those that cannot run here skipped\n",
+    .run = cmd_export,
+};

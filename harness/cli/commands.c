@@ -4,12 +4,6 @@
 #include "harness/cli/options.h"
 #include "harness/scenario/suggest.h"
 
-/* Not yet described by a table: they parse by themselves. */
-#define WITHOUT_TABLE(key, words)              \
-    const struct cli_command command_##key = { \
-        .name = #key, .synopsis = "[ARGUMENT]...", .summary = words, .run = cmd_##key}
-WITHOUT_TABLE(export, "histograms and quantiles for other tools (hgrm, csv)");
-
 const struct cli_command *const cli_commands[] = {
 #define COMMAND(key) &command_##key,
 #include "harness/cli/commands.def"

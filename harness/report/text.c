@@ -93,7 +93,8 @@ size_t text_character_bytes(const char *at)
     return bytes;
 }
 
-/* C0 and C1 controls, and the marks that reorder text. */
+/* C0 and C1 controls, what breaks lines (U+2028, U+2029), the marks that reorder text, and the two
+ * that XML has no place for (U+FFFE, U+FFFF). */
 static bool character_is_control(const char *at, size_t bytes)
 {
     const unsigned char *byte = (const unsigned char *)at;
@@ -102,8 +103,10 @@ static bool character_is_control(const char *at, size_t bytes)
     if (bytes == 2)
         return byte[0] == 0xc2 && byte[1] < 0xa0;
     if (bytes == 3 && byte[0] == 0xe2)
-        return (byte[1] == 0x80 && byte[2] >= 0xaa && byte[2] <= 0xae) ||
+        return (byte[1] == 0x80 && byte[2] >= 0xa8 && byte[2] <= 0xae) ||
                (byte[1] == 0x81 && byte[2] >= 0xa6 && byte[2] <= 0xa9);
+    if (bytes == 3 && byte[0] == 0xef)
+        return byte[1] == 0xbf && byte[2] >= 0xbe;
     return false;
 }
 

@@ -7,7 +7,8 @@ import importlib
 import os
 import sys
 
-PACKAGES = {"pytest": "pytest", "hdrh.histogram": "hdrhistogram", "jsonschema": "jsonschema"}
+PACKAGES = {"pytest": "pytest", "hdrh.histogram": "hdrhistogram", "jsonschema": "jsonschema",
+            "benchadapt": "benchadapt", "junitparser": "junitparser"}
 
 
 def missing_packages():
