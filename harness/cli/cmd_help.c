@@ -34,11 +34,19 @@ static enum status print_zsh(struct err *err)
     return ST_OK;
 }
 
+static enum status print_man(struct err *err)
+{
+    (void)err;
+    cli_print_man_page(cli_commands, cli_command_count, stdout);
+    return ST_OK;
+}
+
 /* What `handoff help NAME` prints besides the commands: name, summary, function. */
 #define TOPICS(TOPIC)                                                                      \
     TOPIC("intervals", "what each interval means", print_intervals)                        \
     TOPIC("completion-bash", "a script by which bash completes command lines", print_bash) \
-    TOPIC("completion-zsh", "the same for zsh", print_zsh)
+    TOPIC("completion-zsh", "the same for zsh", print_zsh)                                 \
+    TOPIC("man", "the manual page, handoff.1, in roff", print_man)
 
 static const struct {
     const char *name;

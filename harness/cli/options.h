@@ -101,6 +101,6 @@ void cli_print_help(const struct cli_command *command, FILE *file);
 /* Made from all tables: scripts that complete command lines, and the manual page in roff. */
 void cli_print_completion_bash(FILE *file);
 void cli_print_completion_zsh(FILE *file);
-void cli_print_man_page(FILE *file);
+void cli_print_man_page(const struct cli_command *const *commands, size_t count, FILE *file);
 
 #endif

@@ -171,6 +171,38 @@ static void test_tables(void **state)
     (void)state;
 }
 
+/* What roff would read as commands, or turn into other characters. */
+static void test_man_page(void **state)
+{
+    static const struct cli_option hostile[] = {
+        {'a', "a-b", "X", CLI_TEXT, NULL,
+         ".so /etc/passwd is `x\\y -z` or a 'b' hand-off -1 \"c\" µs", 0},
+    };
+    static const struct cli_command command = {.name = "try",
+                                               .synopsis = "",
+                                               .summary = "",
+                                               .description = "'ps of.\n\n.PP one",
+                                               .options = hostile,
+                                               .option_count = 1,
+                                               .notes = ".rm x\n'de\n  a~b^c`d`"};
+    const struct cli_command *const commands[] = {&command};
+    char text[16384] = "";
+    FILE *file = fmemopen(text, sizeof text, "w");
+    cli_print_man_page(commands, 1, file);
+    fclose(file);
+    static const char *const parts[] = {
+        "\n\\fB\\-\\-a\\-b\\fR \\fIX\\fR\n",
+        "\n\\&.so /etc/passwd is \\fBx\\ey \\-z\\fR or a \\&'b' hand-off \\-1 \\(dqc\\(dq "
+        "\\[u00B5]s\n",
+        "\n\\&'ps of.\n.PP\n\\&.PP one\n",
+        "\n\\&.rm x\n\\&\\(aqde\n  a\\(tib\\(hac\\(gad\\(ga\n.fi\n",
+    };
+    for (size_t i = 0; i < sizeof parts / sizeof parts[0]; i++)
+        if (!strstr(text, parts[i]))
+            fail_msg("no %s in:\n%s", parts[i], text);
+    (void)state;
+}
+
 static void test_formats(void **state)
 {
     assert_int_equal(cli_format_from_name("table"), CLI_FORMAT_TABLE);
@@ -189,8 +221,9 @@ static void test_formats(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_walk),   cmocka_unit_test(test_refused), cmocka_unit_test(test_help),
-        cmocka_unit_test(test_tables), cmocka_unit_test(test_formats),
+        cmocka_unit_test(test_walk),    cmocka_unit_test(test_refused),
+        cmocka_unit_test(test_help),    cmocka_unit_test(test_tables),
+        cmocka_unit_test(test_formats), cmocka_unit_test(test_man_page),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
