@@ -16,6 +16,7 @@
 
 #define RESULTS_MAX 64
 #define PATH_BYTES 4096
+#define LABEL_BYTES 256 /* of a file's name */
 
 static const struct cli_operand report_operands[] = {
     {"RESULT...", CLI_FILE, NULL, "a result.json, or the folder it is in; several share a page"},
@@ -26,7 +27,7 @@ static const struct cli_option report_options[] = {
      "where to write; without it, the folder of the first result", 'o'},
     {'l', "label", "NAME", CLI_TEXT, NULL,
      "what a result is called where several stand side by side: once for each result, in their "
-     "order. Without it, what tells them apart: the machine, the version or the time",
+     "order. Without it, the name of its folder",
      0},
     {'v', "validity", "FILE", CLI_FILE, NULL,
      "what scripts/validity found, for the part of the page that says whether the figures may be "
@@ -59,6 +60,8 @@ struct opened {
     struct claims *claims;
     struct validity *validity;
     cJSON *fitness;
+    char label[LABEL_BYTES];
+    char anchor[16]; /* "r2-": before the names of its files and sections */
 };
 
 static void opened_close(struct opened *opened)
@@ -140,39 +143,87 @@ static enum status folder_make(const char *folder, struct err *err)
     }
 }
 
+/* What a result is called beside others when its user does not say: the last folder of its path, or
+ * the file's name where that is not "result.json". "" where the path has none. */
+static void label_of_path(const char *path, char *label, size_t size)
+{
+    char resolved[PATH_BYTES];
+    char *full = realpath(path, resolved);
+    char *name = full ? strrchr(full, '/') : NULL;
+    if (name && strcmp(name, "/result.json") == 0) {
+        *name = '\0';
+        name = strrchr(full, '/');
+    }
+    if (!name || !name[1])
+        return;
+    const size_t length = strlen(name + 1);
+    const bool json = length > 5 && strcmp(name + 1 + length - 5, ".json") == 0;
+    snprintf(label, size, "%.*s", (int)(json ? length - 5 : length), name + 1);
+}
+
+/* Draws the pictures of result `index`, and makes its part of the page. */
+static enum status part_make(struct opened *opened, size_t index,
+                             const struct report_arguments *arguments, const char *folder,
+                             struct page_part *part, struct err *err)
+{
+    if (arguments->count > 1)
+        snprintf(opened->anchor, sizeof opened->anchor, "r%zu-", index + 1);
+    enum status status =
+        plots_make(opened->report, folder, opened->anchor, arguments->count, &opened->plots, err);
+    if (status != ST_OK)
+        return status;
+    const struct err *problem = &opened->plots->problem;
+    if (problem->status != ST_OK)
+        fprintf(stderr, "warning: %s\n%s%s%s", problem->what, problem->hint[0] ? "hint:    " : "",
+                problem->hint, problem->hint[0] ? "\n" : "");
+    label_of_path(arguments->results[index], opened->label, sizeof opened->label);
+    *part = (struct page_part){.report = opened->report,
+                               .conclusions = opened->conclusions,
+                               .plots = opened->plots,
+                               .claims = opened->claims,
+                               .validity = opened->validity,
+                               .label = arguments->label_count ? arguments->labels[index]
+                                                               : opened->label,
+                               .fitness = opened->fitness,
+                               .anchor = arguments->count > 1 ? opened->anchor : NULL};
+    return ST_OK;
+}
+
+static enum status text_put(struct text *text, const char *folder, const char *name,
+                            struct err *err)
+{
+    char path[PATH_BYTES + 32];
+    snprintf(path, sizeof path, "%s/%s", folder, name);
+    enum status status = text_write_file(text, path, err);
+    text_free(text);
+    return status;
+}
+
 /* Draws, then writes page and summary. */
 static enum status report_write(struct opened *opened, const struct report_arguments *arguments,
                                 const char *folder, struct err *err)
 {
-    const size_t count = arguments->count;
     struct page_part parts[RESULTS_MAX];
-    struct text page = {0}, summary = {0};
-    char path[PATH_BYTES + 32], prefix[16];
+    const struct report *reports[RESULTS_MAX];
+    const size_t count = arguments->count;
+    struct beside *beside = NULL;
+    struct text text = {0};
     enum status status = ST_OK;
     for (size_t i = 0; i < count && status == ST_OK; i++) {
-        snprintf(prefix, sizeof prefix, "r%zu-", i + 1);
-        status =
-            plots_make(opened[i].report, folder, count > 1 ? prefix : "", count, &opened[i].plots, err);
-        if (status == ST_OK && opened[i].plots->problem.status != ST_OK)
-            fprintf(stderr, "warning: %s\n%s%s%s", opened[i].plots->problem.what,
-                    opened[i].plots->problem.hint[0] ? "hint:    " : "",
-                    opened[i].plots->problem.hint, opened[i].plots->problem.hint[0] ? "\n" : "");
-        parts[i] = (struct page_part){opened[i].report, opened[i].conclusions, opened[i].plots,
-                                      opened[i].claims, opened[i].validity,    arguments->labels[i],
-                                      opened[i].fitness};
+        status = part_make(&opened[i], i, arguments, folder, &parts[i], err);
+        reports[i] = opened[i].report;
+    }
+    if (status == ST_OK && count > 1)
+        status = beside_make(reports, count, &beside, err);
+    if (status == ST_OK) {
+        page_write(&text, parts, count, beside);
+        status = text_put(&text, folder, "index.html", err);
     }
     if (status == ST_OK) {
-        page_write(&page, parts, count);
-        snprintf(path, sizeof path, "%s/index.html", folder);
-        status = text_write_file(&page, path, err);
+        markdown_write(&text, parts, count, beside);
+        status = text_put(&text, folder, "report.md", err);
     }
-    if (status == ST_OK) {
-        markdown_write(&summary, parts, count);
-        snprintf(path, sizeof path, "%s/report.md", folder);
-        status = text_write_file(&summary, path, err);
-    }
-    text_free(&page);
-    text_free(&summary);
+    beside_free(beside);
     if (status == ST_OK)
         printf("%s/index.html\n", folder);
     return status;

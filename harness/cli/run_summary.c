@@ -121,7 +121,7 @@ static enum status print_markdown(const struct summary_view *view, struct err *e
     struct text text = {0};
     const struct page_part part = {
         .report = view->report, .conclusions = view->conclusions, .claims = view->claims};
-    markdown_write(&text, &part, 1);
+    markdown_write(&text, &part, 1, NULL);
     const bool failed = text.failed;
     fputs(text_get(&text), stdout);
     text_free(&text);

@@ -49,7 +49,7 @@ static void axis_add(struct text *text, const struct report *report, const char 
         text_add(text, ".");
 }
 
-void conditions_add(struct text *text, const struct report *report)
+void conditions_add_launches(struct text *text, const struct report *report)
 {
     double least = INFINITY, most = 0;
     char low[FIGURE_BYTES], high[FIGURE_BYTES];
@@ -75,6 +75,11 @@ void conditions_add(struct text *text, const struct report *report)
                    : most >= STATS_LAUNCHES_MIN
                        ? ": 95 % intervals from 10 on, below that the range over them."
                        : ": too few for intervals, so the range over them is shown.");
+}
+
+void conditions_add(struct text *text, const struct report *report)
+{
+    conditions_add_launches(text, report);
     axis_add(text, report, "pacing", " Rates: ");
     axis_add(text, report, "frame", " Frames: ");
 }

@@ -133,8 +133,11 @@ static void part_write(struct text *out, const struct page_part *part)
     text_free(&line);
 }
 
-void markdown_write(struct text *out, const struct page_part *parts, size_t count)
+void markdown_write(struct text *out, const struct page_part *parts, size_t count,
+                    const struct beside *beside)
 {
+    if (beside)
+        markdown_beside(out, parts, beside);
     for (size_t i = 0; i < count; i++) {
         if (out->used_bytes > MARKDOWN_BYTES_MAX) {
             text_add(out, "The rest is on the page: it would not fit a job summary.\n");

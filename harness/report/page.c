@@ -28,6 +28,16 @@ void page_words(struct text *out, const char *words)
     }
 }
 
+void page_id(struct text *out, const struct page_part *part, const char *name)
+{
+    text_addf(out, " id=\"%s%s\"", part->anchor ? part->anchor : "", name);
+}
+
+void page_anchor(struct text *out, const struct page_part *part, const char *name)
+{
+    text_addf(out, "#%s%s", part->anchor ? part->anchor : "", name);
+}
+
 static void fact_add(struct text *out, const char *name, const char *value)
 {
     if (!value[0])
@@ -37,17 +47,16 @@ static void fact_add(struct text *out, const char *name, const char *value)
     text_add(out, "</dd></div>\n");
 }
 
-/* "20 Nov 2026, 10:00 UTC" from "2026-11-20T10:00:00Z"; the text itself if it is not like that. */
-static void date_format(const char *utc, char *text, size_t size)
+void page_date(const char *utc, struct text *text)
 {
     static const char *const months[] = {"Jan", "Feb", "Mar", "Apr", "May", "Jun",
                                          "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"};
     unsigned year, month, day, hour, minute;
     if (sscanf(utc, "%4u-%2u-%2uT%2u:%2u", &year, &month, &day, &hour, &minute) == 5 &&
         month >= 1 && month <= 12)
-        snprintf(text, size, "%u %s %u, %02u:%02u UTC", day, months[month - 1], year, hour, minute);
+        text_addf(text, "%u %s %u, %02u:%02u UTC", day, months[month - 1], year, hour, minute);
     else
-        snprintf(text, size, "%s", utc);
+        text_add_plain(text, utc);
 }
 
 /* U+00A0: a figure and its unit stay on one line. */
@@ -80,7 +89,6 @@ static void page_heading(struct text *out, const struct report *report)
 {
     const cJSON *run = json_get(report->json, "run"), *tool = json_get(report->json, "tool");
     struct text line = {0};
-    char date[64];
     text_add(out, "<header>\n<p class=\"brand\">handoff</p>\n<h1>");
     text_add_html(out, report->scenario);
     text_add(out, "</h1>\n");
@@ -95,8 +103,9 @@ static void page_heading(struct text *out, const struct report *report)
     page_machine_line(report, &line);
     fact_add(out, "Machine", text_get(&line));
     text_free(&line);
-    date_format(json_get_string(run, "started_utc", ""), date, sizeof date);
-    fact_add(out, "Measured", date);
+    page_date(json_get_string(run, "started_utc", ""), &line);
+    fact_add(out, "Measured", text_get(&line));
+    text_free(&line);
     extent_format(report, &line);
     fact_add(out, "Extent", text_get(&line));
     text_free(&line);
@@ -133,11 +142,12 @@ static void page_notices(struct text *out, const struct page_part *part)
         page_words(out, warning->valuestring);
         text_add(out, "</li>\n");
     }
-    if (not_run)
-        text_addf(out,
-                  "<li>%zu cell%s without a result: see <a href=\"#not-run\">what could not "
-                  "run</a>.</li>\n",
-                  not_run, not_run == 1 ? " is" : "s are");
+    if (not_run) {
+        text_addf(out, "<li>%zu cell%s without a result: see <a href=\"", not_run,
+                  not_run == 1 ? " is" : "s are");
+        page_anchor(out, part, "not-run");
+        text_add(out, "\">what could not run</a>.</li>\n");
+    }
     if (!pictures) {
         text_add(out, "<li>Pictures are missing: ");
         text_add_html(out, part->plots->problem.what);
@@ -171,11 +181,14 @@ static void page_part(struct text *out, const struct page_part *part)
         sections[i](out, part);
 }
 
-static void page_body(struct text *out, const struct page_part *parts, size_t count)
+static void page_body(struct text *out, const struct page_part *parts, size_t count,
+                      const struct beside *beside)
 {
     text_add(out, "<main>\n");
+    if (beside)
+        page_beside(out, parts, beside);
     for (size_t i = 0; i < count; i++) {
-        text_add(out, i ? "<article class=\"next\">\n" : "<article>\n");
+        text_add(out, i || beside ? "<article class=\"next\">\n" : "<article>\n");
         page_part(out, &parts[i]);
         text_add(out, "</article>\n");
     }
@@ -186,7 +199,8 @@ static void page_body(struct text *out, const struct page_part *parts, size_t co
 }
 
 /* Fills the template: {{title}}, {{style}} and {{body}}. */
-void page_write(struct text *out, const struct page_part *parts, size_t count)
+void page_write(struct text *out, const struct page_part *parts, size_t count,
+                const struct beside *beside)
 {
     const char *at = (const char *)report_asset_page_html;
     for (;;) {
@@ -201,7 +215,7 @@ void page_write(struct text *out, const struct page_part *parts, size_t count)
         } else if (strncmp(open, "{{style}}", 9) == 0) {
             text_add(out, (const char *)report_asset_page_css);
         } else if (strncmp(open, "{{body}}", 8) == 0) {
-            page_body(out, parts, count);
+            page_body(out, parts, count, beside);
         }
         at = close + 2;
     }

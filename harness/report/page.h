@@ -3,6 +3,7 @@
 #define HANDOFF_REPORT_PAGE_H
 
 #include "harness/env/fitness.h"
+#include "harness/report/beside.h"
 #include "harness/report/claims.h"
 #include "harness/report/conclusions.h"
 #include "harness/report/plots.h"
@@ -17,14 +18,24 @@ struct page_part {
     const struct validity *validity; /* may be NULL */
     const char *label;               /* what it is called beside others; NULL: not said */
     const cJSON *fitness;            /* fitness_of_result; may be NULL */
+    const char *anchor;              /* before the ids of its sections; NULL: it is the only part */
 };
 
-/* The whole of index.html: needs no other file, no script and no network. */
-void page_write(struct text *out, const struct page_part *parts, size_t count);
+/* The whole of index.html: needs no other file, no script and no network. `beside` may be NULL: the
+ * parts stand below each other. */
+void page_write(struct text *out, const struct page_part *parts, size_t count,
+                const struct beside *beside);
 /* report.md: what fits the summary of a CI job. */
-void markdown_write(struct text *out, const struct page_part *parts, size_t count);
+void markdown_write(struct text *out, const struct page_part *parts, size_t count,
+                    const struct beside *beside);
 
 /* ---- Within page*.c and markdown.c ---------------------------------------------------------- */
+
+/* Several results beside one another, before their parts. */
+void page_beside(struct text *out, const struct page_part *parts, const struct beside *beside);
+void markdown_beside(struct text *out, const struct page_part *parts, const struct beside *beside);
+/* "20 Nov 2026, 10:00 UTC" from "2026-11-20T10:00:00Z"; what is there if it is not like that. */
+void page_date(const char *utc, struct text *text);
 
 /* Sections, in HTML. */
 void page_conclusions(struct text *out, const struct page_part *part);
@@ -59,6 +70,9 @@ void page_not_run(struct text *out, const struct page_part *part);
 void page_machine(struct text *out, const struct page_part *part);
 void page_reproduce(struct text *out, const struct page_part *part);
 
+/* ` id="r2-claims"`, and "#r2-claims" for what leads there. */
+void page_id(struct text *out, const struct page_part *part, const char *name);
+void page_anchor(struct text *out, const struct page_part *part, const char *name);
 /* A sentence in which what stands between two backticks is a command or a name. */
 void page_words(struct text *out, const char *words);
 /* One sentence about all frames of a result, plain text: "All 48,000 frames …". Returns the number

@@ -56,7 +56,9 @@ static void scope_add(struct text *out, const struct page_part *part)
     text_add(out, "<p class=\"scope\">This holds for ");
     text_add_prose(out, words.used_bytes ? text_get(&words) : "the machine it was measured on");
     if (verdict[0]) {
-        text_add(out, " (<a href=\"#fitness\">");
+        text_add(out, " (<a href=\"");
+        page_anchor(out, part, "fitness");
+        text_add(out, "\">");
         text_add_prose(out, verdict);
         text_add(out, "</a>)");
     }
@@ -83,10 +85,12 @@ void page_conclusions(struct text *out, const struct page_part *part)
         text_add_prose(out, text_get(&conclusions->advice[i]));
         text_add(out, "</p>\n");
     }
-    if (conclusions->advice_count == 0 && part->claims && part->claims->count)
-        text_add(out, "<p>This result checks <a href=\"#claims\">what is said</a>; nothing in it "
-                      "supports a recommendation.</p>\n");
-    else if (conclusions->advice_count == 0 && launches_are_too_few(part->report))
+    if (conclusions->advice_count == 0 && part->claims && part->claims->count) {
+
+        text_add(out, "<p>This result checks <a href=\"");
+        page_anchor(out, part, "claims");
+        text_add(out, "\">what is said</a>; nothing in it supports a recommendation.</p>\n");
+    } else if (conclusions->advice_count == 0 && launches_are_too_few(part->report))
         text_addf(out,
                   "<p>Nothing is recommended on so few launches: it takes %d of each "
                   "(<code>--launches</code>).</p>\n",

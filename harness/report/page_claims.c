@@ -79,7 +79,9 @@ void page_claims(struct text *out, const struct page_part *part)
     struct text summary = {0};
     if (!part->claims || part->claims->count == 0)
         return;
-    text_add(out, "<section class=\"block\" id=\"claims\">\n<h2>What is said, and what was measured"
+    text_add(out, "<section class=\"block\"");
+    page_id(out, part, "claims");
+    text_add(out, ">\n<h2>What is said, and what was measured"
                   "</h2>\n<p class=\"about\">");
     claims_add_summary(&summary, part->claims);
     text_add_prose(out, text_get(&summary));

@@ -289,8 +289,11 @@ void page_not_run(struct text *out, const struct page_part *part)
             reasons[known].count++;
         }
     }
-    if (count)
-        text_add(out, "<section id=\"not-run\">\n<h2>What could not run, and why</h2>\n<ul>\n");
+    if (count) {
+        text_add(out, "<section class=\"not-run\"");
+        page_id(out, part, "not-run");
+        text_add(out, ">\n<h2>What could not run, and why</h2>\n<ul>\n");
+    }
     for (size_t i = 0; i < count; i++)
         reason_add(out, report, &reasons[i]);
     if (count)

@@ -105,7 +105,9 @@ void page_fitness(struct text *out, const struct page_part *part)
     const size_t loud = rows_add(NULL, part, FITNESS_NOTE, FITNESS_UNFIT);
     if (quiet + loud == 0)
         return;
-    text_add(out, "<section id=\"fitness\">\n<h2>Was the machine fit to measure on?</h2>\n");
+    text_add(out, "<section");
+    page_id(out, part, "fitness");
+    text_add(out, ">\n<h2>Was the machine fit to measure on?</h2>\n");
     if (verdict[0]) {
         text_add(out, "<p>It was ");
         text_add_prose(out, verdict);

@@ -72,7 +72,9 @@ void page_validity(struct text *out, const struct page_part *part)
     bool differs;
     if (!validity || !validity->json)
         return;
-    text_add(out, "<section class=\"block\" id=\"validity\">\n<h2>May these figures be believed?"
+    text_add(out, "<section class=\"block validity\"");
+    page_id(out, part, "validity");
+    text_add(out, ">\n<h2>May these figures be believed?"
                   "</h2>\n");
     validity_add_verdict(&words, validity);
     paragraph_add(out, "about", "", text_get(&words));
@@ -103,8 +105,9 @@ size_t page_validity_notices(struct text *out, const struct page_part *part)
     cJSON_ArrayForEach (experiment, json_get(validity->json, "experiments")) {
         if (!cJSON_IsFalse(json_get(experiment, "passed")))
             continue;
-        text_add(out, "<li>A validity experiment did not come out as expected: <a "
-                      "href=\"#validity\">");
+        text_add(out, "<li>A validity experiment did not come out as expected: <a href=\"");
+        page_anchor(out, part, "validity");
+        text_add(out, "\">");
         text_add_html(out, json_get_string(experiment, "title", ""));
         text_add(out, "</a>.</li>\n");
         count++;
@@ -113,7 +116,9 @@ size_t page_validity_notices(struct text *out, const struct page_part *part)
     text_free(&words);
     if (differs) {
         text_add(out, "<li>The validity experiments ran with another build than the result: see <a "
-                      "href=\"#validity\">whether the figures may be believed</a>.</li>\n");
+                      "href=\"");
+        page_anchor(out, part, "validity");
+        text_add(out, "\">whether the figures may be believed</a>.</li>\n");
         count++;
     }
     return count;

@@ -240,7 +240,7 @@ static void expect_page(const cJSON *result, const char *words, const char *not_
     assert_int_equal(report_open(result, &report, NULL), ST_OK);
     assert_int_equal(conclusions_make(report, &conclusions, NULL), ST_OK);
     struct page_part part = {.report = report, .conclusions = conclusions};
-    page_write(&page, &part, 1);
+    page_write(&page, &part, 1, NULL);
     assert_non_null(strstr(text_get(&page), words));
     assert_null(strstr(text_get(&page), not_words));
     conclusions_free(conclusions);

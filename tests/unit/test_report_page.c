@@ -126,8 +126,8 @@ static enum status render(const cJSON *result, struct text *page, struct text *s
         return status;
     assert_int_equal(conclusions_make(report, &conclusions, NULL), ST_OK);
     struct page_part part = {.report = report, .conclusions = conclusions};
-    page_write(page, &part, 1);
-    markdown_write(summary, &part, 1);
+    page_write(page, &part, 1, NULL);
+    markdown_write(summary, &part, 1, NULL);
     draw(report);
     conclusions_free(conclusions);
     report_free(report);

@@ -72,8 +72,8 @@ static void render(const cJSON *result, const struct validity *validity, struct 
     assert_int_equal(claims_make(report, &claims, NULL), ST_OK);
     struct page_part part = {
         .report = report, .conclusions = conclusions, .claims = claims, .validity = validity};
-    page_write(page, &part, 1);
-    markdown_write(summary, &part, 1);
+    page_write(page, &part, 1, NULL);
+    markdown_write(summary, &part, 1, NULL);
     claims_free(claims);
     conclusions_free(conclusions);
     report_free(report);
