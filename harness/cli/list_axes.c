@@ -97,6 +97,8 @@ static void lack_of(size_t axis, struct lack *lack, const char **list)
         lack_value(lack, "fifo", privileges_try_fifo(FIFO_PRIORITY_TRIED, &why), &why);
     if (axis == AXIS_INDEX_idle_latency)
         lack_value(lack, "held", privileges_try_idle_latency(&why), &why);
+    if (axis == AXIS_INDEX_clocks)
+        lack_value(lack, "locked", privileges_try_clocks(&why), &why);
     if (axis == AXIS_INDEX_order)
         lack_value(lack, "event", gpu_capability_check(GPU_CAN_ipc_event, &why), &why);
     if (axis == AXIS_INDEX_gpu_sharing)

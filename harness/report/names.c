@@ -34,6 +34,7 @@ static const struct axis_name axis_names[] = {
     {"scheduling", "scheduling", "other", true},
     {"timer_slack_ns", "timer slack", "as_found", true},
     {"idle_latency", "idle states", "as_found", true},
+    {"clocks", "clocks", "as_found", true},
     {"load", "load", "none", true},
     {"sync", "GPU sync", "spin", true},
     {"order", "order", "host", true},
@@ -225,6 +226,17 @@ static bool idle_latency_pretty(const char *raw, char *value)
     return true;
 }
 
+static bool clocks_pretty(const char *raw, char *value)
+{
+    if (strcmp(raw, "locked") == 0)
+        strcpy(value, "CPU clocks locked");
+    else if (strcmp(raw, "as_found") == 0)
+        strcpy(value, "CPU clocks as found");
+    else
+        return false;
+    return true;
+}
+
 static bool load_pretty(const char *raw, char *value)
 {
     if (strcmp(raw, "cpu") == 0)
@@ -251,6 +263,7 @@ const char *report_axis_pretty(const struct report_cell *cell, const char *axis,
         {"phase", phase_pretty},
         {"scheduling", scheduling_pretty},
         {"idle_latency", idle_latency_pretty},
+        {"clocks", clocks_pretty},
         {"timer_slack_ns", timer_slack_pretty},
         {"frame_state", frame_state_pretty},
         {"load", load_pretty},

@@ -11,6 +11,7 @@
 #include "harness/base/channel.h"
 #include "harness/base/json.h"
 #include "harness/measure/clock.h"
+#include "harness/run/clocks.h"
 #include "harness/run/leftovers.h"
 #include "harness/run/mps_daemon.h"
 #include "harness/run/roudi_daemon.h"
@@ -178,6 +179,24 @@ static void guard_roudi(int control_fd, struct roudi_daemon *daemon, bool start,
     guard_answer(control_fd, "roudi", status, NULL, &failure);
 }
 
+/* Fixes the clocks, or writes back what was found. What is held is known before anything is written:
+ * a guard that has it undoes it. */
+static void guard_clocks(int control_fd, cJSON **held, cJSON *message)
+{
+    struct err failure = {.what = ""};
+    enum status status = ST_OK;
+    clocks_write_back(*held);
+    cJSON_Delete(*held);
+    *held = cJSON_DetachItemFromObjectCaseSensitive(message, "settings");
+    if (*held)
+        status = clocks_write(*held, &failure);
+    if (status != ST_OK) { /* nothing is changed */
+        cJSON_Delete(*held);
+        *held = NULL;
+    }
+    guard_answer(control_fd, "clocks", status, NULL, &failure);
+}
+
 /* Begins to watch the process whose pidfd came with a message. */
 static void guard_take(struct guard_watched *watched, struct channel_message *message)
 {
@@ -192,6 +211,7 @@ enum status guard_main(int control_fd, struct err *err)
     struct guard_watched watched = {.count = 0};
     struct mps_daemon mps = {.pid = 0};
     struct roudi_daemon roudi = {.pid = 0};
+    cJSON *clocks = NULL;
     enum status status;
     for (;;) {
         struct channel_message message = {0};
@@ -207,8 +227,12 @@ enum status guard_main(int control_fd, struct err *err)
             guard_mps(control_fd, &mps, strcmp(type, "mps_start") == 0);
         else if (strcmp(type, "roudi_start") == 0 || strcmp(type, "roudi_stop") == 0)
             guard_roudi(control_fd, &roudi, strcmp(type, "roudi_start") == 0, message.json);
+        else if (strcmp(type, "clocks_lock") == 0 || strcmp(type, "clocks_restore") == 0)
+            guard_clocks(control_fd, &clocks, message.json);
         channel_message_clear(&message);
     }
+    clocks_write_back(clocks);
+    cJSON_Delete(clocks);
     guard_drop_all(&watched, true);
     mps_daemon_stop(&mps);
     roudi_daemon_stop(&roudi);

@@ -4,7 +4,8 @@
  * ours, and programs that change credentials, do not; the guard kills whatever it was asked to
  * watch when the runner's end of its socket closes, however the runner ended. It stands in a
  * process group of its own, so that Ctrl-C does not reach it. Helpers that are not ours are its
- * children: the MPS daemon (mps.h) and RouDi (roudi.h).
+ * children: the MPS daemon (mps.h) and RouDi (roudi.h). It also fixes the CPUs' clocks and writes
+ * back what they were (clocks.h).
  */
 #ifndef HANDOFF_RUN_GUARD_H
 #define HANDOFF_RUN_GUARD_H

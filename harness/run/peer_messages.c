@@ -152,9 +152,9 @@ static void peer_judge(struct cell *cell)
     } else if (cell->pacing == PACING_SEARCH) {
         peer_deny(cell, "a search holds a one-way time, which two clocks may not be able to tell",
                   "use pacing rate, or pingpong, whose round trips are of one clock");
-    } else if (cell->load != LOAD_NONE || cell->idle_latency_held) {
-        peer_deny(cell, "loads and idle latency are those of one host",
-                  "leave load and idle_latency at their defaults");
+    } else if (cell->load != LOAD_NONE || cell->idle_latency_held || cell->clocks_locked) {
+        peer_deny(cell, "loads, idle latency and clocks are those of one host",
+                  "leave load, idle_latency and clocks at their defaults");
     } else if (cell->placement != PLACEMENT_AUTO && cell->placement != PLACEMENT_NONE) {
         peer_deny(cell, "two hosts share no CPUs", "use placement auto or none");
     }

@@ -17,6 +17,7 @@
 #include "harness/measure/clock_choice.h"
 #include "harness/measure/fold.h"
 #include "harness/measure/usage.h"
+#include "harness/run/clocks.h"
 #include "harness/run/gpu_report.h"
 #include "harness/run/peer.h"
 #include "harness/run/search.h"
@@ -65,6 +66,7 @@ struct launch_outcome {
     struct role_gpu_report producer_gpu; /* not `used` by a role that has no GPU, or died */
     struct role_gpu_report consumer_gpu;
     bool idle_latency_held; /* from before the roles began to after they ended */
+    struct launch_clocks clocks;
     struct launch_load loads[LAUNCH_LOADS_MAX];
     uint32_t load_count;
     double copies_per_frame; /* payload copies, counted from what ran */

@@ -268,6 +268,30 @@ enum status result_launch_verdict(const struct launch_outcome *outcome, struct e
     return fold_integrity_verdict(&outcome->fold->integrity, verdict);
 }
 
+static bool launch_add_khz(cJSON *row, const char *key, int64_t khz)
+{
+    return khz < 0 ? json_add(row, key, cJSON_CreateNull()) : json_add_i64(row, key, khz);
+}
+
+static bool launch_add_clocks(cJSON *row, const struct launch_clocks *clocks)
+{
+    cJSON *json = clocks->count > 0 ? result_add_object(row, "clocks") : NULL;
+    bool ok = clocks->count == 0 || (json && json_add_bool(json, "locked", clocks->locked));
+    cJSON *policies = ok && json ? result_add_array(json, "policies") : NULL;
+    ok = ok && (!json || policies);
+    for (uint32_t i = 0; ok && i < clocks->count; i++) {
+        const struct clocks_policy *policy = &clocks->policies[i];
+        cJSON *item = cJSON_CreateObject();
+        ok = json_append(policies, item) && json_add_string(item, "cpus", policy->cpus) &&
+             json_add_string(item, "governor", policy->governor) &&
+             json_add_i64(item, "min_khz", policy->min_khz) &&
+             json_add_i64(item, "max_khz", policy->max_khz) &&
+             launch_add_khz(item, "before_khz", policy->before_khz) &&
+             launch_add_khz(item, "after_khz", policy->after_khz);
+    }
+    return ok;
+}
+
 static enum status launch_row(const struct launch_outcome *outcome, const struct err *verdict,
                               bool is_ok, cJSON *row, struct err *err)
 {
@@ -279,8 +303,8 @@ static enum status launch_row(const struct launch_outcome *outcome, const struct
               launch_add_counts(row, outcome->fold, &outcome->peer) &&
               launch_add_usages(row, outcome) &&
               json_add_bool(row, "idle_latency_held", outcome->idle_latency_held) &&
-              launch_add_gpu(row, outcome) && launch_add_loads(row, outcome) &&
-              launch_add_peer(row, &outcome->peer) &&
+              launch_add_clocks(row, &outcome->clocks) && launch_add_gpu(row, outcome) &&
+              launch_add_loads(row, outcome) && launch_add_peer(row, &outcome->peer) &&
               (!outcome->search || result_add_search(row, outcome->search)) &&
               (!outcome->fold || result_add_timeline(row, &outcome->fold->timeline));
     if (!ok)

@@ -250,6 +250,12 @@ static enum status session_start(struct session *session, struct launch_outcome 
         status = surroundings_hold_idle_latency(SURROUNDINGS_IDLE_LATENCY_PATH,
                                                 &session->idle_latency_fd, err);
     outcome->idle_latency_held = session->idle_latency_fd >= 0;
+    if (status == ST_OK && session->request->cell->clocks_locked)
+        status =
+            clocks_lock(session->request->guard, session->request->cpus, &session->clocks, err);
+    outcome->clocks.locked = session->clocks != NULL;
+    if (!session->request->peer)
+        clocks_read(session->request->cpus, &outcome->clocks);
     if (status == ST_OK && session->request->cell->gpu_sharing == GPU_SHARING_MPS)
         status = mps_start(session->request->guard, err);
     else
@@ -261,6 +267,16 @@ static enum status session_start(struct session *session, struct launch_outcome 
     for (int i = 0; i < ROLES && status == ST_OK; i++)
         status = session_start_role(session, i, err);
     return status;
+}
+
+/* Right after the last frame, while they are still as they were for it. */
+static void session_check_clocks(const struct session *session, enum status status,
+                                 struct launch_outcome *outcome)
+{
+    struct err failure;
+    if (clocks_read_again(session->request->cpus, &outcome->clocks, &failure) != ST_OK &&
+        status == ST_OK)
+        session_fail(outcome, &failure, failure.status);
 }
 
 /* From go to the last report: the loads begin before the system's time is read and end after it, so
@@ -282,6 +298,7 @@ static enum status session_watch(struct session *session, struct launch_outcome 
     status = session_await(session, false, SESSION_FINISHED, deadline_ns + SESSION_SLACK_NS / 10);
     if (counted && usage_system_read(&end, &no_usage) == ST_OK)
         outcome->system = usage_system_difference(&begin, &end);
+    session_check_clocks(session, status, outcome);
     return status == ST_OK ? session_bring_loads(session, "stop", SESSION_FINISHED, err) : status;
 }
 
@@ -398,6 +415,7 @@ enum status session_run(const struct session_request *request, struct fold *fold
     }
     if (session.idle_latency_fd >= 0)
         close(session.idle_latency_fd);
+    clocks_restore(request->guard, &session.clocks);
     if (status != ST_OK)
         goto undo_traces;
     if (orderly)

@@ -238,6 +238,11 @@ void axis_format_idle_latency(const struct cell *cell, char *text, size_t size)
     snprintf(text, size, "%s", cell->idle_latency_held ? "held" : "as_found");
 }
 
+void axis_format_clocks(const struct cell *cell, char *text, size_t size)
+{
+    snprintf(text, size, "%s", cell->clocks_locked ? "locked" : "as_found");
+}
+
 void axis_format_load(const struct cell *cell, char *text, size_t size)
 {
     snprintf(text, size, "%s", load_name(cell->load));

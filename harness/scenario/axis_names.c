@@ -266,6 +266,17 @@ enum status axis_parse_idle_latency(const struct axis *axis, const cJSON *value,
     return status;
 }
 
+enum status axis_parse_clocks(const struct axis *axis, const cJSON *value, struct cell *cell,
+                              struct err *err)
+{
+    static const char *const names[] = {"as_found", "locked"};
+    size_t index = 0;
+    enum status status = parse_choice(axis, value, names, 2, &index, err);
+    if (status == ST_OK)
+        cell->clocks_locked = index == 1;
+    return status;
+}
+
 enum status axis_parse_load(const struct axis *axis, const cJSON *value, struct cell *cell,
                             struct err *err)
 {

@@ -51,7 +51,8 @@ bool cell_baseline_serves(const struct cell *baseline, const struct cell *cell)
            baseline->consumer_cpu == cell->consumer_cpu &&
            baseline->fifo_priority == cell->fifo_priority &&
            baseline->timer_slack_ns == cell->timer_slack_ns &&
-           baseline->idle_latency_held == cell->idle_latency_held && baseline->load == cell->load &&
+           baseline->idle_latency_held == cell->idle_latency_held &&
+           baseline->clocks_locked == cell->clocks_locked && baseline->load == cell->load &&
            baseline->launches == cell->launches && baseline->frames == cell->frames &&
            baseline->warmup == cell->warmup;
 }

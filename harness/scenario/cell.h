@@ -113,6 +113,7 @@ struct cell {
     uint32_t fifo_priority;  /* scheduling class: 1 to 99 for SCHED_FIFO; 0: SCHED_OTHER */
     uint32_t timer_slack_ns; /* of both roles; 0: as found (50 us unless somebody changed it) */
     bool idle_latency_held;  /* /dev/cpu_dma_latency is held at 0 while the cell runs */
+    bool clocks_locked;      /* the CPUs' frequency is fixed while the cell runs */
     enum load load;
     /* What follows is about cells that use a GPU (cell_uses_gpu), and for others at its default. */
     enum gpu_sync sync;      /* how a role waits for its own GPU work */

@@ -33,6 +33,7 @@ struct answers {
 
 /* What `asked` points to for what is in no registry. */
 static const char asked_idle_latency[] = "idle_latency";
+static const char asked_clocks[] = "clocks";
 static const char asked_scheduling[AXIS_FIFO_PRIORITY_MAX + 1];
 static const char asked_pages[2][SHM_PAGES_HUGETLB + 1]; /* shared, private */
 
@@ -192,6 +193,8 @@ static bool ask_pages(struct answers *answers, struct cell *cell)
 static bool ask_privileges(struct answers *answers, struct cell *cell)
 {
     return ask_scheduling(answers, cell) &&
+           (!cell->clocks_locked ||
+            ask_probe(answers, cell, asked_clocks, "clocks", "locked", privileges_try_clocks)) &&
            (!cell->idle_latency_held || ask_probe(answers, cell, asked_idle_latency, "idle_latency",
                                                   "held", privileges_try_idle_latency));
 }

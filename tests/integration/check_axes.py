@@ -26,7 +26,7 @@ def test_list(t):  # beside others
     """Every axis, wait and transport has its line; what is missing has a reason and a hint."""
     axes = t.run("list", "axes").stdout()
     for name in ("transport", "producer_wait", "phase", "scheduling", "timer_slack_ns",
-                 "idle_latency", "load", "sync", "order", "depth", "register_per_frame", "gpu_sharing",
+                 "idle_latency", "clocks", "load", "sync", "order", "depth", "register_per_frame", "gpu_sharing",
                  "pages", "warmup"):
         check(re.search(r"^%s  +\S+  +(yes|in part)  +\w" % name, axes, re.M), "no " + name)
     check(axes.count("in part") == len(re.findall(r"^ +no \S", axes, re.M)), axes)

@@ -1,5 +1,6 @@
 """check_surroundings.py: what a cell asks of its surroundings is there while it runs, seen from
 outside, and stands in the result as the roles and loads found it."""
+import glob
 import json
 import os
 import struct
@@ -200,6 +201,32 @@ def test_spinning_real_time_roles_leave_the_runner_its_turn(t):
     took_s = time.monotonic() - begun
     check(had(cell, "scheduling") == ["fifo:99"] * 2 and took_s < 30, "%.1f s" % took_s)
     say("61 frames at 50 Hz took %.1f s" % took_s)
+
+
+def test_locked_clocks(t):
+    """Had and written back where the machine lets us; else unavailable with a remedy. The cell as
+    found runs either way."""
+    policies = glob.glob("/sys/devices/system/cpu/cpufreq/policy*")
+
+    def ranges():
+        return [[open(os.path.join(path, name)).read() for name in
+                 ("scaling_governor", "scaling_min_freq", "scaling_max_freq")] for path in policies]
+    before, out = ranges(), t.file("out")
+    t.run("run", t.scenario([{"name": "b", "base": {"transport": "shm", "wait": "futex"},
+                              "axes": {"clocks": ["as_found", "locked"]}}], launches=1),
+          "--out", out)
+    found, locked = t.result(out)["cells"]
+    check(found["status"] == "ok" and "clocks" not in found["id"], found["reason"])
+    check(all(("clocks" in launch) == bool(policies) for launch in found["launches"]), "recorded")
+    check(locked["id"].endswith("/clocks=locked"), locked["id"])
+    if locked["status"] == "ok":
+        rows = [row for launch in locked["launches"] for row in launch["clocks"]["policies"]]
+        check(rows and all(row["governor"] == "performance" and row["min_khz"] == row["max_khz"]
+                           for row in rows), rows)
+    else:
+        check(locked["status"] == "unavailable" and locked["hint"], locked["reason"])
+        check("cpufreq" in locked["reason"] or "governor" in locked["reason"], locked["reason"])
+    check(ranges() == before, "the machine's clocks were left changed")
 
 
 def test_without_privileges(t):

@@ -169,6 +169,7 @@ def axes(transport, wait, kernel, frame, pacing, **others):
             "placement": "auto",
             "frame_state": "as_left", "producer_wait": "same", "phase": "fixed",
             "scheduling": "other", "timer_slack_ns": "as_found", "idle_latency": "as_found",
+            "clocks": "as_found",
             "load": "none"}
     made.update(others)
     return made

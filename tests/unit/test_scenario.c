@@ -126,11 +126,11 @@ static void test_good_files(void **state)
         /* 2 waits x 2 kernels x 2 fills x 2 frames x 4 pacings x 2 slots x 6 placements = 768, less
          * slots 1 with max or pingpong (192), less invert with two placements (128, 32 of them
          * gone already); one cell of block b; and 3 producer waits x 7 (6 pacings, one of them with
-         * two phases) x 4 (3 schedulings, one of them with two slacks) x 2 idle latencies x 3
-         * loads; and 3 pairs of fill and order x 3 of depth and register_per_frame x 5 syncs x 2
+         * two phases) x 4 (3 schedulings, one of them with two slacks) x 2 idle latencies x 2
+         * clocks x 3 loads; and 3 pairs of fill and order x 3 of depth and register_per_frame x 5 syncs x 2
          * sharings x 3 kinds of pages x 2 homes of library threads; and a list of 2 + 2 + 2. */
         {CORPUS "/good/every_axis.json",
-         768 - 192 - 128 + 32 + 1 + 3 * 7 * 4 * 2 * 3 + 3 * 3 * 5 * 2 * 3 * 2 + 6},
+         768 - 192 - 128 + 32 + 1 + 3 * 7 * 4 * 2 * 2 * 3 + 3 * 3 * 5 * 2 * 3 * 2 + 6},
         {HANDOFF_SOURCE_DIR "/scenarios/smoke.json", 5},
         {HANDOFF_SOURCE_DIR "/scenarios/quick.json", 21},
         {HANDOFF_SOURCE_DIR "/scenarios/claims.json", 18},
@@ -194,6 +194,7 @@ static void test_defaults(void **state)
     assert_int_equal(cell->fifo_priority, 0);
     assert_int_equal(cell->timer_slack_ns, 0);
     assert_false(cell->idle_latency_held);
+    assert_false(cell->clocks_locked);
     assert_int_equal(cell->load, LOAD_NONE);
     assert_int_equal(cell->sync, GPU_SYNC_SPIN);
     assert_int_equal(cell->order, ORDER_HOST);
@@ -272,17 +273,18 @@ static void test_ids_of_surroundings(void **state)
     struct scenario *scenario = parse_block(
         "\"base\": {\"transport\": \"shm\", \"wait\": \"futex\", \"producer_wait\": \"poll:20\","
         " \"pacing\": {\"rate\": 120}, \"phase\": \"random\", \"scheduling\": \"fifo:50\","
-        " \"idle_latency\": \"held\", \"load\": \"membw\"},"
+        " \"idle_latency\": \"held\", \"clocks\": \"locked\", \"load\": \"membw\"},"
         " \"axes\": {\"timer_slack_ns\": [\"as_found\", 1]}");
     const struct cell *cell = &scenario->cells[0];
     uint32_t us;
     assert_string_equal(cell->id, "shm+futex/pacing=rate:120/producer_wait=poll:20/phase=random"
-                                  "/scheduling=fifo:50/idle_latency=held/load=membw");
+                                  "/scheduling=fifo:50/idle_latency=held/clocks=locked/load=membw");
     assert_ptr_equal(cell_producer_wait(cell, &us), wait_find("poll"));
     assert_int_equal(us, 20);
     assert_int_equal(cell->phase, PHASE_RANDOM);
     assert_int_equal(cell->fifo_priority, 50);
     assert_true(cell->idle_latency_held);
+    assert_true(cell->clocks_locked);
     assert_int_equal(cell->load, LOAD_MEMBW);
     assert_int_equal(scenario->cells[1].timer_slack_ns, 1);
     assert_non_null(strstr(scenario->cells[1].id, "/timer_slack_ns=1/"));

@@ -94,6 +94,7 @@ static const char *const shared_axes[] = {
     "\"scheduling\": \"fifo:1\"",
     "\"timer_slack_ns\": 1",
     "\"idle_latency\": \"held\"",
+    "\"clocks\": \"locked\"",
     "\"load\": \"cpu\"",
     "\"load\": \"membw\"",
     "\"launches\": 3",

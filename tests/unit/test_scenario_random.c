@@ -38,6 +38,7 @@ static const struct random_axis random_axes[] = {
     {"scheduling", {"\"other\"", "\"fifo:7\""}, 2},
     {"timer_slack_ns", {"\"as_found\"", "50000"}, 2},
     {"idle_latency", {"\"as_found\"", "\"held\""}, 2},
+    {"clocks", {"\"as_found\"", "\"locked\""}, 2},
     {"load", {"\"none\"", "\"cpu\"", "\"membw\""}, 3},
     {"sync", {"\"spin\"", "\"yield\"", "\"block\"", "\"event\"", "\"flag\""}, 5},
     {"order", {"\"host\"", "\"event\""}, 2},
