@@ -35,7 +35,7 @@ static void tradeoff_note(const struct report_block *block, const struct report_
 {
     struct tradeoff tradeoff;
     struct text sentences[TRADEOFF_SENTENCES_MAX];
-    if (!tradeoff_make(block, group, &tradeoff))
+    if (strcmp(block->compare, "wait") != 0 || !tradeoff_make(block, group, &tradeoff))
         return;
     size_t count = tradeoff_sentences(group, &tradeoff, sentences);
     struct text *note = note_open(item);

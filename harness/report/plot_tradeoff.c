@@ -209,7 +209,7 @@ bool plot_tradeoff_fill(const struct report_block *block, const struct report_gr
     text_add(&input->headings, tradeoff.net ? "CPU, % of one: whole machine less the pacer's"
                                             : "CPU, % of one: both roles");
     text_addf(caption,
-              "How soon against what CPU%s%s. Lower left is better; no wait beats those "
+              "How soon against what CPU%s%s. Lower left is better; none of the others beats those "
               "on the line (filled) in both. Lines are intervals across launches; the "
               "CPU axis is stretched near zero.",
               group->context[0] ? " · " : "", group->context);

@@ -144,7 +144,7 @@ static void room_share(struct plots *plots, size_t bytes_max)
             continue;
         }
         text_free(svg);
-        plots->not_inlined++;
+        plots->items[i].left_out = true;
     }
 }
 
@@ -203,19 +203,23 @@ enum status plots_make(const struct report *report, const char *dir, const char 
 
 void plots_add_left_out(struct text *out, const struct plots *plots, size_t block)
 {
-    size_t named = 0;
+    size_t named = 0, not_inlined = 0;
     for (size_t i = 0; i < plots->block_count * PLOT_KIND_COUNT; i++) {
         const struct plot_extent *extent = &plots->extents[i];
         const char *title = kinds[extent->kind].title;
         if (extent->block != block || !title || !extent->left_out || !extent->drawn)
             continue;
-        text_addf(out, "%s%s for the first %zu",
-                  named++ ? ", " : "To keep the page small there are ", title, extent->drawn);
+        text_addf(out, "%s%s: %zu",
+                  named++ ? ", " : "Only the first comparisons have pictures of their own (", title,
+                  extent->drawn);
     }
     if (named)
-        text_addf(out, " of these comparisons only; the table has the figures of all.");
-    else if (plots->not_inlined)
-        text_add(out, "Pictures that had no room here are in plots/ beside this page.");
+        text_add(out, "), so that the page stays small; the table has the figures of all.");
+    for (size_t i = 0; i < plots->count; i++)
+        not_inlined += plots->items[i].block == block && plots->items[i].left_out;
+    if (not_inlined)
+        text_addf(out, "%s%zu more picture%s in plots/ beside this page.", named ? " " : "",
+                  not_inlined, not_inlined == 1 ? " is" : "s are");
 }
 
 void plots_free(struct plots *plots)

@@ -29,8 +29,8 @@ struct plot {
     size_t group;
     char stem[48];       /* of its files: data, SVG, PNG */
     struct text caption; /* plain text */
-    struct text svg;     /* to stand in the page; empty when it could not be made, or when there
-                          * was no room for it */
+    struct text svg;     /* to stand in the page; empty when it could not be made, or left out */
+    bool left_out;       /* the page has no room for it: it is only beside it */
 };
 
 /* What one kind of picture shows of a block's groups. */
@@ -46,7 +46,6 @@ struct plots {
     size_t count;
     struct plot_extent *extents; /* PLOT_KIND_COUNT for each block */
     size_t block_count;
-    size_t not_inlined; /* pictures that are only beside the page */
     struct err problem; /* why pictures are missing; status ST_OK when none is */
 };
 

@@ -191,11 +191,21 @@ static void net_choose(const struct report_block *block, const struct report_gro
     tradeoff->net = tradeoff->net && !tradeoff->busy;
 }
 
+bool tradeoff_is_of(const char *axis)
+{
+    /* What the work is, not how it is done: of these nobody has the choice. */
+    static const char *const given[] = {"", "frame", "pacing", "kernel", "load", "phase"};
+    for (size_t i = 0; i < sizeof given / sizeof given[0]; i++)
+        if (strcmp(axis, given[i]) == 0)
+            return false;
+    return true;
+}
+
 bool tradeoff_make(const struct report_block *block, const struct report_group *group,
                    struct tradeoff *made)
 {
     struct tradeoff tradeoff = {.net = true};
-    if (strcmp(block->compare, "wait") != 0)
+    if (!tradeoff_is_of(block->compare))
         return false;
     tradeoff.points = calloc(group->cell_count + 1, sizeof *tradeoff.points);
     if (!tradeoff.points)

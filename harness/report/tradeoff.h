@@ -1,4 +1,4 @@
-/* tradeoff.h: how soon against what CPU: which waits are worth having, and how sure that is.
+/* tradeoff.h: how soon against what CPU: which waits, or transports, are worth having, and how sure that is.
  *
  * A point is a cell: its response at a high quantile, and the CPU time it takes. On the frontier
  * are those that no other one beats in both. Used by the conclusions and by plot_tradeoff.c.
@@ -26,7 +26,11 @@ struct tradeoff {
     struct text left_out; /* names of cells whose frames did not all finish, ", " between */
 };
 
-/* Fills *made for a group of a block that compares waits at a schedule. False, and nothing to free,
+/* Whether response against CPU is a choice between the axis's values: it is between waits or
+ * transports, not between loads or sizes of a frame. */
+bool tradeoff_is_of(const char *axis);
+
+/* Fills *made for a group of a block that compares such values at a schedule. False, and nothing to free,
  * when it is none or has fewer than two points, or when memory runs out. */
 bool tradeoff_make(const struct report_block *block, const struct report_group *group,
                    struct tradeoff *made);
