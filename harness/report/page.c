@@ -168,8 +168,8 @@ static void page_notices(struct text *out, const struct page_part *part)
 static void page_part(struct text *out, const struct page_part *part)
 {
     static void (*const sections[])(struct text *, const struct page_part *) = {
-        page_floor,   page_validity, page_integrity, page_not_run,
-        page_fitness, page_machine,  page_reproduce};
+        page_deadlines, page_floor,   page_validity, page_integrity,
+        page_not_run,   page_fitness, page_machine,  page_reproduce};
     page_heading(out, part->report);
     page_fitness_banner(out, part);
     page_conclusions(out, part);

@@ -55,6 +55,7 @@ void page_block_waits(struct text *out, const struct report_block *block);
 void page_flags(struct text *out, const struct report_cell *cell);
 void page_method(struct text *out);
 /* After the blocks; page.c has their order. Each writes nothing where it has nothing to say. */
+void page_deadlines(struct text *out, const struct page_part *part);
 void page_floor(struct text *out, const struct page_part *part);
 /* Its end; nothing without a floor of a GPU. */
 void page_floor_gpu(struct text *out, const cJSON *floor);

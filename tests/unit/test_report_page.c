@@ -53,6 +53,13 @@ static void result_enrich(cJSON *result)
     member_add(spin, "switches",
                "{\"producer\": {\"voluntary_per_frame\": 1.5, \"involuntary_per_frame\": 0.001}, "
                "\"consumer\": {\"voluntary_per_frame\": 46, \"involuntary_per_frame\": 0}}");
+    member_add(spin, "deadline", "{\"deadline_ns\": 2000000, \"missed\": 3, \"frames\": 400}");
+    for (cJSON *launch = json_get(spin, "launches")->child; launch; launch = launch->next)
+        member_add(launch, "timeline",
+                   "{\"interval\": \"response\", \"bucket_ns\": 1000, \"frames\": [9, 0, 9], "
+                   "\"p50_ns\": [100, null, 200], \"max_ns\": [300, null, 9000], "
+                   "\"hiccup_above_ns\": 8000, \"hiccup_count\": 1, \"hiccup_frames\": 2, "
+                   "\"hiccups\": [[2100, 9000, 2]]}");
     member_add(
         json_get(spin, "cpu"), "system_less_null",
         "{\"percent\": {\"value\": -0.3, \"low\": -0.8, \"high\": 0.2, \"spread\": \"ci95\", "
@@ -416,7 +423,7 @@ static void with_gnuplot_the_pictures_stand_in_the_page(void **state)
     size_t pictures = 0;
     for (const char *at = page; (at = strstr(at, "<svg role")); at++)
         pictures++;
-    assert_int_equal(pictures, 5); /* bars and curves of both blocks, and a trade-off */
+    assert_int_equal(pictures, 6); /* bars, curves of both blocks, a trade-off and a timeline */
     assert_null(strstr(page, "Pictures are missing"));
     assert_null(strstr(page, " src="));
     assert_null(strstr(page, "<link"));
