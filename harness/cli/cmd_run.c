@@ -4,7 +4,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "harness/cli/dry_run.h"
@@ -24,41 +23,6 @@ static enum status run_prepare_peer(struct run_arguments *arguments, struct err 
     return status;
 }
 
-/* Reads, filters and overrides. */
-static enum status run_load(const struct run_arguments *arguments, struct scenario **scenario,
-                            struct err *err)
-{
-    struct scenario *loaded = NULL;
-    enum status status = scenario_load(arguments->scenario, &loaded, err);
-    /* A file that cannot be read is a wrong argument, not a failure of the run. */
-    if (status == ST_SYSTEM)
-        status = err->status = ST_INVALID;
-    if (status != ST_OK)
-        return status;
-    status = scenario_filter(loaded, arguments->filters, arguments->filter_count, err);
-    if (status != ST_OK) {
-        scenario_free(loaded);
-        return status;
-    }
-    for (size_t i = 0; i < loaded->cell_count && arguments->launches > 0; i++)
-        loaded->cells[i].launches = (uint32_t)arguments->launches;
-    *scenario = loaded;
-    return ST_OK;
-}
-
-static void run_default_out(const struct scenario *scenario, char *path, size_t size)
-{
-    time_t now = time(NULL);
-    struct tm utc;
-    char stamp[32] = "";
-    gmtime_r(&now, &utc);
-    strftime(stamp, sizeof stamp, "%Y%m%dT%H%M%SZ", &utc);
-    snprintf(path, size, "results/runs/%s-%s", stamp, scenario->name);
-    for (char *at = path + strlen("results/runs/"); *at; at++)
-        if (*at == '/' || *at == ' ')
-            *at = '_';
-}
-
 enum status cmd_run(int argc, char **argv, int *exit_code, struct err *err)
 {
     struct run_arguments arguments = {0};
@@ -74,7 +38,7 @@ enum status cmd_run(int argc, char **argv, int *exit_code, struct err *err)
         cli_print_help(&command_run, stdout);
     if (status != ST_OK || arguments.help)
         goto undo_command;
-    status = run_load(&arguments, &scenario, err);
+    status = run_choice_load(&arguments.choice, &scenario, err);
     if (status != ST_OK)
         goto undo_command;
     if (arguments.has_peer)
@@ -89,7 +53,7 @@ enum status cmd_run(int argc, char **argv, int *exit_code, struct err *err)
     if (status != ST_OK)
         goto undo_scenario;
     char default_out[512];
-    run_default_out(scenario, default_out, sizeof default_out);
+    run_choice_default_out(scenario, default_out, sizeof default_out);
     const struct runner_options options = {
         .scenario = scenario,
         .out_dir = arguments.out ? arguments.out : default_out,

@@ -3,8 +3,6 @@
 
 #include <stdio.h>
 #include <string.h>
-#include <sys/random.h>
-#include <time.h>
 
 static const char *const clock_choices[] = {"auto", "monotonic", "counter", NULL};
 
@@ -78,34 +76,6 @@ const struct cli_command command_run = {
     .run = cmd_run,
 };
 
-/* "AXIS=VALUES"; cuts the argument in place. */
-static enum status run_add_filter(struct run_arguments *arguments, char *text, struct err *err)
-{
-    char *equals = strchr(text, '=');
-    if (!equals || equals == text || equals[1] == 0)
-        return err_set(err, ST_INVALID, "write it as --only wait=spin,futex",
-                       "--only takes AXIS=VALUE[,VALUE...], not \"%s\"", text);
-    if (arguments->filter_count == RUN_FILTERS_MAX)
-        return err_set(err, ST_INVALID, "join values of one axis with commas",
-                       "more than %d --only", RUN_FILTERS_MAX);
-    *equals = 0;
-    arguments->filters[arguments->filter_count++] =
-        (struct scenario_filter){.axis = text, .values = equals + 1};
-    return ST_OK;
-}
-
-/* Below 2^53, so that it survives any JSON reader. */
-static uint64_t run_random_seed(void)
-{
-    uint64_t seed;
-    if (getrandom(&seed, sizeof seed, 0) != (ssize_t)sizeof seed) {
-        struct timespec now;
-        clock_gettime(CLOCK_REALTIME, &now);
-        seed = (uint64_t)now.tv_sec * 1000000007u + (uint64_t)now.tv_nsec;
-    }
-    return seed & ((UINT64_C(1) << 53) - 1);
-}
-
 /* What goes with --peer, and without it does not. */
 static enum status run_parse_peer(struct run_arguments *arguments, struct err *err)
 {
@@ -131,11 +101,12 @@ static enum status run_take(struct run_arguments *arguments, int key, char *valu
         arguments->out = value;
         return ST_OK;
     case 'n':
-        return run_add_filter(arguments, value, err);
+        return run_choice_add_filter(&arguments->choice, value, err);
     case 'l':
-        return cli_parse_u64("--launches", value, 1, 1000, &arguments->launches, err);
+        return cli_parse_u64("--launches", value, 1, RUN_LAUNCHES_MAX, &arguments->choice.launches,
+                             err);
     case 's':
-        return cli_parse_u64("--seed", value, 0, (UINT64_C(1) << 53) - 1, &arguments->seed, err);
+        return cli_parse_u64("--seed", value, 0, RUN_SEED_MAX, &arguments->seed, err);
     case 'c':
         (void)clock_request_from_name(value, &arguments->clock);
         return ST_OK;
@@ -177,7 +148,7 @@ enum status run_arguments_parse(int argc, char **argv, struct run_arguments *arg
                                 struct err *err)
 {
     struct cli_parse parse = {.command = &command_run, .argc = argc, .argv = argv};
-    arguments->seed = run_random_seed();
+    arguments->seed = run_choice_random_seed();
     for (int key; (key = cli_next(&parse, err)) != CLI_END;) {
         if (key == CLI_BAD)
             return err->status;
@@ -193,7 +164,7 @@ enum status run_arguments_parse(int argc, char **argv, struct run_arguments *arg
         return err_set(err, ST_INVALID, "for a first look: handoff run scenarios/quick.json",
                        parse.operand_index == argc ? "run: which scenario?"
                                                    : "run: takes one scenario at a time");
-    arguments->scenario = argv[parse.operand_index];
+    arguments->choice.scenario = argv[parse.operand_index];
     if (arguments->resume && !arguments->out)
         return err_set(err, ST_INVALID, "name the folder of the interrupted run with --out",
                        "--resume needs --out DIR");

@@ -5,18 +5,13 @@
 #define HANDOFF_CLI_RUN_ARGUMENTS_H
 
 #include "harness/cli/format_option.h"
+#include "harness/cli/run_choice.h"
 #include "harness/measure/clock_choice.h"
 #include "harness/run/peer.h"
-#include "harness/scenario/scenario.h"
-
-#define RUN_FILTERS_MAX 32
 
 struct run_arguments {
-    const char *scenario;
+    struct run_choice choice;
     const char *out; /* NULL: a folder named after the time and the scenario */
-    struct scenario_filter filters[RUN_FILTERS_MAX];
-    size_t filter_count;
-    uint64_t launches; /* 0: as the scenario says */
     uint64_t seed;
     enum clock_request clock;
     enum cli_format format;

@@ -1,0 +1,67 @@
+/* run_choice.c: see run_choice.h. */
+#include "harness/cli/run_choice.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <sys/random.h>
+#include <time.h>
+
+enum status run_choice_add_filter(struct run_choice *choice, char *text, struct err *err)
+{
+    char *equals = strchr(text, '=');
+    if (!equals || equals == text || equals[1] == 0)
+        return err_set(err, ST_INVALID, "write it as --only wait=spin,futex",
+                       "--only takes AXIS=VALUE[,VALUE...], not \"%s\"", text);
+    if (choice->filter_count == RUN_FILTERS_MAX)
+        return err_set(err, ST_INVALID, "join values of one axis with commas",
+                       "more than %d --only", RUN_FILTERS_MAX);
+    *equals = 0;
+    choice->filters[choice->filter_count++] =
+        (struct scenario_filter){.axis = text, .values = equals + 1};
+    return ST_OK;
+}
+
+uint64_t run_choice_random_seed(void)
+{
+    uint64_t seed;
+    if (getrandom(&seed, sizeof seed, 0) != (ssize_t)sizeof seed) {
+        struct timespec now;
+        clock_gettime(CLOCK_REALTIME, &now);
+        seed = (uint64_t)now.tv_sec * 1000000007u + (uint64_t)now.tv_nsec;
+    }
+    return seed & RUN_SEED_MAX;
+}
+
+enum status run_choice_load(const struct run_choice *choice, struct scenario **scenario,
+                            struct err *err)
+{
+    struct scenario *loaded = NULL;
+    enum status status = scenario_load(choice->scenario, &loaded, err);
+    /* A file that cannot be read is a wrong argument, not a failure of the run. */
+    if (status == ST_SYSTEM)
+        status = err->status = ST_INVALID;
+    if (status != ST_OK)
+        return status;
+    status = scenario_filter(loaded, choice->filters, choice->filter_count, err);
+    if (status != ST_OK) {
+        scenario_free(loaded);
+        return status;
+    }
+    for (size_t i = 0; i < loaded->cell_count && choice->launches > 0; i++)
+        loaded->cells[i].launches = (uint32_t)choice->launches;
+    *scenario = loaded;
+    return ST_OK;
+}
+
+void run_choice_default_out(const struct scenario *scenario, char *path, size_t size)
+{
+    time_t now = time(NULL);
+    struct tm utc;
+    char stamp[32] = "";
+    gmtime_r(&now, &utc);
+    strftime(stamp, sizeof stamp, "%Y%m%dT%H%M%SZ", &utc);
+    snprintf(path, size, "results/runs/%s-%s", stamp, scenario->name);
+    for (char *at = path + strlen("results/runs/"); *at; at++)
+        if (*at == '/' || *at == ' ')
+            *at = '_';
+}
