@@ -33,9 +33,11 @@ static int main_exit_code(enum status status)
 static int main_fail(const struct err *err)
 {
     fflush(stdout);
-    fprintf(stderr, "error: %s\n", err->what);
-    if (err->hint[0])
-        fprintf(stderr, "hint:  %s\n", err->hint);
+    fputs("error: ", stderr);
+    cli_print_plain(stderr, err->what);
+    fputs(err->hint[0] ? "\nhint:  " : "", stderr);
+    cli_print_plain(stderr, err->hint);
+    fputc('\n', stderr);
     return main_exit_code(err->status);
 }
 

@@ -262,12 +262,10 @@ forget_moved_build() {
 }
 
 configure_build() {
-  local folder=$1 generator=()
+  local folder=$1
   shift
   forget_moved_build "$folder"
-  # A folder keeps the generator that it was made with.
-  if [ ! -e "$folder/CMakeCache.txt" ] && have_command ninja; then generator=(-G Ninja); fi
-  cmake -S "$root" -B "$folder" ${generator[@]+"${generator[@]}"} "$@"
+  cmake -S "$root" -B "$folder" "$@"
 }
 
 compile_build() {

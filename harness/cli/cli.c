@@ -5,6 +5,16 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "harness/report/text.h"
+
+void cli_print_plain(FILE *file, const char *text)
+{
+    struct text plain = {0};
+    text_add_plain(&plain, text);
+    fputs(text_get(&plain), file);
+    text_free(&plain);
+}
+
 enum status cli_parse_u64(const char *option, const char *text, uint64_t low, uint64_t high,
                           uint64_t *value, struct err *err)
 {

@@ -4,6 +4,7 @@
 #define HANDOFF_CLI_H
 
 #include <stdint.h>
+#include <stdio.h>
 
 #include "harness/base/err.h"
 
@@ -13,6 +14,9 @@ typedef enum status (*cli_command)(int argc, char **argv, int *exit_code, struct
 
 /* cmd_run.c; its table is in run_arguments.c. */
 enum status cmd_run(int argc, char **argv, int *exit_code, struct err *err);
+
+/* Prints what may hold a stranger's words: what a terminal would obey becomes '?'. */
+void cli_print_plain(FILE *file, const char *text);
 
 /* A whole number in [low, high] from an option's argument. */
 enum status cli_parse_u64(const char *option, const char *text, uint64_t low, uint64_t high,

@@ -117,9 +117,11 @@ static enum status validity_get(const char *named, const char *result, struct va
         return validity_read(named, validity, err);
     folder_of(result, folder);
     enum status status = validity_find(folder, validity, err);
-    if (status == ST_OK && *validity && (*validity)->problem[0])
-        fprintf(stderr, "warning: %s\nhint:    make it anew with scripts/validity, or remove it\n",
-                (*validity)->problem);
+    if (status == ST_OK && *validity && (*validity)->problem[0]) {
+        fputs("warning: ", stderr);
+        cli_print_plain(stderr, (*validity)->problem);
+        fputs("\nhint:    make it anew with scripts/validity, or remove it\n", stderr);
+    }
     return status;
 }
 

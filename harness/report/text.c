@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include "harness/base/file.h"
 
@@ -175,8 +176,16 @@ void text_add_prose(struct text *text, const char *added)
     text_add_html(text, added);
 }
 
+/* Where code hosts make links of plain text: "://", and the point of "www.". */
+static bool character_links(const char *start, const char *at)
+{
+    return (at[0] == ':' && at[1] == '/' && at[2] == '/') ||
+           (at[0] == '.' && at - start >= 3 && strncasecmp(at - 3, "www", 3) == 0);
+}
+
 void text_add_markdown(struct text *text, const char *added)
 {
+    const char *start = added;
     while (*added) {
         bool replaced;
         size_t bytes = character_next(added, &replaced);
@@ -191,8 +200,8 @@ void text_add_markdown(struct text *text, const char *added)
         else if (*added == '>')
             text_add(text, "&gt;");
         else if (*added == '@')
-            text_add(text, "&#64;"); /* would call someone on a code host */
-        else if (strchr("\\`*_[]#|~!$", *added))
+            text_add(text, "&#64;&#8203;"); /* would call someone, or be an address to write to */
+        else if (strchr("\\`*_[]#|~!$", *added) || character_links(start, added))
             text_addf(text, "\\%c", *added);
         else
             text_add_bytes(text, added, bytes);

@@ -35,7 +35,7 @@ void text_add_html(struct text *text, const char *added);
 /* The same for sentences: a number and its unit do not part at the end of a line. */
 void text_add_prose(struct text *text, const char *added);
 /* For a Markdown paragraph or table cell: HTML's characters, and everything that Markdown would
- * read as markup, are escaped; line breaks become spaces. */
+ * read as markup or a code host as a link, are escaped; line breaks become spaces. */
 void text_add_markdown(struct text *text, const char *added);
 /* For a terminal: control characters and broken UTF-8 become '?'. */
 void text_add_plain(struct text *text, const char *added);

@@ -29,7 +29,7 @@ size_t wrap_fitting(const char *text, size_t columns)
     return fitting;
 }
 
-void wrap_print(FILE *out, const char *text, size_t column, size_t indent)
+static void words_print(FILE *out, const char *text, size_t column, size_t indent)
 {
     size_t start = column;
     text += strspn(text, " ");
@@ -49,4 +49,12 @@ void wrap_print(FILE *out, const char *text, size_t column, size_t indent)
         text += strspn(text, " ");
     }
     fputc('\n', out);
+}
+
+void wrap_print(FILE *out, const char *text, size_t column, size_t indent)
+{
+    struct text plain = {0};
+    text_add_plain(&plain, text);
+    words_print(out, text_get(&plain), column, indent);
+    text_free(&plain);
 }

@@ -9,7 +9,8 @@
 
 #define WRAP_COLUMNS 100
 
-/* Prints the words of `text`, valid UTF-8, one blank between two, and the end of the line. The first
+/* Prints the words of `text`, one blank between two, and the end of the line; what a terminal would
+ * obey, and what is not UTF-8, as text_add_plain leaves it. The first
  * stands at column `column`, where the caller has printed as much; later lines begin at `indent`.
  * A word that is wider than a line goes beyond it. */
 void wrap_print(FILE *out, const char *text, size_t column, size_t indent);

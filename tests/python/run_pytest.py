@@ -8,7 +8,8 @@ import os
 import sys
 
 PACKAGES = {"pytest": "pytest", "hdrh.histogram": "hdrhistogram", "jsonschema": "jsonschema",
-            "benchadapt": "benchadapt", "junitparser": "junitparser"}
+            "benchadapt": "benchadapt", "junitparser": "junitparser",
+            "cmarkgfm": "cmarkgfm"}
 
 
 def missing_packages():
