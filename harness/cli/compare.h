@@ -11,6 +11,9 @@
 #include "harness/cli/format_option.h"
 #include "harness/cli/run_choice.h"
 
+struct comparison;
+struct report;
+
 struct compare_arguments {
     enum cli_format format;
     const char *base;         /* --base: a program or a build folder; NULL: not the paired form */
@@ -38,5 +41,21 @@ enum status compare_by(const struct compare_arguments *arguments, int *exit_code
 /* compare_stored.c: results that did not run together. */
 enum status compare_results(const struct compare_arguments *arguments, int *exit_code,
                             struct err *err);
+
+/* ---- compare_finish.c: the end of the two forms that gate ------------------------------------- */
+
+/* One side of a comparison. */
+struct compare_side {
+    const char *program; /* "" for a side of one run */
+    const char *result;  /* its path */
+    const struct report *report;
+};
+
+/* Prints the comparison as was asked for, writes DIR/compare.json (out_dir NULL: nowhere) and sets the
+ * exit code. */
+enum status compare_finish(const struct compare_arguments *arguments,
+                           const struct comparison *comparison, const struct compare_side *base,
+                           const struct compare_side *new_side, const char *out_dir, int *exit_code,
+                           struct err *err);
 
 #endif

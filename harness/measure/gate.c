@@ -67,9 +67,14 @@ static double gate_cpu_percent(const struct gate *gate, const cJSON *launch)
     return wall_ns > 0 ? 100 * busy_ns / wall_ns : NAN;
 }
 
+static bool launch_is_ok(const cJSON *launch)
+{
+    return strcmp(json_get_string(launch, "status", ""), "ok") == 0;
+}
+
 double gate_launch_value(const struct gate *gate, const cJSON *launch)
 {
-    if (strcmp(json_get_string(launch, "status", ""), "ok") != 0)
+    if (!launch_is_ok(launch))
         return NAN;
     switch (gate->kind) {
     case GATE_TIME:
@@ -89,6 +94,17 @@ const cJSON *gate_launch_find(const cJSON *cell, double number)
             return launch;
     }
     return NULL;
+}
+
+size_t gate_pair_count(const cJSON *new_cell, const cJSON *base_cell)
+{
+    size_t count = 0;
+    const cJSON *launch;
+    cJSON_ArrayForEach (launch, json_get(base_cell, "launches")) {
+        count += launch_is_ok(launch) &&
+                 launch_is_ok(gate_launch_find(new_cell, json_get_number(launch, "launch", -2)));
+    }
+    return count;
 }
 
 size_t gate_pair(const struct gate *gate, const cJSON *new_cell, const cJSON *base_cell,

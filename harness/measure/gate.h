@@ -42,6 +42,9 @@ double gate_launch_value(const struct gate *gate, const cJSON *launch);
 /* The launch of that number among a cell's; NULL when it has none. */
 const cJSON *gate_launch_find(const cJSON *cell, double number);
 
+/* How many launches of the same numbers went well in both cells. */
+size_t gate_pair_count(const cJSON *new_cell, const cJSON *base_cell);
+
 /* The values of two cells' launches of the same numbers, in base's order; those of which either has
  * none are left out. Returns how many, at most `max`. */
 size_t gate_pair(const struct gate *gate, const cJSON *new_cell, const cJSON *base_cell,

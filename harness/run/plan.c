@@ -132,8 +132,8 @@ void plan_free(struct plan *plan)
     *plan = (struct plan){0};
 }
 
-/* splitmix64 (Steele, Lea, Flood 2014): the next number of a seeded sequence. */
-static uint64_t plan_random(uint64_t *state)
+/* splitmix64 (Steele, Lea, Flood 2014). */
+uint64_t plan_random(uint64_t *state)
 {
     uint64_t mixed = (*state += 0x9e3779b97f4a7c15u);
     mixed = (mixed ^ (mixed >> 30)) * 0xbf58476d1ce4e5b9u;

@@ -55,6 +55,9 @@ static inline bool plan_cell_shares_by_mps(const struct plan_cell *cell)
     return cell->cell.gpu_sharing == GPU_SHARING_MPS;
 }
 
+/* The next number of a seeded sequence; *state is the seed at first. */
+uint64_t plan_random(uint64_t *state);
+
 /* Lists the launches in rounds: each round has every cell that still has launches once, in an order
  * drawn from the seed, so that launch k of two cells are neighbours. A baseline's launch stands
  * right before or after that of one of the cells it serves. Cells that share the GPU through MPS

@@ -18,18 +18,21 @@
 #include "harness/run/leftovers.h"
 
 #define PROCESS_CONTROL_FD 3
-/* What shells say, too. */
-#define PROCESS_NOT_EXECUTED 127
-#define PROCESS_EMULATOR_WORDS_MAX 16
+
+size_t process_emulator_words(char *emulator, const char *argv[PROCESS_EMULATOR_WORDS_MAX])
+{
+    size_t count = 0;
+    for (char *word = strtok(emulator, " "); word && count < PROCESS_EMULATOR_WORDS_MAX;
+         word = strtok(NULL, " "))
+        argv[count++] = word;
+    return count;
+}
 
 /* The command line of a role; `emulator` is cut into words in place. */
 static void process_arguments(char *emulator, const char *program, const char *role,
                               const char *argv[PROCESS_EMULATOR_WORDS_MAX + 6])
 {
-    int count = 0;
-    for (char *word = strtok(emulator, " "); word && count < PROCESS_EMULATOR_WORDS_MAX;
-         word = strtok(NULL, " "))
-        argv[count++] = word;
+    size_t count = process_emulator_words(emulator, argv);
     argv[count++] = program;
     argv[count++] = "--role";
     argv[count++] = role;

@@ -4,6 +4,7 @@
 #define HANDOFF_RUN_PROCESS_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 #include <sys/types.h>
 
@@ -12,6 +13,10 @@
 /* How long an orderly end may take before it is a kill: a role gives back large segments, and under
  * a sanitizer looks for leaks. */
 #define PROCESS_GRACE_NS 10000000000u
+
+/* The exit status of a child whose program could not be executed, as in shells. */
+#define PROCESS_NOT_EXECUTED 127
+#define PROCESS_EMULATOR_WORDS_MAX 16
 
 enum process_lifetime {
     PROCESS_DIES_WITH_US, /* PR_SET_PDEATHSIG: the kernel kills it when the runner dies */
@@ -26,6 +31,10 @@ struct process {
 };
 
 #define PROCESS_NONE ((struct process){.pid = 0, .pidfd = -1, .control_fd = -1})
+
+/* Cuts the value of HANDOFF_EMULATOR into words in place, which go in front of a command line. Returns how
+ * many. */
+size_t process_emulator_words(char *emulator, const char *argv[PROCESS_EMULATOR_WORDS_MAX]);
 
 /* Executes /proc/self/exe with `--role NAME --control-fd 3`, behind the words of HANDOFF_EMULATOR
  * if that is set ("qemu-aarch64 -L /usr/aarch64-linux-gnu"). It has no other descriptor of ours but

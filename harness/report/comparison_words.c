@@ -1,0 +1,221 @@
+/* comparison_words.c: what a comparison says in sentences, and under which conditions it holds. See
+ * comparison.h. */
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "harness/base/json.h"
+#include "harness/report/comparison.h"
+#include "harness/report/page.h"
+
+#define NAMED_MAX 3
+/* A ratio beyond which "it would have been seen" is no comfort. */
+#define DETECTABLE_SAID_MAX 2.0
+
+/* ---- The conclusion --------------------------------------------------------------------------- */
+
+/* How much worse, "by 12 % (90 % interval 9.1 %–15 %)"; for a rate by how much less. */
+static void change_add(struct text *text, const struct comparison_row *row)
+{
+    struct comparison_ratio ratio = comparison_ratio(row);
+    char by[FIGURE_BYTES];
+    double change = row->judged.more_is_better ? 1 / ratio.ratio : ratio.ratio;
+    if (!isfinite(change) || !isfinite(ratio.low90) || !isfinite(ratio.high90))
+        return;
+    text_addf(text, " by %s (90 %% interval of new/base %.4g–%.4g)", format_ratio(change, by),
+              ratio.low90, ratio.high90);
+}
+
+static void row_name_add(struct text *text, const struct comparison_row *row)
+{
+    text_addf(text, "%s of ", comparison_gate_name(row));
+    text_add_plain(text, row->cell->id);
+}
+
+/* A blank between two sentences. */
+static void sentence_begin(struct text *text)
+{
+    if (text->used_bytes)
+        text_add(text, " ");
+}
+
+static void slower_add(struct text *text, const struct comparison *comparison)
+{
+    const size_t slower = comparison->verdicts[COMPARE_SLOWER];
+    size_t named = 0;
+    sentence_begin(text);
+    text_addf(text, "%s in %zu of %zu gate%s: ", comparison->axis ? "Slower" : "New is slower",
+              slower, comparison->judged_count, comparison->judged_count == 1 ? "" : "s");
+    for (size_t i = 0; i < comparison->row_count && named < NAMED_MAX; i++) {
+        const struct comparison_row *row = &comparison->rows[i];
+        if (row->judged.count == 0 || row->judged.verdict != COMPARE_SLOWER)
+            continue;
+        text_add(text, named++ ? ", " : "");
+        row_name_add(text, row);
+        change_add(text, row);
+    }
+    if (slower > named)
+        text_addf(text, " and %zu more", slower - named);
+    text_add(text, ".");
+}
+
+static void failed_add(struct text *text, const struct comparison *comparison)
+{
+    size_t failed = comparison->regressions - comparison->verdicts[COMPARE_SLOWER], named = 0;
+    if (failed == 0)
+        return;
+    sentence_begin(text);
+    text_addf(text, "%s on new and ran on base: ", failed == 1 ? "A cell failed" : "Cells failed");
+    for (size_t i = 0; i < comparison->left_count && named < NAMED_MAX; i++) {
+        if (!comparison->left[i].is_regression)
+            continue;
+        text_add(text, named++ ? ", " : "");
+        text_add_plain(text, comparison->left[i].id);
+    }
+    if (failed > named)
+        text_addf(text, " and %zu more", failed - named);
+    text_add(text, ".");
+}
+
+static void rest_add(struct text *text, const struct comparison *comparison)
+{
+    static const enum compare_verdict rest[] = {COMPARE_SAME, COMPARE_FASTER, COMPARE_UNCLEAR};
+    const char *comma = "";
+    for (size_t i = 0; i < sizeof rest / sizeof rest[0]; i++) {
+        const size_t count = comparison->verdicts[rest[i]];
+        if (count == 0)
+            continue;
+        if (!comma[0])
+            sentence_begin(text);
+        text_addf(text, "%s%zu %s %s", comma, count, count == 1 ? "gate is" : "gates are",
+                  rest[i] == COMPARE_UNCLEAR ? "undecided for want of data"
+                                             : compare_verdict_words(rest[i]));
+        comma = ", ";
+    }
+    if (comma[0])
+        text_add(text, ".");
+}
+
+void comparison_conclude(const struct comparison *comparison, struct text *text)
+{
+    if (comparison->interrupted)
+        text_add(text, "Interrupted, so this is of the launches that were made.");
+    if (comparison->judged_count == 0) {
+        failed_add(text, comparison);
+        sentence_begin(text);
+        text_add(text, "Nothing could be compared.");
+        return;
+    }
+    if (comparison->verdicts[COMPARE_SLOWER] > 0) {
+        slower_add(text, comparison);
+    } else {
+        sentence_begin(text);
+        text_addf(text, "%s slower in none of %zu gate%s.",
+                  comparison->axis ? "The others are" : "New is", comparison->judged_count,
+                  comparison->judged_count == 1 ? "" : "s");
+    }
+    failed_add(text, comparison);
+    rest_add(text, comparison);
+    if (comparison->verdicts[COMPARE_SLOWER] == 0 && comparison->detectable < DETECTABLE_SAID_MAX) {
+        char by[FIGURE_BYTES];
+        sentence_begin(text);
+        text_addf(text, "A slowdown by %s would have been seen in any gate, 8 times in 10.",
+                  format_ratio(comparison->detectable, by));
+    }
+}
+
+/* ---- Conditions ------------------------------------------------------------------------------- */
+
+static void role_cpus_add(struct text *text, const struct report_cell *cell)
+{
+    char value[REPORT_AXIS_BYTES];
+    const cJSON *role;
+    const char *before = ", ";
+    cJSON_ArrayForEach (role, json_get(cell->json, "roles")) {
+        double cpu = json_get_number(role, "cpu", -1);
+        text_add(text, before);
+        before = " and ";
+        text_add_plain(text, json_get_string(role, "name", "?"));
+        if (cpu >= 0 && cpu < 1e6)
+            text_addf(text, " on CPU %.0f", cpu);
+        else
+            text_add(text, " on no fixed CPU");
+    }
+    text_add(text, " (placement ");
+    text_add_plain(text, report_axis(cell, "placement", value));
+    text_add(text, ")");
+}
+
+static void one_conditions_add(struct text *text, const struct report_cell *cell)
+{
+    char value[REPORT_AXIS_BYTES];
+    text_add_plain(text, report_axis_pretty(cell, "pacing", value));
+    text_add(text, ", load ");
+    text_add_plain(text, report_axis(cell, "load", value)[0] ? value : "none");
+    if (report_axis(cell, "clocks", value)[0]) {
+        text_add(text, ", ");
+        text_add_plain(text, report_axis_pretty(cell, "clocks", value));
+    }
+    role_cpus_add(text, cell);
+}
+
+/* Whether all cells that are compared have the same. */
+static bool conditions_alike(const struct comparison *comparison)
+{
+    struct text first = {0};
+    bool alike = true;
+    for (size_t i = 0; i < comparison->row_count && alike; i++) {
+        struct text words = {0};
+        one_conditions_add(&words, comparison->rows[i].cell);
+        if (i == 0)
+            text_add(&first, text_get(&words));
+        alike = strcmp(text_get(&words), text_get(&first)) == 0;
+        text_free(&words);
+    }
+    text_free(&first);
+    return alike;
+}
+
+void comparison_cell_conditions(const struct comparison *comparison, const struct report_cell *cell,
+                                struct text *text)
+{
+    if (!conditions_alike(comparison))
+        one_conditions_add(text, cell);
+}
+
+/* "; governor performance" or "; governor not known". */
+static void governor_add(struct text *text, const struct report *report)
+{
+    const cJSON *before = json_get(json_get(report->json, "environment"), "before");
+    const cJSON *policy;
+    struct text seen = {0};
+    cJSON_ArrayForEach (policy, json_get(json_get(before, "cpu"), "frequency")) {
+        const char *governor = json_get_string(policy, "governor", "");
+        if (!governor[0] || (seen.used_bytes && strstr(text_get(&seen), governor)))
+            continue;
+        text_add(&seen, seen.used_bytes ? ", " : "");
+        text_add_plain(&seen, governor);
+    }
+    text_addf(text, "; governor %s", seen.used_bytes ? text_get(&seen) : "not known here");
+    text_free(&seen);
+}
+
+void comparison_conditions(const struct comparison *comparison, struct text *text)
+{
+    const struct report *report = comparison->new_report;
+    const cJSON *clock = json_get(json_get(report->json, "run"), "clock");
+    page_machine_line(report, text);
+    if (!text->used_bytes)
+        text_add(text, "Nothing is recorded about the machine");
+    text_add(text, "; clock ");
+    text_add_plain(text, json_get_string(clock, "name", "not known"));
+    if (report->tick_ns > 0 && report->tick_ns < 1e9)
+        text_addf(text, ", tick %.3g ns", report->tick_ns);
+    governor_add(text, report);
+    text_add(text, ".");
+    if (comparison->row_count && conditions_alike(comparison)) {
+        text_add(text, " All cells: ");
+        one_conditions_add(text, comparison->rows[0].cell);
+        text_add(text, ".");
+    }
+}
