@@ -262,10 +262,12 @@ forget_moved_build() {
 }
 
 configure_build() {
-  local folder=$1
+  local folder=$1 generator=()
   shift
   forget_moved_build "$folder"
-  cmake -S "$root" -B "$folder" "$@"
+  # A folder keeps the generator that it was made with.
+  if [ ! -e "$folder/CMakeCache.txt" ] && have_command ninja; then generator=(-G Ninja); fi
+  cmake -S "$root" -B "$folder" ${generator[@]+"${generator[@]}"} "$@"
 }
 
 compile_build() {

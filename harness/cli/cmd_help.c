@@ -2,9 +2,10 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "harness/cli/options.h"
+#include "harness/cli/format_option.h"
 #include "harness/measure/intervals.h"
 #include "harness/report/wrap.h"
+#include "harness/scenario/schema.h"
 #include "harness/scenario/suggest.h"
 
 static enum status print_intervals(struct err *err)
@@ -41,12 +42,21 @@ static enum status print_man(struct err *err)
     return ST_OK;
 }
 
+static enum status print_schema(struct err *err)
+{
+    cJSON *schema = scenario_schema();
+    const enum status status = cli_print_json(stdout, schema, err);
+    cJSON_Delete(schema);
+    return status;
+}
+
 /* What `handoff help NAME` prints besides the commands: name, summary, function. */
 #define TOPICS(TOPIC)                                                                      \
     TOPIC("intervals", "what each interval means", print_intervals)                        \
     TOPIC("completion-bash", "a script by which bash completes command lines", print_bash) \
     TOPIC("completion-zsh", "the same for zsh", print_zsh)                                 \
-    TOPIC("man", "the manual page, handoff.1, in roff", print_man)
+    TOPIC("man", "the manual page, handoff.1, in roff", print_man)                         \
+    TOPIC("scenario-schema", "a JSON Schema of scenarios, for editors", print_schema)
 
 static const struct {
     const char *name;

@@ -9,6 +9,7 @@
 #include "harness/base/json.h"
 #include "harness/measure/intervals.h"
 #include "harness/scenario/members.h"
+#include "harness/scenario/schema.h"
 #include "harness/scenario/suggest.h"
 
 #define CLAIM_NS_MAX 1e15
@@ -29,9 +30,9 @@ enum claim_member {
     CLAIM_MOVED_BYTES,
     CLAIM_MEMBERS
 };
-static const char *const claim_keys[CLAIM_MEMBERS] = {"id",     "says",    "where",      "figure",
-                                                      "low_us", "low_ns",  "high_us",    "high_ns",
-                                                      "known",  "machine", "moved_bytes"};
+const char *const claim_keys[CLAIM_MEMBERS + 1] = {"id",     "says",    "where",       "figure",
+                                                   "low_us", "low_ns",  "high_us",     "high_ns",
+                                                   "known",  "machine", "moved_bytes", NULL};
 
 static enum status read_text(const cJSON *const *members, enum claim_member member,
                              const struct place *claim_place, char **text, struct err *err)

@@ -13,12 +13,13 @@
 #include "harness/scenario/gates.h"
 #include "harness/scenario/matrix.h"
 #include "harness/scenario/members.h"
+#include "harness/scenario/schema.h"
 
 #define LAUNCH_SECONDS_DEFAULT 1.0
 #define LAUNCH_SECONDS_MIN 0.01
 #define LAUNCH_SECONDS_MAX 3600.0
 
-/* What is read of one block, in the order of block_keys. */
+/* What is read of one block, in the order of scenario_block_keys. */
 enum block_member {
     BLOCK_NAME,
     BLOCK_DESCRIPTION,
@@ -32,13 +33,21 @@ enum block_member {
     BLOCK_CLAIM,
     BLOCK_MEMBERS
 };
-static const char *const block_keys[BLOCK_MEMBERS] = {
-    "name", "description", "compare", "launch_seconds", "base",
-    "axes", "cells",       "exclude", "cpu_baseline",   "claim"};
+const char *const scenario_block_keys[BLOCK_MEMBERS + 1] = {
+    "name",  "description", "compare",      "launch_seconds", "base", "axes",
+    "cells", "exclude",     "cpu_baseline", "claim",          NULL};
 
-enum file_member { FILE_NAME, FILE_DESCRIPTION, FILE_GATES, FILE_BASE, FILE_BLOCKS, FILE_MEMBERS };
-static const char *const file_keys[FILE_MEMBERS] = {"name", "description", "gates", "base",
-                                                    "blocks"};
+enum file_member {
+    FILE_NAME,
+    FILE_DESCRIPTION,
+    FILE_GATES,
+    FILE_BASE,
+    FILE_BLOCKS,
+    FILE_SCHEMA, /* for editors: not looked at */
+    FILE_MEMBERS
+};
+const char *const scenario_file_keys[FILE_MEMBERS + 1] = {"name",   "description", "gates", "base",
+                                                          "blocks", "$schema",     NULL};
 
 static enum status read_description(const cJSON *json, const struct place *above, char **text,
                                     struct err *err)
@@ -128,7 +137,8 @@ static enum status read_block(const cJSON *json, const struct place *place, uint
     const cJSON *members[BLOCK_MEMBERS];
     struct block *block = &scenario->blocks[index];
     size_t first = list->count;
-    enum status status = members_sort(json, place, block_keys, BLOCK_MEMBERS, members, err);
+    enum status status =
+        members_sort(json, place, scenario_block_keys, BLOCK_MEMBERS, members, err);
     if (status == ST_OK)
         status = read_block_words(members, place, index, scenario, err);
     if (status == ST_OK) {
@@ -233,7 +243,7 @@ static enum status build(const char *path, const cJSON *json, struct scenario **
         free(scenario);
         return err_set(err, ST_NO_MEMORY, NULL, "out of memory");
     }
-    enum status status = members_sort(json, &file, file_keys, FILE_MEMBERS, members, err);
+    enum status status = members_sort(json, &file, scenario_file_keys, FILE_MEMBERS, members, err);
     if (status == ST_OK && members[FILE_NAME])
         status = members_name(members[FILE_NAME], &name_place, &scenario->name, err);
     else if (status == ST_OK && !(scenario->name = name_from_path(path)))

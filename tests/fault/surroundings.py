@@ -57,7 +57,7 @@ def failed_launch(path, label, fault, action, limit_s, pattern, **base):
         out, once = os.path.join(folder, "out"), os.path.join(folder, "once")
         env = {"HANDOFF_FAULT": fault, "HANDOFF_FAULT_ONCE": once,
                "HANDOFF_FAULT_ACTION": action, "HANDOFF_FAULT_SLACK_MS": str(SLACK_MS)}
-        run = program.Program([path, "run", scenario(folder, **base), "--out", out], env=env)
+        run = program.Program([path, "run", "--no-floor", scenario(folder, **base), "--out", out], env=env)
         try:
             code = run.wait()
             run.check_nothing_left()
@@ -84,7 +84,7 @@ def failed_launch(path, label, fault, action, limit_s, pattern, **base):
 def runner_killed(path, **base):
     """Everything is gone within the limit, the hold on the idle latency with it."""
     with tempfile.TemporaryDirectory(prefix="handoff-fault-") as folder:
-        run = program.Program([path, "run", scenario(folder, frames=3000, **base), "--out",
+        run = program.Program([path, "run", "--no-floor", scenario(folder, frames=3000, **base), "--out",
                                os.path.join(folder, "out")])
         try:
             until = time.monotonic() + 20

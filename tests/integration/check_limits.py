@@ -150,7 +150,7 @@ def test_closed_and_full_output(t):  # beside others
                                      ("err", "2>&-", 0), ("both", ">&- 2>&-", 1),
                                      ("all", "<&- >&- 2>&-", 1)):
         out = t.file(name)
-        done = shell(t, redirections, "run", scenario, "--out", out, code=code)
+        done = shell(t, redirections, "run", "--no-floor", scenario, "--out", out, code=code)
         check(done.code == code, "%s: exit code %d:\n%s" % (redirections, done.code,
                                                              done.stderr()))
         all_ok(t.result(out))
@@ -168,7 +168,7 @@ def on_terminal(t, scenario, out, **env):
     environment = dict(os.environ, TERM="xterm")
     environment.pop("NO_COLOR", None)
     environment.update(env)
-    process = subprocess.Popen([t.path, "run", scenario, "--out", out], stdin=subprocess.DEVNULL,
+    process = subprocess.Popen([t.path, "run", "--no-floor", scenario, "--out", out], stdin=subprocess.DEVNULL,
                                stdout=follower, stderr=follower, env=environment)
     os.close(follower)
     said = b""
@@ -228,10 +228,10 @@ def test_unprivileged(t):  # beside others
         os.setgid(nobody)
         os.setuid(nobody)
     out = os.path.join(t.file("home"), "out")
-    done = program.run([path, "run", scenario, "--out", out], preexec_fn=become)
+    done = program.run([path, "run", "--no-floor", scenario, "--out", out], preexec_fn=become)
     check(done.code == 0, "exit code %d:\n%s" % (done.code, done.stderr()))
     all_ok(t.result(out))
-    done = program.run([path, "run", scenario, "--out", t.file("mine")], preexec_fn=become)
+    done = program.run([path, "run", "--no-floor", scenario, "--out", t.file("mine")], preexec_fn=become)
     check(done.code == 1 and "hint:" in done.stderr(), "another's folder: %s" % done.stderr())
 
 
@@ -242,7 +242,7 @@ def test_few_descriptors(t):  # beside others, release only
     for limit in list(range(4, 24)) + [32]:
         def lower(limit=limit):
             resource.setrlimit(resource.RLIMIT_NOFILE, (limit, limit))
-        done = program.run([t.path, "run", scenario, "--out", t.file("out%d" % limit)],
+        done = program.run([t.path, "run", "--no-floor", scenario, "--out", t.file("out%d" % limit)],
                            preexec_fn=lower)
         codes.append(done.code)
         check(done.code in (0, 1) or done.code == 127, "ulimit -n %d: exit code %d:\n%s" %
@@ -266,7 +266,7 @@ def test_too_little_for_one_launch(t):  # beside others
     def lower():
         # Two traces of 64 MB do not fit, two small ones do.
         resource.setrlimit(resource.RLIMIT_AS, (100 << 20, 100 << 20))
-    done = program.run([t.path, "run", scenario, "--out", t.file("out")], preexec_fn=lower)
+    done = program.run([t.path, "run", "--no-floor", scenario, "--out", t.file("out")], preexec_fn=lower)
     check(done.code == 1, "exit code %d instead of 1:\n%s" % (done.code, done.stderr()))
     large, small = t.result(t.file("out"))["cells"]
     check(large["status"] == "failed" and "memory" in large["reason"], "large: %s: %s" %
@@ -280,7 +280,7 @@ def test_roles_end_by_returning(t):  # beside others
     it only looks for leaks, when main returns: runner, guard and two roles."""
     if not suite.sanitized(t.path):
         raise suite.Skip("not built with the address sanitizer")
-    run = program.Program([t.path, "run", t.scenario(TWO_BLOCKS[:1], launches=1), "--only",
+    run = program.Program([t.path, "run", "--no-floor", t.scenario(TWO_BLOCKS[:1], launches=1), "--only",
                            "wait=spin", "--out", t.file("out")],
                           env={"ASAN_OPTIONS": "atexit=1:detect_leaks=1"})
     check(run.wait() == 0, run.stderr())

@@ -109,7 +109,8 @@ def test_signals_to_roles(t):  # beside others
 
 def test_interrupt_in_the_pilot(t):  # beside others, release only
     """Nothing was measured yet: 130, and the folder can be used for another try."""
-    scenario, out = t.scenario(TWO_BLOCKS, frames="auto", warmup="auto"), t.file("out")
+    blocks = [dict(block, launch_seconds=0.1) for block in TWO_BLOCKS]
+    scenario, out = t.scenario(blocks, frames="auto", warmup="auto", launches=1), t.file("out")
     run = t.start("run", scenario, "--out", out)
     run.wait_for_line(r"^pilot 1/")
     run.kill(signal.SIGINT)

@@ -28,6 +28,7 @@ BELONGS = {
 DELAYS = [(1 * US, 1000, 200), (10 * US, 1000, 200), (100 * US, 1000, 200), (1 * MS, 250, 50),
           (10 * MS, 25, 12)]
 DELAY_LAUNCHES, DELAY_TRIES, DELAY_MORE_TRIES = 5, 5, 20
+STAMP_PAIRS, REPEATS = 7, 10
 
 STALL_NS, STALL_RATE, STALL_FRAMES, STALL_AT = 1 * S, 100, 600, 60
 STALL_DROPS = int(STALL_NS / S * STALL_RATE) - 1
@@ -103,10 +104,12 @@ def delay_change(without, with_delay):
     return change
 
 
-def delay_noise(lab, rate, frames):
-    """By how much medians differ where nothing was delayed: then a delay cannot be told to a microsecond."""
-    one, other = (medians(lab.run(delay_cell(rate, frames))) for _ in range(2))
-    return max(abs(value) for value in delay_change(one, other).values())
+def delay_noise(lab, rate, frames, calm):
+    """By how much each interval's median differs where nothing was delayed, in those `calm` runs and
+    two more: then a delay in it cannot be told to a microsecond."""
+    calm = calm + [medians(lab.run(delay_cell(rate, frames))) for _ in range(2)]
+    changes = [delay_change(one, other) for one in calm for other in calm]
+    return {name: max(abs(change.get(name, 0)) for change in changes) for name in changes[0]}
 
 
 def experiment_known_delay(lab):
@@ -116,40 +119,50 @@ def experiment_known_delay(lab):
         without = medians(lab.run(delay_cell(rate, frames)))
         for place, belongs in BELONGS.items():
             bound = max(0.01 * delay_ns, 1 * US)
-            # Another process on these CPUs may spoil a try; a wrong interval spoils all of them.
+            # Another process on these CPUs may spoil a try, each time another interval. What is wrong
+            # is off in all of them, so the best try of each interval counts.
+            off, calm = {}, [without]
             for attempt in range(DELAY_TRIES):
                 if attempt > 0:
                     without = medians(lab.run(delay_cell(rate, frames)))
+                    calm.append(without)
                 with_delay = medians(lab.run(delay_cell(rate, frames),
                                              environment={"HANDOFF_DELAY": "%s:%d" % (place, delay_ns)}))
                 change = delay_change(without, with_delay)
                 missing = belongs - set(change)
-                off = {name: value - (delay_ns if name in belongs else 0) for name, value in change.items()}
+                for name, value in change.items():
+                    value -= delay_ns if name in belongs else 0
+                    off[name] = min(off.get(name, value), value, key=abs)
                 bad = missing | {name for name in off if abs(off[name]) > bound}
                 if not bad or more_tries == 0:
                     break
                 more_tries -= 1
-            inside = max([abs(off[name]) for name in belongs], default=0)
+            inside = max([abs(off[name]) for name in belongs if name in off], default=0)
             outside = max([abs(off[name]) for name in off if name not in belongs], default=0)
-            noise = delay_noise(lab, rate, frames) if bad else 0
+            noise = delay_noise(lab, rate, frames, calm) if bad else {}
+            # Off in as many tries as there may be, and by more than these CPUs would explain.
+            judged = missing | {name for name in bad - missing if attempt == DELAY_TRIES - 1 and
+                                abs(off[name]) > bound + noise.get(name, 0)}
             rows.append([duration(delay_ns), place, ", ".join(sorted(belongs)) or "none",
                          duration(inside) if belongs else "—", duration(outside), duration(bound),
-                         "yes" if not bad else "no: " + ", ".join(sorted(bad)) if noise <= bound else
-                         "too busy: off by %s without any delay" % duration(noise)])
-            if noise > bound:
-                unjudged.append("%s in %s" % (duration(delay_ns), place))
-            elif bad:
+                         "yes" if not bad else "no: " + ", ".join(sorted(judged)) if judged else
+                         "too busy: %s" % ", ".join("%s differs by %s without any delay" % (
+                             name, duration(noise[name])) for name in sorted(bad))])
+            if judged:
                 wrong.append("%s in %s: %s" % (duration(delay_ns), place, ", ".join(
                     "%s is off by %s" % (name, duration(off[name]) if name in off else "everything")
-                    for name in sorted(bad))))
+                    for name in sorted(judged))))
+            elif bad:
+                unjudged.append("%s in %s" % (duration(delay_ns), place))
     return {
         "title": "A known delay comes back",
         "expectation": "A delay of known length, made inside a verb of the transport, shows in the median of "
                        "each interval it belongs to, within 1 %% or 1 µs, and in no other (the quietest of %d "
                        "launches with it, less the same without). What the pacer's own lateness changed by "
                        "in between, which is no transport's doing, is taken out of response, and the interval "
-                       "pacing itself is not judged. Each delay is tried up to %d times: another process may "
-                       "spoil one, a wrong interval would spoil all." % (DELAY_LAUNCHES, DELAY_TRIES),
+                       "pacing itself is not judged. Each delay is tried up to %d times, and each interval's "
+                       "best try counts: another process may spoil one, a wrong interval would spoil all." %
+                       (DELAY_LAUNCHES, DELAY_TRIES),
         "columns": ["delay", "made in", "belongs to", "largest error there", "largest change elsewhere",
                     "allowed", "as expected"],
         "rows": rows,
@@ -189,20 +202,41 @@ def stall_rows(launch, names):
             for name in names]
 
 
+STALL_KEYS = (("p50_ns", 0.5), ("p90_ns", 0.9), ("p99_ns", 0.99))
+
+
+def stall_block_wrong(launch):
+    """What is not as arithmetic says. What a frame takes when nobody stalls, and the draining of the
+    queue, come on top."""
+    intervals = launch["intervals"]
+    wrong = [key for key, q in STALL_KEYS if abs(intervals["response"][key] - stall_predicted(q)) >
+             0.01 * stall_predicted(q) + 10 * MS]
+    if intervals["latency"]["p90_ns"] >= 0.1 * stall_predicted(0.9):
+        wrong.append("latency p90 was expected to hide the stall")
+    return wrong
+
+
 def experiment_stall_block(lab):
     """Nothing is lost, and everybody is late: response must say so, and latency must not hide it alone."""
-    launch = stall_run(lab, "block")
-    response = launch["intervals"]["response"]
-    keys = (("p50_ns", 0.5), ("p90_ns", 0.9), ("p99_ns", 0.99))
-    # What a frame takes when nobody stalls, and the draining of the queue, come on top.
-    wrong = [key for key, q in keys
-             if abs(response[key] - stall_predicted(q)) > 0.01 * stall_predicted(q) + 10 * MS]
-    rows = [["predicted by arithmetic"] + [duration(stall_predicted(q)) for _, q in keys]]
+    late_ns = 0  # what a frame may take here where nobody stalls: others have the CPUs
+    for _ in range(3):
+        launch = stall_run(lab, "block")
+        wrong = stall_block_wrong(launch)
+        if not wrong:
+            break
+        calm = lab.run(stall_cell("block"))["launches"][0]
+        late_ns = max(late_ns, calm["intervals"]["response"]["p99_ns"])
+    too_busy = bool(wrong) and late_ns > 5 * MS
+    rows = [["predicted by arithmetic"] + [duration(stall_predicted(q)) for _, q in STALL_KEYS]]
     rows += [["response, from the intended time"] + stall_rows(launch, ["response"])[0][1:],
              ["latency, from when the producer got to it"] + stall_rows(launch, ["latency"])[0][1:]]
-    hidden = launch["intervals"]["latency"]["p90_ns"] < 0.1 * stall_predicted(0.9)
-    if not hidden:
-        wrong.append("latency p90 was expected to hide the stall")
+    finding = "Response shows what arithmetic predicts; latency alone, which waits along with the producer " \
+              "(coordinated omission), has a p90 of %s." % rows[2][2]
+    if wrong:
+        finding = "Not as predicted: " + ", ".join(wrong)
+    if too_busy:
+        finding = "Cannot be judged here: this machine is so busy that a frame in a hundred takes %s without any " \
+                  "stall. %s" % (duration(late_ns), finding)
     return {
         "title": "A consumer that stands still for a second: nothing dropped",
         "expectation": "At %d frames/s a stop of 1 s makes the response of 100 frames late, by 1 s, 0.99 s, … "
@@ -210,10 +244,8 @@ def experiment_stall_block(lab):
                        "those few that were already on their way." % STALL_RATE,
         "columns": ["%d frames, policy block" % STALL_FRAMES, "p50", "p90", "p99"],
         "rows": rows,
-        "finding": "Not as predicted: " + ", ".join(wrong) if wrong else
-                   "Response shows what arithmetic predicts; latency alone, which waits along with the "
-                   "producer (coordinated omission), has a p90 of %s." % rows[2][2],
-        "passed": not wrong,
+        "finding": finding,
+        "passed": None if too_busy else not wrong,
     }
 
 
@@ -279,7 +311,8 @@ def experiment_repeat(lab):
     """The same cell ten times over: tells, does not judge."""
     rows = []
     for wait in ("spin", "futex"):
-        cell = lab.run({"transport": "shm", "wait": wait, "pacing": "rate:1000", "frames": 400, "launches": 10},
+        cell = lab.run({"transport": "shm", "wait": wait, "pacing": "rate:1000", "frames": 400,
+                        "launches": REPEATS},
                        which="program")
         for key in ("p50_ns", "p99_ns"):
             values = [launch["intervals"]["response"][key] for launch in cell["launches"]]
@@ -316,7 +349,7 @@ def experiment_cost_of_stamps(lab):
                                           "fill": "copy", "kernel": "checksum", "frame": "640x480x3"})):
         base.update({"wait": "spin", "launches": 1, "warmup": 100})
         pairs = []
-        for _ in range(7):
+        for _ in range(STAMP_PAIRS):
             one = {}
             for which in order.sample(["program", "unstamped"], 2):
                 one[which] = stamps_once(lab, which, base)
@@ -362,7 +395,7 @@ def main():
     parser.add_argument("--unstamped", required=True, help="handoff-unstamped")
     parser.add_argument("--program", required=True, help="handoff")
     parser.add_argument("--out", help="write validity.json here")
-    parser.add_argument("--quick", action="store_true", help="every other delay only, as CTest does")
+    parser.add_argument("--quick", action="store_true", help="half the delays, and less of what tells and does not judge, as CTest does")
     parser.add_argument("names", nargs="*")
     options = parser.parse_args()
     known = {name[len("experiment_"):]: function for name, function in globals().items()
@@ -371,7 +404,9 @@ def main():
         print("one CPU: two roles that spin cannot be measured to a microsecond on it")
         return 77
     if options.quick:
-        del DELAYS[1::2]
+        global STAMP_PAIRS, REPEATS, STALL_FRAMES
+        del DELAYS[::2]
+        STAMP_PAIRS, REPEATS, STALL_FRAMES = 1, 3, 500
     lab, done = Lab(options), []
     began = time.gmtime()
     for name in options.names or known:
