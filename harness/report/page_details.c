@@ -231,7 +231,7 @@ struct reason {
     size_t count;
 };
 
-static bool reasons_equal(const struct report_cell *a, const struct report_cell *b)
+bool page_reasons_equal(const struct report_cell *a, const struct report_cell *b)
 {
     static const char *const members[] = {"reason", "hint"};
     for (size_t i = 0; i < sizeof members / sizeof members[0]; i++)
@@ -254,7 +254,7 @@ static void reason_add(struct text *out, const struct report *report, const stru
     text_add(out, "<br><small>");
     for (size_t i = 0; i < report->block_count; i++) {
         for (size_t j = 0; (cell = report_any_cell(&report->blocks[i], j)); j++) {
-            if (cell->ok || shown == NOT_RUN_IDS_MAX || !reasons_equal(cell, reason->first))
+            if (cell->ok || shown == NOT_RUN_IDS_MAX || !page_reasons_equal(cell, reason->first))
                 continue;
             text_add(out, shown++ ? ", <code>" : "<code>");
             text_add_html(out, cell->id);
@@ -282,7 +282,7 @@ void page_not_run(struct text *out, const struct page_part *part)
             size_t known = 0;
             if (cell->ok)
                 continue;
-            while (known < count && !reasons_equal(reasons[known].first, cell))
+            while (known < count && !page_reasons_equal(reasons[known].first, cell))
                 known++;
             if (known == count)
                 reasons[count++].first = cell;
