@@ -1,133 +1,13 @@
-/* page_blocks.c: conclusions, and each block with its pictures and tables. See page.h. */
+/* page_blocks.c: each block with its pictures and tables. See page.h. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "harness/base/json.h"
 #include "harness/report/columns.h"
-#include "harness/report/conditions.h"
 #include "harness/report/page.h"
 #include "harness/report/spread.h"
 #include "harness/report/two_hosts.h"
-
-/* Lists longer than this are folded away: the lead and the notes say what matters. */
-#define POINTS_SHOWN_MAX 5
-
-static void points_add(struct text *out, const struct conclusion *item)
-{
-    bool folded = item->point_count > POINTS_SHOWN_MAX;
-    if (item->point_count == 0)
-        return;
-    if (folded)
-        text_addf(out, "<details>\n<summary>Each of the other %zu beside it</summary>\n",
-                  item->point_count);
-    text_add(out, "<ul>\n");
-    for (size_t j = 0; j < item->point_count; j++) {
-        text_add(out, "<li>");
-        text_add_prose(out, text_get(&item->points[j]));
-        text_add(out, "</li>\n");
-    }
-    text_add(out, folded ? "</ul>\n</details>\n" : "</ul>\n");
-}
-
-/* Whether something is compared, and nothing ran often enough for a verdict. */
-static bool launches_are_too_few(const struct report *report)
-{
-    bool compares = false;
-    for (size_t i = 0; i < report->block_count; i++) {
-        const struct report_block *block = &report->blocks[i];
-        for (size_t j = 0; block->compare[0] && j < block->cell_count; j++) {
-            if (!block->cells[j].ok)
-                continue;
-            compares = true;
-            if (cJSON_GetArraySize(json_get(block->cells[j].json, "launches")) >= VERDICT_PAIRS_MIN)
-                return false;
-        }
-    }
-    return compares;
-}
-
-/* Where and how it was measured: what the sentences above are true of. */
-static void scope_add(struct text *out, const struct page_part *part)
-{
-    struct text words = {0};
-    const char *verdict = page_fitness_verdict(part);
-    page_machine_line(part->report, &words);
-    text_add(out, "<p class=\"scope\">This holds for ");
-    text_add_prose(out, words.used_bytes ? text_get(&words) : "the machine it was measured on");
-    if (verdict[0]) {
-        text_add(out, " (<a href=\"");
-        page_anchor(out, part, "fitness");
-        text_add(out, "\">");
-        text_add_prose(out, verdict);
-        text_add(out, "</a>)");
-    }
-    text_add(out, ", and for these conditions: ");
-    text_free(&words);
-    conditions_add(&words, part->report);
-    text_add_prose(out, words.used_bytes ? text_get(&words) : "no cell ran.");
-    text_add(out, "</p>\n");
-    text_free(&words);
-}
-
-void page_conclusions(struct text *out, const struct page_part *part)
-{
-    const struct conclusions *conclusions = part->conclusions;
-    size_t previous = (size_t)-1;
-    text_add(out, "<section class=\"answer\">\n<h2>What to use here</h2>\n");
-    for (size_t i = 0; i < conclusions->headline_count; i++) {
-        text_add(out, "<p>");
-        text_add_prose(out, text_get(&conclusions->headlines[i]));
-        text_add(out, "</p>\n");
-    }
-    for (size_t i = 0; i < conclusions->advice_count; i++) {
-        text_add(out, "<p>");
-        text_add_prose(out, text_get(&conclusions->advice[i]));
-        text_add(out, "</p>\n");
-    }
-    if (conclusions->advice_count == 0 && part->claims && part->claims->count) {
-
-        text_add(out, "<p>This result checks <a href=\"");
-        page_anchor(out, part, "claims");
-        text_add(out, "\">what is said</a>; nothing in it supports a recommendation.</p>\n");
-    } else if (conclusions->advice_count == 0 && launches_are_too_few(part->report))
-        text_addf(out,
-                  "<p>Nothing is recommended on so few launches: it takes %d of each "
-                  "(<code>--launches</code>).</p>\n",
-                  VERDICT_PAIRS_MIN);
-    else if (conclusions->advice_count == 0)
-        text_add(out, "<p>Nothing was measured here that supports a recommendation.</p>\n");
-    scope_add(out, part);
-    text_add(out, "</section>\n");
-    bool any = false;
-    for (size_t i = 0; i < conclusions->count; i++)
-        any = any || conclusions->items[i].lead.used_bytes;
-    if (!any)
-        return;
-    text_add(out, "<section class=\"conclusions\">\n<h2>Conclusions</h2>\n");
-    for (size_t i = 0; i < conclusions->count; i++) {
-        const struct conclusion *item = &conclusions->items[i];
-        if (!item->lead.used_bytes)
-            continue;
-        if (item->block != previous) {
-            text_addf(out, "%s<div class=\"topic\">\n<h3>",
-                      previous == (size_t)-1 ? "" : "</div>\n");
-            text_add_html(out, part->report->blocks[item->block].name);
-            text_add(out, "</h3>\n");
-            previous = item->block;
-        }
-        text_add(out, "<p>");
-        text_add_prose(out, text_get(&item->lead));
-        text_add(out, "</p>\n");
-        points_add(out, item);
-        for (size_t j = 0; j < item->note_count; j++) {
-            text_add(out, "<p class=\"note\">");
-            text_add_prose(out, text_get(&item->notes[j]));
-            text_add(out, "</p>\n");
-        }
-    }
-    text_add(out, "</div>\n</section>\n");
-}
 
 static void plot_figure(struct text *out, const struct plot *plot)
 {
