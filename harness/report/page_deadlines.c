@@ -175,7 +175,9 @@ void page_deadlines(struct text *out, const struct page_part *part)
         blocks += count + without > before;
     }
     if (count + without) {
-        text_add(out, "<section id=\"deadlines\">\n<h2>Deadlines missed</h2>\n<p "
+        text_add(out, "<section");
+        page_id(out, part, "deadlines");
+        text_add(out, ">\n<h2>Deadlines missed</h2>\n<p "
                       "class=\"about\">A frame is late when its response, from when it was due to "
                       "when it is done, is longer than the time between two frames (of a search: "
                       "than its bound); one that never finished is late, too.");
