@@ -97,8 +97,8 @@ const char *beside_line_title(const struct beside_line *line, char *text);
 /* "1.052× (1.031–1.074)", with the 95 % interval; "1.052×" without one, "—" without a ratio. `text` of
  * at least 2 * FIGURE_BYTES. */
 char *beside_ratio_format(const struct beside_value *value, char *text);
-/* Of a line with more than two columns: "latency p50 rises from each to the next of 5 results, by
- * +3.6 % per result (95 % interval +2.1 % to +5.2 %): slower in stored results". */
+/* Of a line with more than two columns: "rises from each to the next of 5 results, by +3.6 % per
+ * result (95 % interval +2.1 % to +5.2 %): slower in stored results". */
 void beside_trend_add(struct text *text, const struct beside_line *line);
 
 #endif

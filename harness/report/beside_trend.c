@@ -173,16 +173,14 @@ static void percent_format(double ratio, char *text)
 void beside_trend_add(struct text *text, const struct beside_line *line)
 {
     const struct beside_trend *trend = &line->trend;
-    char title[FIGURE_BYTES], step[FIGURE_BYTES], low[FIGURE_BYTES], high[FIGURE_BYTES];
-    beside_line_title(line, title);
+    char step[FIGURE_BYTES], low[FIGURE_BYTES], high[FIGURE_BYTES];
     if (trend->points < 3) {
-        text_addf(text, "%s: too few results for a trend", title);
+        text_add(text, "too few results for a trend");
         return;
     }
     percent_format(trend->per_result, step);
     percent_format(trend->low95, low);
     percent_format(trend->high95, high);
-    text_addf(text, "%s ", title);
     if (trend->rises || trend->falls)
         text_addf(text, "%s from each to the next of %zu results", trend->rises ? "rises" : "falls",
                   trend->points);
