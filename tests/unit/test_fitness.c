@@ -314,6 +314,24 @@ static void a_result_tells_what_got_worse(void **state)
     cJSON_Delete(result);
 }
 
+/* Held back only after: told as a change, and not once more as a check. */
+static void a_change_is_told_once(void **state)
+{
+    (void)state;
+    cJSON *before = cJSON_Parse("{\"gpu\":{\"clock_limits\":[\"idle\"]}}");
+    cJSON *after = cJSON_Parse("{\"gpu\":{\"clock_limits\":[\"hw_slowdown\"]}}");
+    cJSON *fitness = NULL;
+    struct err err;
+    assert_int_equal(fitness_make(before, after, &fitness, &err), ST_OK);
+    assert_non_null(
+        strstr(json_get_string(finding_of(json_get(fitness, "after"), "gpu_clocks"), "found", ""),
+               "at the end of the run (hw_slowdown)"));
+    assert_string_equal(json_get_string(fitness, "verdict", ""), "fit, with 1 warning: gpu_clocks");
+    cJSON_Delete(fitness);
+    cJSON_Delete(after);
+    cJSON_Delete(before);
+}
+
 static void nonsense_is_no_finding(void **state)
 {
     (void)state;
@@ -431,6 +449,7 @@ int main(void)
         cmocka_unit_test(remedies_fit_the_machine),
         cmocka_unit_test(the_verdict_is_that_of_the_worst),
         cmocka_unit_test(a_result_tells_what_got_worse),
+        cmocka_unit_test(a_change_is_told_once),
         cmocka_unit_test(nonsense_is_no_finding),
         IN_TREE(who_uses_the_gpu_is_seen),
         IN_TREE(a_jetsons_clocks_and_trip_points_are_read),
