@@ -5,6 +5,7 @@
 
 #include "harness/base/json.h"
 #include "harness/measure/floor.h"
+#include "harness/measure/gaps.h"
 #include "harness/report/text.h"
 #include "harness/report/wrap.h"
 #include "harness/run/plan.h"
@@ -95,7 +96,7 @@ static struct dry_run_total dry_run_sum(const struct plan *plan, const struct sc
         total.ns += plan_launch_expected_ns(cell, scenario) * cell->result.launches_planned;
     }
     total.floor = floor && total.runnable > 0;
-    total.ns += total.floor ? FLOOR_BUDGET_NS : 0;
+    total.ns += total.floor ? FLOOR_BUDGET_NS + GAPS_WINDOW_NS : 0;
     return total;
 }
 

@@ -25,9 +25,9 @@ static const struct cli_option run_options[] = {
      "list the cells, what cannot run here and why, and the expected time", 0},
     {'r', "resume", NULL, CLI_FLAG, NULL, "go on with the interrupted run in --out DIR", 0},
     {'f', "no-floor", NULL, CLI_FLAG, NULL,
-     "do not measure the machine's floor first (up to two seconds); the result then shows no "
-     "figure "
-     "as a multiple of it",
+     "do not measure the machine's floor first (up to two seconds), nor what others take of the "
+     "CPUs "
+     "(up to one); the result then shows no figure as a multiple of the floor",
      0},
     {'p', "peer", "HOST[:PORT]", CLI_TEXT, NULL,
      "the consumers run on HOST, where `handoff serve` does (port 9763); it connects back to this "

@@ -143,7 +143,7 @@ bool fitness_add_warnings(const cJSON *findings, cJSON *warnings)
 
 /* Appends the member `key` of each finding of a level; returns how many there are. */
 static size_t verdict_list(const cJSON *findings, enum fitness_level level, const char *key,
-                           char *text, size_t size)
+                           const char *between, char *text, size_t size)
 {
     const cJSON *finding;
     size_t count = 0;
@@ -152,7 +152,7 @@ static size_t verdict_list(const cJSON *findings, enum fitness_level level, cons
         if (fitness_level_of(finding) != level)
             continue;
         size_t used = strlen(text);
-        snprintf(text + used, size - used, "%s%s", count > 0 ? ", " : "",
+        snprintf(text + used, size - used, "%s%s", count > 0 ? between : "",
                  json_get_string(finding, key, "?"));
         count++;
     }
@@ -162,8 +162,8 @@ static size_t verdict_list(const cJSON *findings, enum fitness_level level, cons
 char *fitness_verdict(const cJSON *findings, char *text, size_t size)
 {
     char unfit[FITNESS_TEXT_BYTES], warnings[FITNESS_TEXT_BYTES];
-    size_t count = verdict_list(findings, FITNESS_WARNING, "id", warnings, sizeof warnings);
-    if (verdict_list(findings, FITNESS_UNFIT, "found", unfit, sizeof unfit) > 0)
+    size_t count = verdict_list(findings, FITNESS_WARNING, "id", ", ", warnings, sizeof warnings);
+    if (verdict_list(findings, FITNESS_UNFIT, "found", "; ", unfit, sizeof unfit) > 0)
         snprintf(text, size, "not fit: %s", unfit);
     else if (count > 0)
         snprintf(text, size, "fit, with %zu warning%s: %s", count, count == 1 ? "" : "s", warnings);

@@ -142,11 +142,12 @@ static bool check_gaps(const cJSON *env, cJSON *findings)
         level == FITNESS_GOOD ? ""
                               : "stop other work (`top`), move interrupts away (/proc/irq/*/"
                                 "smp_affinity_list), or measure on isolated CPUs"};
-    return fitness_say(findings, finding,
-                       "CPU %.0f is taken away %.0f times per second, %.2f %% of its time; the "
-                       "longest gap of all CPUs is %.*f %s",
-                       cpu, per_second, share, largest < 1e7 ? 1 : 0,
-                       largest < 1e6 ? largest / 1e3 : largest / 1e6, largest < 1e6 ? "us" : "ms");
+    return fitness_say(
+        findings, finding,
+        "CPU %.0f is taken away %.0f times per second, %.2f %% of its time (longest gap "
+        "of all CPUs: %.*f %s)",
+        cpu, per_second, share, largest < 1e7 ? 1 : 0,
+        largest < 1e6 ? largest / 1e3 : largest / 1e6, largest < 1e6 ? "µs" : "ms");
 }
 
 bool fitness_check_clocks(const cJSON *env, cJSON *findings)

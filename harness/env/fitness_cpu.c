@@ -162,14 +162,14 @@ static bool check_idle(const cJSON *env, cJSON *findings)
     if (latency < 0.0)
         return fitness_unknown(findings, "idle_states", "how deep idle CPUs sleep");
     if (latency <= IDLE_LATENCY_US_GOOD)
-        return fitness_good(findings, "idle_states", "idle CPUs wake within %.0f us", latency);
+        return fitness_good(findings, "idle_states", "idle CPUs wake within %.0f µs", latency);
     return fitness_say(
         findings,
         (struct finding){"idle_states",
                          latency > IDLE_LATENCY_US_MAX ? FITNESS_WARNING : FITNESS_NOTE,
                          "a wait that sleeps pays for it, the more the longer nothing happens",
                          "measure idle_latency held as well, or `sudo cpupower idle-set -D 10`"},
-        "an idle CPU in state %s takes %.0f us to wake", name, latency);
+        "an idle CPU in state %s takes %.0f µs to wake", name, latency);
 }
 
 static bool check_idle_control(const cJSON *env, cJSON *findings)

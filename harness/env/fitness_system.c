@@ -17,7 +17,7 @@ static bool check_timer_slack(const cJSON *env, cJSON *findings)
     if (slack < 0.0)
         return fitness_unknown(findings, "timer_slack", "how late timers may be");
     if (slack <= TIMER_SLACK_NS_DEFAULT)
-        return fitness_good(findings, "timer_slack", "timers may be %.0f us late%s", slack / 1e3,
+        return fitness_good(findings, "timer_slack", "timers may be %.0f µs late%s", slack / 1e3,
                             slack == TIMER_SLACK_NS_DEFAULT ? ", Linux's default" : "");
     return fitness_say(findings,
                        (struct finding){"timer_slack", FITNESS_WARNING,
@@ -25,7 +25,7 @@ static bool check_timer_slack(const cJSON *env, cJSON *findings)
                                         "by it than on other machines",
                                         "start handoff from a shell, not from a service with "
                                         "TimerSlackNSec=, or measure timer_slack_ns 50000"},
-                       "timers may be %.0f us late", slack / 1e3);
+                       "timers may be %.0f µs late", slack / 1e3);
 }
 
 static bool check_swap(const cJSON *env, cJSON *findings)

@@ -70,14 +70,14 @@ static const struct expectation {
     {"{\"cpu\":{\"isolated\":\"2-3\"}}", "isolation", FITNESS_GOOD, "2-3"},
     {"{}", "idle_states", FITNESS_UNKNOWN, ""},
     {"{\"cpu\":{\"idle\":{\"states\":[{\"name\":\"C1\",\"latency_us\":10}]}}}", "idle_states",
-     FITNESS_GOOD, "10 us"},
+     FITNESS_GOOD, "10 µs"},
     {"{\"cpu\":{\"idle\":{\"states\":[{\"name\":\"C1\",\"latency_us\":2},{\"name\":\"C6\","
      "\"latency_us\":133}]}}}",
-     "idle_states", FITNESS_WARNING, "C6 takes 133 us"},
+     "idle_states", FITNESS_WARNING, "C6 takes 133 µs"},
     {"{\"cpu\":{\"cpu_count\":4,\"idle\":{\"states\":[{\"name\":\"C3\",\"latency_us\":80},{"
      "\"name\":"
      "\"C6\",\"latency_us\":133,\"disabled_cpus\":4}]}}}",
-     "idle_states", FITNESS_NOTE, "C3 takes 80 us"},
+     "idle_states", FITNESS_NOTE, "C3 takes 80 µs"},
     {"{\"virtualisation\":{\"virtual\":true},\"cpu\":{\"idle\":{\"states\":[{\"name\":\"h\","
      "\"latency_us\":1}]}}}",
      "idle_states", FITNESS_UNKNOWN, "hypervisor"},
