@@ -25,7 +25,9 @@ set border 3 linecolor rgb ink linewidth 0.8
 set tics nomirror scale 0.5 textcolor rgb ink
 set grid ytics linetype 1 linecolor rgb grid linewidth 0.7 dashtype solid
 unset key
-set lmargin at screen 62.0 / 560
+set lmargin at screen 78.0 / 560
+# Not a ylabel: one for all panels.
+set label 3 ARG6 at screen 14.0 / 560, screen 0.5 center rotate by 90 textcolor rgb ink
 set rmargin at screen 548.0 / 560
 launches = word(ARG5, 3) + 0
 ymin = word(ARG5, 1) + 0.0
@@ -38,7 +40,7 @@ room = (panel_height - 30) / 26.0
 steps = decades * 3 < room ? "1 2 5" : "1"
 skip = decades > room ? (decades > 2 * room ? 3 : 2) : 1
 # Half a square of 6 pixels.
-wide = launches * 3.0 / 486
+wide = launches * 3.0 / 470
 high = (ymax / ymin) ** (3.0 / (panel_height - 28))
 every_launch = launches > 40 ? 10 : launches > 15 ? 5 : 1
 colour(i) = int(word(ARG7, i + 1))

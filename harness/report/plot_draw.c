@@ -56,7 +56,7 @@ static void field_add(struct text *list, const char *field)
     text_add(list, "\t");
     for (const char *at = field; *at; at++)
         text_add_bytes(list, *at == '\t' || *at == '\n' || *at == '"' ? " " : at, 1);
-    if (!field[0])
+    if (!field[0]) /* gnuplot may take an empty field for a missing one */
         text_add(list, "-");
 }
 

@@ -10,7 +10,7 @@
 #define PATH_BYTES 4096 /* of the folder */
 /* All results of a page together; each has at least a few. */
 #define PICTURES_MAX 72
-#define PICTURES_LEAST 6
+#define PICTURES_LEAST 4
 #define INLINED_BYTES_MAX (3200u << 10)
 
 static bool handoff_fill(const struct report_block *block, struct plot_input *input,
@@ -133,8 +133,7 @@ static int by_place(const void *a, const void *b)
     return 0;
 }
 
-/* Those chosen first have their room first. */
-static void room_share(struct plots *plots, size_t bytes_max)
+void plots_room_share(struct plots *plots, size_t bytes_max)
 {
     size_t used = 0;
     for (size_t i = 0; i < plots->count; i++) {
@@ -190,7 +189,7 @@ enum status plots_make(const struct report *report, const char *dir, const char 
     if (status == ST_OK)
         status = plot_all_draw(folder, prefix, making.plots, &making.list, err);
     if (status == ST_OK) {
-        room_share(making.plots, INLINED_BYTES_MAX / (results ? results : 1));
+        plots_room_share(making.plots, INLINED_BYTES_MAX / (results ? results : 1));
         qsort(making.plots->items, making.plots->count, sizeof *making.plots->items, by_place);
         *plots = making.plots;
         making.plots = NULL;

@@ -86,6 +86,9 @@ bool plot_sizes_fill(const struct report_block *block, struct plot_input *input,
                      struct text *caption);
 bool plot_timeline_fill(const struct report_block *block, const struct report_group *group,
                         struct plot_input *input, struct text *caption);
+/* Leaves pictures out of the page until the others take at most `bytes_max`: those that were chosen
+ * first, and stand first, have their room first. */
+void plots_room_share(struct plots *plots, size_t bytes_max);
 /* The colour of a cell: the same for the same compared value everywhere in its block. */
 unsigned plot_colour(const struct report_block *block, const struct report_cell *cell);
 

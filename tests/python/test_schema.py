@@ -199,6 +199,40 @@ def test_every_figure_is_that_of_its_histogram(result):
     assert checked > 10
 
 
+def test_timelines_are_those_of_their_histograms(result):
+    """What a launch was like over its time has the frames of its histogram, and its extremes."""
+    seen = 0
+    for cell in result["cells"]:
+        for launch in cell["launches"]:
+            timeline = launch.get("timeline")
+            interval = launch["intervals"].get(timeline["interval"]) if timeline else None
+            assert (timeline is not None) == (launch["frames"] + launch["infinite"] >= 12)
+            if not timeline:
+                continue
+            histogram = HdrHistogram.decode(interval["histogram"])
+            counts = timeline["frames"]
+            assert sum(counts) == interval["count"] == histogram.get_total_count()
+            assert len(counts) == len(timeline["p50_ns"]) == len(timeline["max_ns"]) <= 60
+            largest = max(value for value in timeline["max_ns"] if value is not None)
+            assert histogram.get_highest_equivalent_value(largest) == interval["max_ns"]
+            p50, p90 = (expected(histogram, 0, percent, 1) for percent in (50.0, 90.0))
+            limit = p50 + max(p50, 10 * (p90 - p50), 1000)
+            assert timeline["hiccup_above_ns"] == limit
+            above = sum(histogram.get_count_at_index(index)
+                        for index in range(histogram.counts_len)
+                        if histogram.get_value_from_index(index) > limit)
+            beside = histogram.get_count_at_index(histogram._counts_index_for(limit))
+            assert above <= timeline["hiccup_frames"] <= above + beside
+            hiccups = timeline["hiccups"]
+            assert len(hiccups) == min(8, timeline["hiccup_count"])
+            assert sum(frames for _, _, frames in hiccups) <= timeline["hiccup_frames"]
+            assert hiccups == sorted(hiccups) and all(value > limit for _, value, _ in hiccups)
+            if hiccups:
+                assert max(value for _, value, _ in hiccups) == largest
+            seen += 1
+    assert seen > 2
+
+
 def test_export_agrees_with_the_result(handoff, run_folder, result):
     csv = subprocess.run([handoff, "export", str(run_folder), "--to", "csv"], check=True,
                          stdout=subprocess.PIPE, universal_newlines=True, timeout=60).stdout

@@ -68,8 +68,9 @@ static cJSON *launch_of(cJSON *result, int cell, int launch)
 /* ---- Launches over their time ---------------------------------------------------------------- */
 
 static const char first_timeline[] =
-    "{\"interval\": \"response\", \"bucket_ns\": 1000, \"frames\": [9, 0, 9, 8], "
-    "\"p50_ns\": [100, null, 200, 300], \"max_ns\": [310, null, 9000, 400], \"hiccup_above_ns\": "
+    "{\"interval\": \"response\", \"bucket_ns\": 1000, \"frames\": [9, 0, 9, 8, 0], "
+    "\"p50_ns\": [100, null, 200, 300, 9], \"max_ns\": [310, null, 9000, 400, 8], "
+    "\"hiccup_above_ns\": "
     "8000, \"hiccup_count\": 1, \"hiccup_frames\": 2, \"hiccups\": [[2000, 9000, 2]]}";
 static const char second_timeline[] =
     "{\"interval\": \"response\", \"bucket_ns\": 500, \"frames\": [7], \"p50_ns\": [0], "
@@ -88,11 +89,12 @@ static void launches_stand_side_by_side(void **state)
     assert_true(
         plot_timeline_fill(&report->blocks[0], &report->blocks[0].groups[0], &input, &caption));
     assert_int_equal(input.series, 1);
-    /* A gap where no frame finished, and between launches; a time of 0 is the least there is. */
+    /* A gap where no frame finished or where figures cannot be, and between launches; a time of 0 is
+     * the least there is. */
     assert_string_equal(text_get(&input.data),
                         "spin\t1 hiccup in 1 of 2 launches, 6.1 % of frames\n\n\n"
-                        "0.1400\t100\t310\n\n0.6200\t200\t9000\n0.8600\t300\t400\n\n"
-                        "1.5000\t1\t50\n\n\n0.5000\t9000\n");
+                        "0.1160\t100\t310\n\n0.5000\t200\t9000\n0.6920\t300\t400\n\n"
+                        "1.5000\t1\t50\n\n\n0.4040\t9000\n");
     assert_string_equal(input.layout, "0.7692 1.35e+04 2");
     plot_input_free(&input);
     text_free(&caption);
@@ -116,7 +118,7 @@ static void few_cells_and_few_marks_are_drawn(void **state)
                 text_addf(&text, "%s%d", i ? ", " : "", cell == 3 ? 200 : 400 + 100 * cell + i);
             text_addf(&text, "], \"hiccup_count\": 8, \"hiccup_frames\": 8, \"hiccups\": [");
             for (int i = 0; i < 8; i++)
-                text_addf(&text, "%s[%d, %d, 1]", i ? ", " : "", 50 * i, 150 + launch);
+                text_addf(&text, "%s[%d, %d, 1]", i ? ", " : "", 50 * i, 150 + launch / 2);
             text_add(&text, "]}");
             member_add(launch_of(result, cell, launch), "timeline", text_get(&text));
             text_free(&text);
@@ -133,6 +135,8 @@ static void few_cells_and_few_marks_are_drawn(void **state)
     expect(&input.data, "\nfutex\t");
     expect(&input.data, "\npoll 50 µs\t");
     expect(&input.data, "\ncondvar\t80 hiccups in 10 of 10 launches");
+    expect(&input.data, "\n0.0440\t101\t502\n"); /* of yield's first three, the middle one */
+    assert_null(strstr(text_get(&input.data), "\t150\n")); /* not among the largest */
     size_t rows = 0, marks = 0;
     for (const char *at = text_get(&input.data); *at; at += *at == '\n') {
         size_t tabs = 0;
@@ -169,7 +173,8 @@ static cJSON *sizes_make(const char *pacing)
     for (int i = 0; i < 6; i++) {
         char text[200];
         snprintf(text, sizeof text,
-                 "{\"value\": %d000000000, \"low\": %d00000000, \"high\": 1500000000, \"spread\": \"range\", "
+                 "{\"value\": %d000000000, \"low\": %d00000000, \"high\": 1500000000, \"spread\": "
+                 "\"range\", "
                  "\"launches\": 5}",
                  i + 1, 5 * (i + 1));
         member_add(json_get(cJSON_GetArrayItem(json_get(result, "cells"), i), "throughput"),
@@ -364,6 +369,23 @@ static void what_was_left_out_is_said(void **state)
     (void)state;
 }
 
+static void a_page_has_room_for_so_much(void **state)
+{
+    static const size_t sizes[] = {300, 500, 400, 200};
+    struct plot items[4] = {{.block = 0}, {.block = 1}, {.block = 2}, {.block = 3}};
+    struct plots plots = {.items = items, .count = 4};
+    for (size_t i = 0; i < 4; i++)
+        for (size_t j = 0; j < sizes[i]; j++)
+            text_add(&items[i].svg, "x");
+    plots_room_share(&plots, 1000);
+    for (size_t i = 0; i < 4; i++) {
+        assert_int_equal(items[i].left_out, i == 2);
+        assert_int_equal(items[i].svg.used_bytes, i == 2 ? 0 : sizes[i]);
+        text_free(&items[i].svg);
+    }
+    (void)state;
+}
+
 /* One picture that gnuplot cannot draw takes no other with it. */
 static void a_bad_picture_is_alone(void **state)
 {
@@ -505,6 +527,7 @@ int main(void)
         cmocka_unit_test(a_choice_is_between_how_not_what),
         cmocka_unit_test(pictures_are_bounded_and_shared_among_blocks),
         cmocka_unit_test(what_was_left_out_is_said),
+        cmocka_unit_test(a_page_has_room_for_so_much),
         cmocka_unit_test(a_bad_picture_is_alone),
         cmocka_unit_test(an_svg_is_shortened_to_what_shows),
         cmocka_unit_test(misses_stand_with_their_launches),
