@@ -89,6 +89,9 @@ static const struct watched {
 };
 #define WATCHED_COUNT (sizeof watched / sizeof watched[0])
 #define COUNTED_MAX 2 /* frames and launches, which are the cells' */
+#define LOAD_MAX 1
+/* What others used of the CPUs is never twice the same: so many per cent apart it is named. */
+#define LOAD_APART_PERCENT 10.0
 
 /* ---- Values ---------------------------------------------------------------------------------- */
 
@@ -251,12 +254,41 @@ static bool differences_of_cells(struct beside *beside)
     return true;
 }
 
+/* What others used of the CPUs before the run and after it. */
+static bool differences_of_load(struct beside *beside)
+{
+    static const struct watched load = {"load by others", "",
+                                        "other work takes CPUs from the roles and stretches tails",
+                                        BESIDE_MATTERS};
+    static const char *const moments[] = {"before", "after"};
+    char values[BESIDE_RESULTS_MAX][VALUE_BYTES_MAX] = {{0}};
+    bool far_apart = false;
+    for (size_t k = 0; k < 2; k++) {
+        double low = INFINITY, high = -INFINITY;
+        for (size_t i = 0; i < beside->count; i++) {
+            const cJSON *moment =
+                json_get(json_get(beside->reports[i]->json, "environment"), moments[k]);
+            double percent = json_get_number(json_get(moment, "load"), "busy_percent", NAN);
+            if (!(percent >= 0 && percent <= 100))
+                continue;
+            low = fmin(low, percent);
+            high = fmax(high, percent);
+            const size_t used = strlen(values[i]);
+            snprintf(values[i] + used, VALUE_BYTES_MAX - used, "%s%.0f %% %s", used ? ", " : "",
+                     percent, moments[k]);
+        }
+        far_apart = far_apart || high - low >= LOAD_APART_PERCENT;
+    }
+    return !far_apart || difference_add(beside, &load, values);
+}
+
 enum status beside_differences_find(struct beside *beside, struct err *err)
 {
-    beside->differences = calloc(WATCHED_COUNT + COUNTED_MAX, sizeof *beside->differences);
+    beside->differences =
+        calloc(WATCHED_COUNT + COUNTED_MAX + LOAD_MAX, sizeof *beside->differences);
     if (!beside->differences || !differences_of_results(beside, BESIDE_MACHINE) ||
-        !differences_of_results(beside, BESIDE_MATTERS) || !differences_of_cells(beside) ||
-        !differences_of_results(beside, BESIDE_NOTED))
+        !differences_of_results(beside, BESIDE_MATTERS) || !differences_of_load(beside) ||
+        !differences_of_cells(beside) || !differences_of_results(beside, BESIDE_NOTED))
         return err_set(err, ST_NO_MEMORY, NULL, "out of memory comparing results");
     return ST_OK;
 }

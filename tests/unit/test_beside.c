@@ -276,6 +276,28 @@ static void test_differences_are_named_by_weight(void **state)
     several_free(&several);
 }
 
+/* What others use of the CPUs is never the same: only much of it is worth a word. */
+static void test_load_is_named_where_it_is_far_apart(void **state)
+{
+    static const char *const transports[] = {"shm"};
+    struct several several = {.count = 0};
+    several_add(&several, result_of(transports, 1, 20000));
+    several_add(&several, result_of(transports, 1, 20000));
+    for (size_t i = 0; i < 2; i++) {
+        result_set(several.json[i], "environment.before.load.busy_percent",
+                   cJSON_CreateNumber(i ? 9.0 : 2.0));
+        result_set(several.json[i], "environment.after.load.busy_percent", cJSON_CreateNumber(3));
+    }
+    assert_null(difference_find(several_make(&several), "load by others"));
+    result_set(several.json[1], "environment.after.load.busy_percent", cJSON_CreateNumber(97));
+    const struct beside_difference *load =
+        difference_find(several_make(&several), "load by others");
+    assert_non_null(load);
+    assert_string_equal(load->values[0], "2 % before, 3 % after");
+    assert_string_equal(load->values[1], "9 % before, 97 % after");
+    several_free(&several);
+}
+
 static void test_frames_of_shared_cells_are_compared(void **state)
 {
     static const char *const transports[] = {"shm", "unix"};
@@ -505,6 +527,7 @@ int main(void)
         cmocka_unit_test(test_declared_gates_are_the_lines),
         cmocka_unit_test(test_ticks_of_either_clock_count),
         cmocka_unit_test(test_differences_are_named_by_weight),
+        cmocka_unit_test(test_load_is_named_where_it_is_far_apart),
         cmocka_unit_test(test_frames_of_shared_cells_are_compared),
         cmocka_unit_test(test_a_rise_is_told_in_order_of_time),
         cmocka_unit_test(test_ups_and_downs_are_no_trend),
