@@ -12,6 +12,19 @@ static const char head[] =
     "# To use it: source it, or put it into /usr/share/bash-completion/completions/handoff.\n"
     "\n";
 
+/* What lies in folders, as run_choice_find_scenario looks for it. */
+static const char scenarios[] =
+    "# The scenarios that `handoff run` knows by name. $1 is the program.\n"
+    "_handoff_scenarios() {\n"
+    "    local program file\n"
+    "    program=$(type -P -- \"$1\")\n"
+    "    for file in scenarios/*.json \"${program%/*}\"/../share/handoff/scenarios/*.json; do\n"
+    "        file=${file##*/}\n"
+    "        [[ $file == \"*.json\" || $file == schema.json ]] || echo \"${file%.json}\"\n"
+    "    done\n"
+    "}\n"
+    "\n";
+
 /* What the rest of the script knows of the tables is asked of the functions between. */
 static const char tail[] =
     "# All words of the line up to the cursor, whatever bash thinks parts a word: of \"wait=sp\" "
@@ -58,8 +71,9 @@ static const char tail[] =
     "            [[ ${COMPREPLY[0]} == *[=:] ]] && compopt -o nospace 2> /dev/null ;;\n"
     "        scenario)\n"
     "            compopt -o filenames 2> /dev/null\n"
-    "            mapfile -t COMPREPLY < <(compgen -d -- \"$value\"; compgen -f -X '!*.json' -- "
-    "\"$value\") ;;\n"
+    "            mapfile -t COMPREPLY < <(compgen -d -- \"$value\"\n"
+    "                compgen -f -X '!*.json' -- \"$value\"\n"
+    "                compgen -W \"$(_handoff_scenarios \"${typed[0]}\")\" -- \"$value\") ;;\n"
     "        folder)\n"
     "            compopt -o filenames 2> /dev/null\n"
     "            mapfile -t COMPREPLY < <(compgen -d -- \"$value\") ;;\n"
@@ -160,5 +174,6 @@ void cli_print_completion_bash(FILE *file)
     fputs(head, file);
     print_commands(file);
     print_axes(file);
+    fputs(scenarios, file);
     fputs(tail, file);
 }

@@ -22,6 +22,15 @@ static const char head[] =
     "  fi\n"
     "}\n"
     "\n"
+    "# Files, and the scenarios that `handoff run` knows by name\n"
+    "_handoff_scenarios() {\n"
+    "  local -a found\n"
+    "  found=(scenarios/*.json(N:t:r) "
+    "${commands[handoff]:h}/../share/handoff/scenarios/*.json(N:t:r))\n"
+    "  compadd -- ${(u)found:#schema}\n"
+    "  _files -g '*.json(-.)'\n"
+    "}\n"
+    "\n"
     "# Several of the arguments, joined by commas\n"
     "_handoff_list() {\n"
     "  compset -P '*,'\n"
@@ -80,7 +89,7 @@ static void print_action(FILE *file, const char *name, enum cli_argument kind,
         fputs("_directories", file);
         break;
     case CLI_SCENARIO:
-        fputs("_files -g \"*.json\"", file);
+        fputs("_handoff_scenarios", file);
         break;
     case CLI_FILTER:
         fputs("_handoff_filter", file);
@@ -134,8 +143,8 @@ static void print_command_names(FILE *file)
 {
     fputs("_handoff() {\n"
           "  local curcontext=\"$curcontext\" state line\n"
-          "  local -a commands\n"
-          "  commands=(\n",
+          "  local -a names\n"
+          "  names=(\n",
           file);
     for (size_t i = 0; i < cli_command_count; i++) {
         fprintf(file, "    '%s:", cli_commands[i]->name);
@@ -146,7 +155,7 @@ static void print_command_names(FILE *file)
           "  _arguments -C '(- *)--help[show the commands]' '(- *)--version[show the version]' \\\n"
           "    '1: :->command' '*:: :->arguments' && return\n"
           "  if [[ $state == command ]]; then\n"
-          "    _describe -t commands command commands\n"
+          "    _describe -t commands command names\n"
           "    return\n"
           "  fi\n"
           "  case $words[1] in\n",

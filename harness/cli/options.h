@@ -24,7 +24,7 @@ enum cli_argument {
     /* What cli_next lets through and the command checks: */
     CLI_LIST,     /* several of `choices`, joined by commas */
     CLI_FILTER,   /* AXIS=VALUE[,VALUE...] of a scenario */
-    CLI_SCENARIO, /* a scenario's file */
+    CLI_SCENARIO, /* a scenario's file, or the name of one that handoff finds */
 };
 
 struct cli_option {

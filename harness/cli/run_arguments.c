@@ -6,7 +6,10 @@
 
 static const char *const clock_choices[] = {"auto", "monotonic", "counter", NULL};
 
-static const struct cli_operand run_operands[] = {{"SCENARIO", CLI_SCENARIO, NULL, NULL}};
+static const struct cli_operand run_operands[] = {
+    {"SCENARIO", CLI_SCENARIO, NULL,
+     "a scenario's file; or its name, such as quick, where it lies in ./scenarios or was installed "
+     "with handoff"}};
 
 static const struct cli_option run_options[] = {
     {'o', "out", "DIR", CLI_FOLDER, NULL,

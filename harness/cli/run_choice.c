@@ -1,10 +1,12 @@
 /* run_choice.c: see run_choice.h. */
 #include "harness/cli/run_choice.h"
 
+#include <limits.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/random.h>
 #include <time.h>
+#include <unistd.h>
 
 enum status run_choice_add_filter(struct run_choice *choice, char *text, struct err *err)
 {
@@ -32,11 +34,42 @@ uint64_t run_choice_random_seed(void)
     return seed & RUN_SEED_MAX;
 }
 
+/* "/usr/share/handoff/scenarios" for /usr/bin/handoff. */
+static void installed_scenarios(char *folder, size_t size)
+{
+    char program[PATH_MAX] = "";
+    const ssize_t length = readlink("/proc/self/exe", program, sizeof program - 1);
+    char *slash = length > 0 ? strrchr(program, '/') : NULL;
+    if (slash)
+        *slash = '\0';
+    snprintf(folder, size, "%s/../share/handoff/scenarios", program);
+}
+
+const char *run_choice_find_scenario(const char *given, char *path, size_t size)
+{
+    char installed[PATH_MAX + 64];
+    const char *const folders[] = {"scenarios", installed};
+    const size_t length = strlen(given);
+    const bool has_ending = length > 5 && strcmp(given + length - 5, ".json") == 0;
+    if (length == 0 || strchr(given, '/') || access(given, F_OK) == 0)
+        return given;
+    installed_scenarios(installed, sizeof installed);
+    for (size_t i = 0; i < sizeof folders / sizeof folders[0]; i++) {
+        const int used =
+            snprintf(path, size, "%s/%s%s", folders[i], given, has_ending ? "" : ".json");
+        if (used > 0 && (size_t)used < size && access(path, F_OK) == 0)
+            return path;
+    }
+    return given;
+}
+
 enum status run_choice_load(const struct run_choice *choice, struct scenario **scenario,
                             struct err *err)
 {
     struct scenario *loaded = NULL;
-    enum status status = scenario_load(choice->scenario, &loaded, err);
+    char path[PATH_MAX];
+    enum status status =
+        scenario_load(run_choice_find_scenario(choice->scenario, path, sizeof path), &loaded, err);
     /* A file that cannot be read is a wrong argument, not a failure of the run. */
     if (status == ST_SYSTEM)
         status = err->status = ST_INVALID;

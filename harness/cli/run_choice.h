@@ -20,7 +20,12 @@ struct run_choice {
 /* "AXIS=VALUE[,VALUE...]" of --only; cuts the text in place, which must outlive the choice. */
 enum status run_choice_add_filter(struct run_choice *choice, char *text, struct err *err);
 
-/* Reads, filters and overrides. ST_INVALID also for a file that cannot be read. The caller frees. */
+/* Where a scenario is that was given by name: "quick" is scenarios/quick.json here, or the one that
+ * was installed with the program. A path, and a file that exists, is taken as it is, and so is what
+ * is found nowhere: opening it says why. */
+const char *run_choice_find_scenario(const char *given, char *path, size_t size);
+
+/* Finds, reads, filters and overrides. ST_INVALID also for a file that cannot be read. The caller frees. */
 enum status run_choice_load(const struct run_choice *choice, struct scenario **scenario,
                             struct err *err);
 

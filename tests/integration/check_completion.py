@@ -25,6 +25,8 @@ LINES = [
     ("handoff run --only=transport=unix,memf", "handoff run --only=transport=unix,memfd"),
     ("handoff run --only wait=pol", "handoff run --only wait=poll:"),
     ("handoff run min", "handoff run mine.json "),
+    ("handoff run nam", "handoff run named "),
+    ("handoff run brou", "handoff run brought "),
     ("handoff run --out fold", "handoff run --out folder/"),
     ("handoff list --format mark", "handoff list --format markdown "),
     ("handoff list ax", "handoff list axes "),
@@ -76,8 +78,10 @@ class Shell:
 
 def prepare(t):
     """A folder to stand in, and one that has the program by its name."""
-    os.makedirs(t.file("here/folder"))
-    for name in ("here/mine.json", "here/other.txt"):
+    for folder in ("here/folder", "here/scenarios", "share/handoff/scenarios"):
+        os.makedirs(t.file(folder))
+    for name in ("here/mine.json", "here/other.txt", "here/scenarios/named.json",
+                 "share/handoff/scenarios/brought.json", "share/handoff/scenarios/schema.json"):
         open(t.file(name), "w").close()
     os.mkdir(t.file("bin"))
     os.symlink(os.path.abspath(t.path), t.file("bin/handoff"))
