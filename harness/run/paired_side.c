@@ -266,8 +266,8 @@ void paired_side_free(struct paired_side *side)
 {
     struct err ignored;
     if (!side->is_ready && side->process.pid > 0) {
-        /* It has no result to write, or is none that would. */
-        kill(side->process.pid, SIGTERM);
+        /* It has no result to write, or is none that would; what it started goes, too. */
+        kill(-side->process.pid, SIGTERM);
         process_hang_up(&side->process);
         process_end(&side->process, PROCESS_GRACE_NS);
     }
