@@ -58,7 +58,7 @@ def test_a_result_of_two_hosts_is_valid(schema, root, handoff, tmp_path):
     """Both sides on this host: a round trip, and a rate at which one-way times may be withheld."""
     scenario, key = tmp_path / "s.json", tmp_path / "key"
     scenario.write_text(json.dumps({"name": "two", "base": {
-        "transport": "tcp", "wait": "block", "frame": "64x1x1", "frames": 8, "warmup": 2,
+        "transport": "tcp", "wait": "block", "frame": "64x1x1", "frames": 14, "warmup": 2,
         "launches": 1}, "blocks": [{"name": "b", "axes": {"pacing": ["pingpong", "rate:200"]}}]}))
     key.write_text("a key for a test, and for nothing else")
     key.chmod(0o600)
@@ -79,6 +79,10 @@ def test_a_result_of_two_hosts_is_valid(schema, root, handoff, tmp_path):
     assert errors(schema, result) == []
     assert result["peer"] and all(launch["peer"]["before"] and launch["peer"]["after"]
                                   for cell in result["cells"] for launch in cell["launches"])
+    # What the clocks cannot tell has no timeline either.
+    assert all(("timeline" in launch) == (name in launch["intervals"])
+               for cell in result["cells"] for launch in cell["launches"]
+               for name in ["response" if "rate" in cell["axes"]["pacing"] else "latency"])
 
 
 def test_the_schema_would_notice(schema, result, rng):
