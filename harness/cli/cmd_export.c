@@ -22,7 +22,7 @@ static const struct export_format export_formats[] = {
     {.name = "gha", .write = export_gha},
     {.name = "gha-bigger", .per_cell = true, .write = export_gha_bigger},
     {.name = "bmf", .write = export_bmf},
-    {.name = "junit", .per_cell = true, .write = export_junit},
+    {.name = "junit", .per_cell = true, .of_comparison = true, .write = export_junit},
 };
 #define EXPORT_FORMATS (sizeof export_formats / sizeof export_formats[0])
 
@@ -30,7 +30,8 @@ static const char *const format_choices[] = {"hgrm",       "hlog", "csv",   "gbe
                                              "gha-bigger", "bmf",  "junit", NULL};
 
 static const struct cli_operand export_operands[] = {
-    {"RESULT", CLI_FILE, NULL, "a result.json, or the folder it is in"},
+    {"RESULT", CLI_FILE, NULL,
+     "a result.json, or the folder it is in; for junit also a compare.json of `handoff compare`"},
 };
 
 static const struct cli_option export_options[] = {
@@ -235,6 +236,18 @@ static bool export_has_parts(const struct export_options *options, const cJSON *
     return export_next_part(options, &walk, &part);
 }
 
+/* Into --out or to standard output. */
+static enum status export_put(const struct export_options *options, const struct text *text,
+                              struct err *err)
+{
+    if (text->failed)
+        return err_set(err, ST_NO_MEMORY, NULL, "export: out of memory");
+    if (options->out)
+        return text_write_file(text, options->out, err);
+    fwrite(text_get(text), 1, text->used_bytes, stdout); /* main.c checks that it arrived */
+    return ST_OK;
+}
+
 static enum status export_write(const struct export_options *options, const cJSON *result,
                                 struct err *err)
 {
@@ -249,13 +262,48 @@ static enum status export_write(const struct export_options *options, const cJSO
         return export_folder(options, result, err);
     struct text text = {0};
     status = format->write(options, result, &text, err);
-    if (status == ST_OK && text.failed)
-        status = err_set(err, ST_NO_MEMORY, NULL, "export: out of memory");
-    if (status == ST_OK && options->out)
-        status = text_write_file(&text, options->out, err);
-    else if (status == ST_OK) /* main.c checks that it arrived */
-        fwrite(text_get(&text), 1, text.used_bytes, stdout);
+    if (status == ST_OK)
+        status = export_put(options, &text, err);
     text_free(&text);
+    return status;
+}
+
+/* Whether the operand is a comparison: by its name, compare.json, or a folder that has one and no
+ * result. */
+static bool export_finds_comparison(const char *path, char found[PATH_MAX])
+{
+    char result[PATH_MAX];
+    struct stat info;
+    const char *slash = strrchr(path, '/');
+    if (stat(path, &info) != 0)
+        return false;
+    if (!S_ISDIR(info.st_mode)) {
+        snprintf(found, PATH_MAX, "%s", path);
+        return strcmp(slash ? slash + 1 : path, "compare.json") == 0;
+    }
+    return snprintf(result, sizeof result, "%s/result.json", path) < PATH_MAX &&
+           snprintf(found, PATH_MAX, "%s/compare.json", path) < PATH_MAX &&
+           stat(result, &info) != 0 && stat(found, &info) == 0;
+}
+
+static enum status export_comparison(const struct export_options *options, const char *path,
+                                     struct err *err)
+{
+    cJSON *json = NULL;
+    struct text text = {0};
+    if (!options->format->of_comparison || options->cell_count)
+        return err_set(err, ST_INVALID, "--to junit, without --cell; or name base or new in it",
+                       "export: %s is a comparison", options->result_path);
+    enum status status = json_read_file(path, RESULT_BYTES_MAX, &json, err);
+    if (status == ST_OK && strcmp(json_get_string(json, "schema", ""), "handoff-compare") != 0)
+        status = err_set(err, ST_INVALID, "give the compare.json of `handoff compare`",
+                         "%s: is not a comparison of handoff", path);
+    if (status == ST_OK)
+        status = export_junit_gates(json, &text, err);
+    if (status == ST_OK)
+        status = export_put(options, &text, err);
+    text_free(&text);
+    cJSON_Delete(json);
     return status;
 }
 
@@ -269,6 +317,9 @@ static enum status cmd_export(int argc, char **argv, int *exit_code, struct err 
         cli_print_help(&command_export, stdout);
     if (status != ST_OK || help)
         return status;
+    char path[PATH_MAX];
+    if (export_finds_comparison(options.result_path, path))
+        return export_comparison(&options, path, err);
     cJSON *result = NULL;
     status = result_load(options.result_path, &result, err);
     if (status != ST_OK)
@@ -306,6 +357,8 @@ const struct cli_command command_export = {
         "              with bounds where they are a 95 % interval\n"
         "  junit       JUnit XML, a test case per cell: failed cells are failures, incomplete "
         "ones\n"
-        "              errors, those that cannot run here skipped\n",
+        "              errors, those that cannot run here skipped. Of a comparison: a test case "
+        "per\n"
+        "              gate, slower is a failure, what could not be decided skipped\n",
     .run = cmd_export,
 };

@@ -34,6 +34,7 @@ struct export_format {
     const char *name;
     bool all_intervals; /* without --interval: all of them, else latency */
     bool per_cell;      /* has no intervals, and --interval no meaning */
+    bool of_comparison; /* takes the compare.json of `handoff compare` as well */
     bool has_parts;     /* can be written into a folder, a file for each cell and interval */
     /* Appends the whole export. ST_INVALID when the result has nothing for it, or is broken. */
     enum status (*write)(const struct export_options *options, const cJSON *result,
@@ -56,6 +57,26 @@ enum status export_bmf(const struct export_options *options, const cJSON *result
                        struct err *err);
 enum status export_junit(const struct export_options *options, const cJSON *result,
                          struct text *out, struct err *err);
+
+/* export_junit_gates.c: the same of a comparison. */
+enum status export_junit_gates(const cJSON *comparison, struct text *out, struct err *err);
+
+/* ---- export_junit.c: what both share ----------------------------------------------------------- */
+
+/* ` name="value"`, escaped. */
+void export_junit_attribute(struct text *out, const char *name, const char *value);
+/* A <property>, unless there is no value. */
+void export_junit_property(struct text *out, const char *name, const char *value);
+/* The <testsuite> with these counts, and all in it but the cases, which are XML already. */
+struct export_junit_suite {
+    const char *name, *package;
+    const char *started_utc; /* "" when not known */
+    int id;
+    unsigned tests, failures, errors, skipped;
+    double time_s;
+    const char *properties, *cases;
+};
+void export_junit_suite(struct text *out, const struct export_junit_suite *suite);
 
 /* ---- export_parts.c: what was asked for ------------------------------------------------------- */
 
@@ -94,7 +115,7 @@ int64_t export_time_s(const char *utc, int64_t otherwise);
 
 /* Adds a stranger's string: control characters, what reorders text and broken UTF-8 become '?'. */
 bool export_add_text(cJSON *object, const char *name, const char *text);
-/* Appends `root`, indented, and frees it; NULL is ST_NO_MEMORY. */
+/* Appends `root`, which came out of export_add_text, indented, and frees it; NULL is ST_NO_MEMORY. */
 enum status export_print(cJSON *root, struct text *out, struct err *err);
 /* "10 launches, Linux 6.1, Xeon …": the conditions of a figure, in lines. */
 void export_conditions(const cJSON *result, const cJSON *cell, struct text *text);

@@ -31,20 +31,20 @@ static struct junit_outcome junit_outcome_of(const cJSON *cell)
     return (struct junit_outcome){"error", true}; /* incomplete, or nothing this version knows */
 }
 
-static void junit_add_attribute(struct text *out, const char *name, const char *value)
+void export_junit_attribute(struct text *out, const char *name, const char *value)
 {
     text_addf(out, " %s=\"", name);
     text_add_html(out, value);
     text_add(out, "\"");
 }
 
-static void junit_add_property(struct text *out, const char *name, const char *value)
+void export_junit_property(struct text *out, const char *name, const char *value)
 {
     if (!value[0])
         return;
     text_add(out, "      <property");
-    junit_add_attribute(out, "name", name);
-    junit_add_attribute(out, "value", value);
+    export_junit_attribute(out, "name", name);
+    export_junit_attribute(out, "value", value);
     text_add(out, "/>\n");
 }
 
@@ -78,17 +78,17 @@ static void junit_add_cell(const char *class_name, const cJSON *cell, struct tex
     const struct junit_outcome outcome = junit_outcome_of(cell);
     const char *id = export_cell_id(cell), *hint = json_get_string(cell, "hint", "");
     text_add(out, "    <testcase");
-    junit_add_attribute(out, "name", id[0] ? id : "cell");
-    junit_add_attribute(out, "classname", class_name);
+    export_junit_attribute(out, "name", id[0] ? id : "cell");
+    export_junit_attribute(out, "classname", class_name);
     text_addf(out, " time=\"%.6f\"", junit_time_s(cell));
     if (!outcome.element) {
         text_add(out, "/>\n");
         return;
     }
     text_addf(out, ">\n      <%s", outcome.element);
-    junit_add_attribute(out, "message", json_get_string(cell, "reason", ""));
+    export_junit_attribute(out, "message", json_get_string(cell, "reason", ""));
     if (outcome.has_type)
-        junit_add_attribute(out, "type", json_get_string(cell, "status", ""));
+        export_junit_attribute(out, "type", json_get_string(cell, "status", ""));
     text_add(out, ">");
     if (hint[0]) {
         text_add(out, "hint: ");
@@ -109,17 +109,33 @@ static void junit_add_timestamp(const char *utc, struct text *out)
     text_add(out, "\"");
 }
 
+void export_junit_suite(struct text *out, const struct export_junit_suite *suite)
+{
+    text_add(out, "  <testsuite");
+    export_junit_attribute(out, "name", suite->name);
+    export_junit_attribute(out, "package", suite->package);
+    junit_add_timestamp(suite->started_utc, out);
+    text_addf(out,
+              " id=\"%d\" hostname=\"localhost\" tests=\"%u\" failures=\"%u\" errors=\"%u\""
+              " skipped=\"%u\" time=\"%.6f\">\n    <properties>\n",
+              suite->id, suite->tests, suite->failures, suite->errors, suite->skipped,
+              suite->time_s);
+    text_add(out, suite->properties);
+    text_add(out, "    </properties>\n");
+    text_add(out, suite->cases);
+    text_add(out, "    <system-out/>\n    <system-err/>\n  </testsuite>\n");
+}
+
 static void junit_add_properties(const cJSON *result, const cJSON *block, struct text *out)
 {
     const cJSON *tool = json_get(result, "tool");
     const cJSON *before = json_get(json_get(result, "environment"), "before");
-    text_add(out, "    <properties>\n");
-    junit_add_property(out, "block", json_get_string(block, "description", ""));
-    junit_add_property(out, "handoff", json_get_string(tool, "version", ""));
-    junit_add_property(out, "commit", json_get_string(tool, "commit", ""));
-    junit_add_property(out, "processor", json_get_string(json_get(before, "cpu"), "model", ""));
-    junit_add_property(out, "kernel", json_get_string(json_get(before, "kernel"), "release", ""));
-    text_add(out, "    </properties>\n");
+    export_junit_property(out, "block", json_get_string(block, "description", ""));
+    export_junit_property(out, "handoff", json_get_string(tool, "version", ""));
+    export_junit_property(out, "commit", json_get_string(tool, "commit", ""));
+    export_junit_property(out, "processor", json_get_string(json_get(before, "cpu"), "model", ""));
+    export_junit_property(out, "kernel",
+                          json_get_string(json_get(before, "kernel"), "release", ""));
 }
 
 static bool junit_takes(const struct export_options *options, const cJSON *cell, int block,
@@ -137,39 +153,34 @@ static void junit_add_suite(const struct export_options *options, const cJSON *r
     const cJSON *cells = json_get(result, "cells"), *cell;
     const cJSON *block = cJSON_GetArrayItem(json_get(result, "blocks"), index);
     const char *scenario = json_get_string(json_get(result, "scenario"), "name", "");
-    struct text name = {0}, cases = {0};
-    unsigned tests = 0, failures = 0, errors = 0, skipped = 0;
-    double time_s = 0;
+    struct text name = {0}, cases = {0}, properties = {0};
+    struct export_junit_suite suite = {.id = index};
     text_add_plain(&name, scenario[0] ? scenario : "handoff");
     text_add(&name, ".");
     text_add_plain(&name, json_get_string(block, "name", ""));
+    junit_add_properties(result, block, &properties);
     cJSON_ArrayForEach (cell, cells) {
         if (!junit_takes(options, cell, index, count))
             continue;
         const char *element = junit_outcome_of(cell).element;
-        tests++;
-        failures += element && strcmp(element, "failure") == 0;
-        errors += element && strcmp(element, "error") == 0;
-        skipped += element && strcmp(element, "skipped") == 0;
-        time_s += junit_time_s(cell);
+        suite.tests++;
+        suite.failures += element && strcmp(element, "failure") == 0;
+        suite.errors += element && strcmp(element, "error") == 0;
+        suite.skipped += element && strcmp(element, "skipped") == 0;
+        suite.time_s += junit_time_s(cell);
         junit_add_cell(text_get(&name), cell, &cases);
     }
-    if (tests) {
-        text_add(out, "  <testsuite");
-        junit_add_attribute(out, "name", text_get(&name));
-        junit_add_attribute(out, "package", scenario[0] ? scenario : "handoff");
-        junit_add_timestamp(json_get_string(json_get(result, "run"), "started_utc", ""), out);
-        text_addf(out,
-                  " id=\"%d\" hostname=\"localhost\" tests=\"%u\" failures=\"%u\" errors=\"%u\""
-                  " skipped=\"%u\" time=\"%.6f\">\n",
-                  index, tests, failures, errors, skipped, time_s);
-        junit_add_properties(result, block, out);
-        text_add(out, text_get(&cases));
-        text_add(out, "    <system-out/>\n    <system-err/>\n  </testsuite>\n");
-    }
-    out->failed = out->failed || name.failed || cases.failed;
+    suite.name = text_get(&name);
+    suite.package = scenario[0] ? scenario : "handoff";
+    suite.started_utc = json_get_string(json_get(result, "run"), "started_utc", "");
+    suite.properties = text_get(&properties);
+    suite.cases = text_get(&cases);
+    if (suite.tests)
+        export_junit_suite(out, &suite);
+    out->failed = out->failed || name.failed || cases.failed || properties.failed;
     text_free(&name);
     text_free(&cases);
+    text_free(&properties);
 }
 
 enum status export_junit(const struct export_options *options, const cJSON *result,

@@ -25,12 +25,16 @@ enum cli_format cli_format_from_name(const char *name)
 
 enum status cli_print_json(FILE *file, const cJSON *json, struct err *err)
 {
-    char *text = json ? cJSON_Print(json) : NULL;
-    if (!text)
-        return err_set(err, ST_NO_MEMORY, NULL, "out of memory for the JSON text");
-    fprintf(file, "%s\n", text);
-    cJSON_free(text);
-    return ST_OK;
+    char *printed = json ? cJSON_Print(json) : NULL;
+    struct text text = {0};
+    if (printed)
+        text_add_json(&text, printed);
+    bool ok = printed && !text.failed;
+    if (ok)
+        fprintf(file, "%s\n", text_get(&text));
+    cJSON_free(printed);
+    text_free(&text);
+    return ok ? ST_OK : err_set(err, ST_NO_MEMORY, NULL, "out of memory for the JSON text");
 }
 
 void cli_print_markdown(FILE *file, const char *text)

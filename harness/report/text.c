@@ -224,6 +224,32 @@ void text_add_plain(struct text *text, const char *added)
     }
 }
 
+/* The number of a character of one to three bytes. */
+static unsigned character_number(const char *at, size_t bytes)
+{
+    const unsigned char *byte = (const unsigned char *)at;
+    if (bytes == 1)
+        return byte[0];
+    if (bytes == 2)
+        return (byte[0] & 0x1fu) << 6 | (byte[1] & 0x3fu);
+    return (byte[0] & 0x0fu) << 12 | (byte[1] & 0x3fu) << 6 | (byte[2] & 0x3fu);
+}
+
+void text_add_json(struct text *text, const char *printed)
+{
+    while (*printed) {
+        bool replaced;
+        size_t bytes = character_next(printed, &replaced);
+        if (!replaced || *printed == '\n' || *printed == '\t')
+            text_add_bytes(text, printed, bytes);
+        else if (text_character_bytes(printed))
+            text_addf(text, "\\u%04x", character_number(printed, bytes));
+        else
+            text_add(text, "?");
+        printed += bytes;
+    }
+}
+
 void text_add_label(struct text *text, const char *added, size_t characters_max)
 {
     for (size_t i = 0; *added; i++) {

@@ -39,6 +39,9 @@ void text_add_prose(struct text *text, const char *added);
 void text_add_markdown(struct text *text, const char *added);
 /* For a terminal: control characters and broken UTF-8 become '?'. */
 void text_add_plain(struct text *text, const char *added);
+/* For JSON that was printed: control characters that it would let stand become \uXXXX, which is the
+ * same string to whoever parses it; broken UTF-8 becomes '?'. */
+void text_add_json(struct text *text, const char *printed);
 /* For gnuplot's data files: as text_add_plain, and quotes, tabs, backslashes and markup become '?',
  * cut to `characters_max` characters. */
 void text_add_label(struct text *text, const char *added, size_t characters_max);

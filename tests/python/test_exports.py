@@ -296,6 +296,49 @@ def test_junit(export, result, tmp_path):
     assert xml.etree.ElementTree.parse(str(path)).getroot().tag == "testsuites"
 
 
+def test_junit_of_a_comparison(handoff, tmp_path):
+    """Slower gates and cells that only fail now are failures; what is undecided neither passed nor
+    failed. The comparison is a real one, of the program with itself; its verdicts are not."""
+    junitparser = pytest.importorskip("junitparser")
+    scenario = tmp_path / "scenario.json"
+    scenario.write_text(json.dumps({
+        "name": "gates", "gates": ["latency.p50", "latency.mean", "frames_per_s", "latency.p90"],
+        "base": {"transport": "shm", "wait": "futex", "frame": "64x1x1", "pacing": "pingpong", "frames": 40,
+                 "warmup": 2, "launches": 5}, "blocks": [{"name": "b", "axes": {}}]}))
+    out = tmp_path / "out"
+    done = subprocess.run([handoff, "compare", "--base", handoff, "--scenario", str(scenario), "--out",
+                           str(out), "--quiet"], stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                          universal_newlines=True, timeout=60)
+    assert done.returncode in (0, 1), done.stderr
+    comparison = json.loads((out / "compare.json").read_text())
+    verdicts = ["slower", "faster", "same", "not enough data"]
+    assert len(comparison["gates"]) == len(verdicts)
+    for gate, verdict in zip(comparison["gates"], verdicts):
+        gate["verdict"] = verdict
+    comparison["not_compared"] = [
+        {"cell": "shm+a", "reason": "base failed too", "regression": False},
+        {"cell": "shm+b", "reason": "failed where base ran", "regression": True}]
+    (out / "compare.json").write_text(json.dumps(comparison))
+    for given in (out, out / "compare.json"):
+        done = subprocess.run([handoff, "export", str(given), "--to", "junit"], check=True,
+                              stdout=subprocess.PIPE, universal_newlines=True, timeout=60)
+        path = tmp_path / "junit.xml"
+        path.write_text(done.stdout)
+        suite, = junitparser.JUnitXml.fromfile(str(path))
+        found = [(case.classname, case.name, [type(result).__name__ for result in case.result])
+                 for case in suite]
+        cell = comparison["gates"][0]["cell"]
+        assert found == [(cell, gate["gate"], kinds) for gate, kinds in zip(
+            comparison["gates"], (["Failure"], [], [], ["Skipped"]))] + [
+                ("shm+a", "compared", ["Skipped"]), ("shm+b", "compared", ["Failure"])]
+        assert (suite.tests, suite.failures, suite.errors, suite.skipped) == (6, 2, 0, 2)
+        ratio = "new/base %.3f (90 %% interval" % comparison["gates"][0]["ratio"]
+        assert ratio in list(suite)[0].result[0].message
+    for to in ("csv", "gbench"):
+        assert subprocess.run([handoff, "export", str(out), "--to", to],
+                              stderr=subprocess.DEVNULL).returncode == 2
+
+
 def test_output_is_whole_or_not_at_all(handoff, export, folder, result, tmp_path):
     """A file appears by renaming; an export that fails leaves what was there."""
     path = tmp_path / "out.hlog"
