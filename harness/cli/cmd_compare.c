@@ -8,22 +8,29 @@
 static const struct cli_operand compare_operands[] = {
     {"RESULT...", CLI_FILE, NULL, "a result.json, or the folder it is in"}};
 
+static const char *const axis_names[] = {
+#define AXIS(key, otherwise, in_id, about, expected) #key,
+#include "harness/scenario/axes.def"
+#undef AXIS
+    NULL};
+
 static const struct cli_option compare_options[] = {
     {'b', "base", "PROGRAM", CLI_FILE, NULL,
      "compare two builds: the handoff program to compare with, or the build folder it is in", 0},
     {'N', "new", "PROGRAM", CLI_FILE, NULL,
      "the program that is compared with it (default: this one)", 0},
-    {'y', "by", "AXIS", CLI_TEXT, NULL,
+    {'y', "by", "AXIS", CLI_LIST, axis_names,
      "compare the values of an axis, such as wait or transport, within one run: that of "
      "--scenario, "
      "or a RESULT whose launches were interleaved",
      0},
     {'a', "against", "VALUE", CLI_TEXT, NULL,
      "the value that the others are compared with (default: the first in the scenario)", 0},
-    {'S', "scenario", "FILE", CLI_FILE, NULL, "what to run; its \"gates\" say what is compared", 0},
+    {'S', "scenario", "FILE", CLI_SCENARIO, NULL, "what to run; its \"gates\" say what is compared",
+     0},
     {'o', "out", "DIR", CLI_FOLDER, NULL,
      "where results and compare.json go (default: results/runs/<time>-<scenario>)", 0},
-    {'n', "only", "AXIS=VALUE[,VALUE...]", CLI_TEXT, NULL,
+    {'n', "only", "AXIS=VALUE[,VALUE...]", CLI_FILTER, NULL,
      "only the cells with one of these values; may be repeated", 0},
     {'l', "launches", "N", CLI_NUMBER, NULL,
      "launches per cell and side, instead of the scenario's number; a verdict needs 5, and small "

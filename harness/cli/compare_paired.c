@@ -67,13 +67,14 @@ static enum status paired_answer(const struct compare_arguments *arguments,
 }
 
 /* The scenario and its choice of cells as arguments of `run`; NULL-terminated. Texts made for it are
- * in `made`, for the caller to free. */
-static bool run_arguments_make(const struct run_choice *choice,
+ * in `made`, for the caller to free. `path`: the scenario's, since the other program may not know it
+ * by name. */
+static bool run_arguments_make(const struct run_choice *choice, const char *path,
                                const char *list[2 * RUN_FILTERS_MAX + 4],
                                char *made[RUN_FILTERS_MAX + 1])
 {
     size_t count = 0, used = 0;
-    list[count++] = choice->scenario;
+    list[count++] = path;
     for (size_t i = 0; i < choice->filter_count; i++) {
         const struct scenario_filter *filter = &choice->filters[i];
         size_t size = strlen(filter->axis) + strlen(filter->values) + 2;
@@ -101,7 +102,7 @@ static bool run_arguments_make(const struct run_choice *choice,
 enum status compare_paired(const struct compare_arguments *arguments, int *exit_code,
                            struct err *err)
 {
-    char programs[PAIRED_SIDES][PATH_MAX], default_out[512];
+    char programs[PAIRED_SIDES][PATH_MAX], default_out[512], found[PATH_MAX];
     const char *list[2 * RUN_FILTERS_MAX + 4];
     char *made[RUN_FILTERS_MAX + 1] = {NULL};
     struct scenario *scenario = NULL;
@@ -124,7 +125,8 @@ enum status compare_paired(const struct compare_arguments *arguments, int *exit_
         .quiet = arguments->quiet,
     };
     struct paired_outcome outcome;
-    status = run_arguments_make(&arguments->choice, list, made)
+    const char *path = run_choice_find_scenario(arguments->choice.scenario, found, sizeof found);
+    status = run_arguments_make(&arguments->choice, path, list, made)
                  ? paired_run(&options, &outcome, err)
                  : err_set(err, ST_NO_MEMORY, NULL, "out of memory");
     for (size_t i = 0; i < RUN_FILTERS_MAX + 1; i++)

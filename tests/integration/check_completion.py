@@ -28,6 +28,8 @@ LINES = [
     ("handoff run nam", "handoff run named "),
     ("handoff run brou", "handoff run brought "),
     ("handoff run --out fold", "handoff run --out folder/"),
+    ("handoff compare --by pac", "handoff compare --by pacing "),
+    ("handoff compare --scenario brou", "handoff compare --scenario brought "),
     ("handoff list --format mark", "handoff list --format markdown "),
     ("handoff list ax", "handoff list axes "),
     ("handoff probe --only device,register_", "handoff probe --only device,register_shm"),
