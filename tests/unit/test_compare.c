@@ -29,7 +29,7 @@ enum { PAIRS_MAX = 64 };
  * w, where w^2 is what is left to the right angle: smooth for any degrees. By Simpson's rule. */
 static double integral(double angle, double degrees)
 {
-    enum { STEPS = 16000 };
+    enum { STEPS = 4000 };
     double reach = sqrt(asin(1.0) - angle);
     double sum = 0.0;
     for (int i = 0; i <= STEPS; i++) {
@@ -53,7 +53,7 @@ static void test_t_is_its_integral(void **state)
         for (size_t j = 0; j < sizeof values / sizeof values[0]; j++) {
             double expected = reference_t_upper(values[j], degrees[i]);
             double p = stats_t_upper(values[j], degrees[i]);
-            if (!(fabs(p / expected - 1.0) < 1e-7))
+            if (!(fabs(p / expected - 1.0) < 1e-6))
                 fail_msg("t %g, %g degrees: %.12g, not %.12g", values[j], degrees[i], p, expected);
             if (values[j] >= 0.0 && p > 1e-12)
                 assert_near(stats_t_quantile(1.0 - p, degrees[i]), values[j],

@@ -1,4 +1,4 @@
-/* test_beside.c: several results beside one another: cells are found again, ratios and trends are
+/* test_report_beside.c: several results beside one another: cells are found again, ratios and trends are
  * those that were put in, differences of the machines are named, and strangers' results do no harm.
  */
 #include <math.h>
@@ -197,6 +197,48 @@ static void test_declared_gates_are_the_lines(void **state)
     char title[FIGURE_BYTES];
     assert_string_equal(beside_line_title(&beside->rows[0].lines[0], title), "handoff p50");
     several_free(&several);
+}
+
+/* At `max` a latency is queue depth, whatever the scenario declares. */
+static void test_times_at_max_are_no_lines(void **state)
+{
+    static const char *const names[] = {"latency.p50", "frames_per_s"};
+    struct several several = {.count = 0};
+    for (int i = 0; i < 2; i++) {
+        several_add(&several, result_at_max(100000));
+        result_set(several.json[i], "scenario.gates", cJSON_CreateStringArray(names, 2));
+    }
+    const struct beside *beside = several_make(&several);
+    assert_int_equal(beside->rows[0].line_count, 1);
+    assert_string_equal(beside->rows[0].lines[0].gate->name, "frames_per_s");
+    several_free(&several);
+}
+
+/* A launch that failed has no value; the others have. A cell that failed has none at all. */
+static void test_failed_launches_are_left_out(void **state)
+{
+    static const char *const transports[] = {"shm"};
+    struct several several = {.count = 0};
+    several_add(&several, result_of(transports, 1, 20000));
+    several_add(&several, result_of(transports, 1, 20000));
+    cJSON *cell = cJSON_GetArrayItem(json_get(several.json[1], "cells"), 0);
+    result_set(cJSON_GetArrayItem(json_get(cell, "launches"), 3), "status",
+               cJSON_CreateString("failed"));
+    const struct beside_value *value = &several_make(&several)->rows[0].lines[0].values[1];
+    assert_int_equal(value->figure.launches, 9);
+    assert_int_equal(value->stored.new_count, 9);
+    assert_int_equal(value->stored.verdict, COMPARE_SAME);
+    several_free(&several);
+    struct several failed = {.count = 0};
+    several_add(&failed, result_of(transports, 1, 20000));
+    cJSON *json = result_of(transports, 1, 20000);
+    result_set(cJSON_GetArrayItem(json_get(json, "cells"), 0), "status",
+               cJSON_CreateString("failed"));
+    several_add(&failed, json);
+    value = &several_make(&failed)->rows[0].lines[0].values[1];
+    assert_int_equal(value->figure.state, FIGURE_ABSENT);
+    assert_true(isnan(value->stored.ratio));
+    several_free(&failed);
 }
 
 /* A difference of two ticks is none, and where a median is a few ticks, means are compared. */
@@ -501,7 +543,8 @@ static void test_long_values_are_cut(void **state)
     struct several several = {.count = 0};
     several_add(&several, result_of(transports, 1, 20000));
     several_add(&several, result_of(transports, 1, 20000));
-    for (size_t i = 0; i + 2 < sizeof text; i += 2)
+    text[0] = 'x'; /* so that a cut at an even number of bytes is amid a character */
+    for (size_t i = 1; i + 2 < sizeof text; i += 2)
         memcpy(text + i, "é", 2);
     result_set(several.json[0], "environment.before.cpu.model", cJSON_CreateString(text));
     result_set(several.json[1], "environment.before.cpu.model", cJSON_CreateString(text + 1));
@@ -509,10 +552,12 @@ static void test_long_values_are_cut(void **state)
     assert_int_equal(beside->difference_count, 1);
     for (size_t i = 0; i < 2; i++)
         assert_true(strlen(beside->differences[0].values[i]) < 170);
-    const char *value = beside->differences[0].values[0];
-    for (size_t bytes; *value; value += bytes) {
-        bytes = text_character_bytes(value);
-        assert_true(bytes > 0);
+    for (size_t i = 0; i < 2; i++) {
+        const char *value = beside->differences[0].values[i];
+        for (size_t bytes; *value; value += bytes) {
+            bytes = text_character_bytes(value);
+            assert_true(bytes > 0);
+        }
     }
     several_free(&several);
 }
@@ -525,6 +570,8 @@ int main(void)
         cmocka_unit_test(test_an_id_of_two_blocks_is_two_rows),
         cmocka_unit_test(test_rates_are_worse_when_they_fall),
         cmocka_unit_test(test_declared_gates_are_the_lines),
+        cmocka_unit_test(test_times_at_max_are_no_lines),
+        cmocka_unit_test(test_failed_launches_are_left_out),
         cmocka_unit_test(test_ticks_of_either_clock_count),
         cmocka_unit_test(test_differences_are_named_by_weight),
         cmocka_unit_test(test_load_is_named_where_it_is_far_apart),
