@@ -110,7 +110,7 @@ static struct placement_cpus on_cpu(int producer, int consumer)
 static void the_policies_of_the_cpus_are_locked_and_restored(void **state)
 {
     (void)state;
-    struct guard guard;
+    struct guard guard = {.running = false};
     struct err err = {.what = ""};
     cJSON *settings = NULL;
     put_frequencies();
@@ -137,7 +137,7 @@ static void the_policies_of_the_cpus_are_locked_and_restored(void **state)
 static void a_frequency_somebody_chose_comes_back(void **state)
 {
     (void)state;
-    struct guard guard;
+    struct guard guard = {.running = false};
     struct err err;
     cJSON *settings = NULL;
     put_frequencies();
@@ -161,7 +161,7 @@ static void a_runner_that_is_killed_leaves_nothing(void **state)
     assert_int_equal(pipe(told), 0);
     pid_t runner = fork();
     if (runner == 0) {
-        struct guard guard;
+        struct guard guard = {.running = false};
         struct err err;
         cJSON *settings = NULL;
         if (guard_start(&guard, &err) != ST_OK ||
@@ -183,7 +183,7 @@ static void a_runner_that_is_killed_leaves_nothing(void **state)
 static void a_guard_that_is_killed_is_stood_in_for(void **state)
 {
     (void)state;
-    struct guard guard;
+    struct guard guard = {.running = false};
     struct err err;
     cJSON *settings = NULL;
     put_frequencies();
@@ -208,7 +208,7 @@ static void link_to(const char *target, const char *path)
 static void what_cannot_be_set_changes_nothing(void **state)
 {
     (void)state;
-    struct guard guard;
+    struct guard guard = {.running = false};
     struct err err;
     cJSON *settings = NULL;
     put_frequencies();
@@ -309,7 +309,7 @@ static struct launch_outcome run_launch(struct guard *guard, bool locked, double
 static void a_launch_has_its_clocks_and_says_so(void **state)
 {
     (void)state;
-    struct guard guard;
+    struct guard guard = {.running = false};
     struct err err;
     put_frequencies();
     assert_int_equal(guard_start(&guard, &err), ST_OK);
@@ -351,7 +351,7 @@ static void *meddle(void *unused)
 static void clocks_that_somebody_changes_fail_the_launch(void **state)
 {
     (void)state;
-    struct guard guard;
+    struct guard guard = {.running = false};
     struct err err;
     pthread_t thread;
     put_frequencies();
