@@ -9,7 +9,8 @@
  * null means "no limit".
  *   cpu             model, counts, clusters, frequencies, idle states, SMT, isolation, throttling
  *   kernel          release, distribution, clocksource, those boot parameters that move timings
- *   memory          sizes, swap, page size, huge pages, /dev/shm
+ *   memory          sizes, swap, page size, huge pages, /dev/shm; from the runner cells_bytes, the
+ *                   most that a cell of the run keeps in frames
  *   limits          of this process and of its control group
  *   load            load average, busy and stolen time, pressure
  *   virtualisation  hypervisor, container

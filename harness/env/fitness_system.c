@@ -43,19 +43,28 @@ static bool check_swap(const cJSON *env, cJSON *findings)
                        "%.0f MB of swap are in use", used / 1e6);
 }
 
+/* What the largest cell of the run keeps in frames, or 0: not told. */
+static double frames_bytes(const cJSON *env)
+{
+    return fitness_number(json_get(env, "memory"), "cells_bytes", 0.0);
+}
+
+/* Beside the ring each role has its own buffers: twice the ring, and never less than the least. */
 static bool check_memory(const cJSON *env, cJSON *findings)
 {
     double available = fitness_number(json_get(env, "memory"), "available_bytes", -1.0);
+    double wanted = 2.0 * frames_bytes(env);
+    wanted = wanted > AVAILABLE_BYTES_MIN ? wanted : AVAILABLE_BYTES_MIN;
     if (available < 0.0)
         return fitness_unknown(findings, "memory", "how much memory is left");
-    if (available >= AVAILABLE_BYTES_MIN)
+    if (available >= wanted)
         return fitness_good(findings, "memory", "%.0f MB of memory are available", available / 1e6);
-    return fitness_say(findings,
-                       (struct finding){"memory", FITNESS_WARNING,
-                                        "cells with 4K frames need several hundred, and what does "
-                                        "not fit is swapped or killed",
-                                        "close what fills the memory"},
-                       "%.0f MB of memory are available", available / 1e6);
+    return fitness_say(
+        findings,
+        (struct finding){"memory", FITNESS_WARNING, "what does not fit is swapped or killed",
+                         "close what fills the memory, or use smaller frames and "
+                         "fewer slots"},
+        "%.0f MB of memory are available, and cells may need %.0f", available / 1e6, wanted / 1e6);
 }
 
 static bool check_huge_pages(const cJSON *env, cJSON *findings)
@@ -76,22 +85,23 @@ static bool check_huge_pages(const cJSON *env, cJSON *findings)
         "transparent huge pages for everybody (%s, shared memory %s)", mode, shared);
 }
 
+/* Our own transports keep frames in memory without a name, which /dev/shm does not limit. */
 static bool check_dev_shm(const cJSON *env, cJSON *findings)
 {
-    const cJSON *memory = json_get(env, "memory");
-    double free_bytes = fitness_number(memory, "dev_shm_free_bytes", -1.0);
+    double free_bytes = fitness_number(json_get(env, "memory"), "dev_shm_free_bytes", -1.0);
+    double wanted = frames_bytes(env) > 0.0 ? frames_bytes(env) : SHM_FREE_BYTES_MIN;
     if (free_bytes < 0.0)
         return fitness_unknown(findings, "dev_shm", "the size of /dev/shm");
-    if (free_bytes >= SHM_FREE_BYTES_MIN)
+    if (free_bytes >= wanted)
         return fitness_good(findings, "dev_shm", "%.0f MB free in /dev/shm", free_bytes / 1e6);
     return fitness_say(findings,
                        (struct finding){"dev_shm", FITNESS_WARNING,
-                                        "libraries that keep frames there (ucx, iceoryx) fail with "
-                                        "4K frames: a ring of 4 with 4 channels takes 133 MB",
+                                        "libraries that keep frames there (ucx, iceoryx) fail",
                                         fitness_in_container(env)
                                             ? "docker run --shm-size=1g"
                                             : "sudo mount -o remount,size=1g /dev/shm"},
-                       "%.0f MB free in /dev/shm", free_bytes / 1e6);
+                       "%.0f MB free in /dev/shm, and cells may keep %.0f MB of frames",
+                       free_bytes / 1e6, wanted / 1e6);
 }
 
 static bool check_numa(const cJSON *env, cJSON *findings)

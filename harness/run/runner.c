@@ -193,12 +193,29 @@ static enum status runner_measure_floor(struct runner *runner, struct err *err)
     const struct runner_options *options = runner->options;
     if (options->no_floor || options->peer || runner_stop_wanted(runner))
         return ST_OK;
-    enum status status = run_gaps_measure_into(&runner->plan, options->scenario,
-                                               runner->environment_before, err);
+    enum status status =
+        run_gaps_measure_into(&runner->plan, options->scenario, runner->environment_before, err);
     if (status != ST_OK)
         return status;
     return run_floor_measure(&runner->plan, &runner->clock, options->out_dir, options->resume,
                              runner->warnings, &runner->floor, err);
+}
+
+/* What the largest cell keeps in frames, so that it shows whether there is room for them. */
+static enum status runner_describe_need(const struct runner *runner, cJSON *environment,
+                                        struct err *err)
+{
+    cJSON *memory = json_get(environment, "memory");
+    uint64_t largest = 0;
+    for (size_t i = 0; i < runner->plan.cell_count; i++) {
+        const struct cell *cell = &runner->plan.cells[i].cell;
+        const uint64_t bytes = cell->slots * cell_payload_bytes(cell);
+        if (runner->plan.cells[i].result.launches_planned > 0 && bytes > largest)
+            largest = bytes;
+    }
+    return !memory || json_add_u64(memory, "cells_bytes", largest)
+               ? ST_OK
+               : err_set(err, ST_NO_MEMORY, NULL, "out of memory for the environment");
 }
 
 /* What the GPU is and how warm, where cells use one: asking takes a second. */
@@ -223,6 +240,8 @@ static enum status runner_work(struct runner *runner, struct runner_outcome *out
     if (status == ST_OK)
         status = runner_describe_gpu(runner, runner->environment_before, err);
     if (status == ST_OK)
+        status = runner_describe_need(runner, runner->environment_before, err);
+    if (status == ST_OK)
         status = runner_measure_floor(runner, err);
     if (status == ST_OK)
         status =
@@ -238,6 +257,8 @@ static enum status runner_work(struct runner *runner, struct runner_outcome *out
     status = env_collect("", &runner->environment_after, err);
     if (status == ST_OK)
         status = runner_describe_gpu(runner, runner->environment_after, err);
+    if (status == ST_OK)
+        status = runner_describe_need(runner, runner->environment_after, err);
     if (status != ST_OK)
         return status;
     return runner_write_result(runner, outcome, err);

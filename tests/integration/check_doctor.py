@@ -57,6 +57,7 @@ def test_a_run_keeps_its_findings(t):
     t.run("run", path, "--out", out, "--quiet", floor=True)
     result = t.result(out)
     fitness = result["fitness"]
+    check(result["environment"]["before"]["memory"]["cells_bytes"] == 4 * 64 * 48 * 3, "the need")
     rows = result["environment"]["before"]["gaps"]["cpus"]
     used = sorted({role["cpu"] for role in result["cells"][0]["roles"] if role["cpu"] is not None})
     check([row["cpu"] for row in rows] == used or not used, "%s instead of %s" % (rows, used))
