@@ -243,23 +243,32 @@ static void effect_add(struct text *text, const struct axis_change *change)
                   rate ? "fewer" : "shorter");
 }
 
-/* "95 % interval 2.8×–3.2× over 10 launches" of one comparison, "2.9–3.4× over 4 comparisons". */
+struct axis_ratio axis_change_extent(const struct axis_change *change)
+{
+    const struct stats_paired *paired = &change->paired;
+    struct axis_ratio extent = change->ratio;
+    const bool rate = change->metric == METRIC_FRAMES_PER_S;
+    if (change->comparisons == 1 && paired->pairs >= 2 && paired->low95 > 0 &&
+        isfinite(paired->high95)) {
+        extent.count = 2;
+        extent.low = rate ? 1 / paired->high95 : paired->low95;
+        extent.high = rate ? 1 / paired->low95 : paired->high95;
+    }
+    return extent;
+}
+
+/* "95 % interval 2.80–3.20× over 10 launches" of one comparison, "2.90–3.40× over 4 comparisons". */
 static void extent_add(struct text *text, const struct axis_change *change)
 {
-    char low[FIGURE_BYTES], high[FIGURE_BYTES];
-    const struct stats_paired *paired = &change->paired;
-    const bool rate = change->metric == METRIC_FRAMES_PER_S;
-    if (change->comparisons > 1) {
-        text_addf(text, "%s over %zu comparisons", axis_ratio_format_range(&change->ratio, low),
-                  change->comparisons);
-    } else if (paired->pairs >= 2 && paired->low95 > 0 && isfinite(paired->high95)) {
-        const struct axis_ratio ends = {2, 1, rate ? 1 / paired->high95 : paired->low95,
-                                        rate ? 1 / paired->low95 : paired->high95};
-        text_addf(text, "95 %% interval %s over %zu launches", axis_ratio_format_range(&ends, high),
-                  paired->pairs);
-    } else {
+    char range[FIGURE_BYTES];
+    const struct axis_ratio extent = axis_change_extent(change);
+    axis_ratio_format_range(&extent, range);
+    if (change->comparisons > 1)
+        text_addf(text, "%s over %zu comparisons", range, change->comparisons);
+    else if (range[0])
+        text_addf(text, "95 %% interval %s over %zu launches", range, change->paired.pairs);
+    else
         text_add(text, "one comparison");
-    }
 }
 
 void axis_change_add_sentence(struct text *text, const struct axis_change *change)

@@ -4,7 +4,7 @@
 #include "harness/report/axis_changes.h"
 #include "harness/report/page.h"
 
-/* "3.05×" with the range over its comparisons in small; "—" where there is none. */
+/* "3.05×" with its range in small; "—" where there is none. */
 static void ratio_add(struct text *out, const struct axis_ratio *ratio)
 {
     char text[FIGURE_BYTES];
@@ -23,9 +23,10 @@ static void row_add(struct text *out, const struct axis_change *change)
     text_add(out, "<tr><th scope=\"row\">");
     text_add_prose(out, text_get(&words));
     text_add(out, "</th>");
-    ratio_add(out, rate ? &(struct axis_ratio){.count = 0} : &change->ratio);
+    const struct axis_ratio none = {.count = 0}, metric = axis_change_extent(change);
+    ratio_add(out, rate ? &none : &metric);
     ratio_add(out, &change->p99);
-    ratio_add(out, rate ? &change->ratio : &(struct axis_ratio){.count = 0});
+    ratio_add(out, rate ? &metric : &none);
     ratio_add(out, &change->cpu);
     text_free(&words);
     axis_change_add_verdicts(&words, change);

@@ -9,8 +9,8 @@
 #include "harness/report/conditions.h"
 
 #define COLUMNS_SAID_MAX 8 /* in sentences; the table has all */
-#define TALLIES_SAID_MAX 24
-#define TRENDS_SAID_MAX 6
+#define TALLIES_SAID_MAX 12
+#define TRENDS_SAID_MAX 4
 #define DIFFERENCES_SAID_MAX 6
 
 void side_label_add(struct text *text, const struct page_part *parts, size_t index)
@@ -147,6 +147,12 @@ static void tally_add(struct text *text, const struct tally *tally)
     text_addf(text, "; %.2f× over all", exp(tally->log_sum / (double)tally->cells));
 }
 
+/* Whether the data says something of a cell: worse, better or the same. */
+static bool tally_is_decided(const struct tally *tally)
+{
+    return tally->verdicts[COMPARE_UNCLEAR] < tally->cells;
+}
+
 /* "after beside before" */
 static void heading_add(struct text *text, const struct page_part *parts, size_t column)
 {
@@ -155,13 +161,13 @@ static void heading_add(struct text *text, const struct page_part *parts, size_t
     side_label_add(text, parts, 0);
 }
 
-/* A sentence for each figure of a column. Returns how many sentences there are now. */
+/* A sentence for each figure of a column of which something can be said. Returns how many sentences there are now. */
 static size_t column_add(struct text *sentences, size_t used, const struct page_part *parts,
                          const struct beside *beside, size_t column)
 {
     struct tally tallies[BESIDE_LINES_MAX];
-    size_t count = 0;
-    bool any = false;
+    size_t count = 0, figures = 0;
+    bool decided = false;
     for (size_t i = 0; i < beside->row_count; i++) {
         const struct beside_row *row = &beside->rows[i];
         for (size_t j = 0; j < row->line_count; j++) {
@@ -180,17 +186,22 @@ static size_t column_add(struct text *sentences, size_t used, const struct page_
         }
     }
     for (size_t i = 0; i < count && used < TALLIES_SAID_MAX; i++) {
-        if (!tallies[i].cells)
+        figures += tallies[i].cells;
+        decided = decided || tally_is_decided(&tallies[i]);
+        if (!tally_is_decided(&tallies[i]))
             continue;
         heading_add(&sentences[used], parts, column);
         text_add(&sentences[used], ", ");
-        tally_add(&sentences[used++], &tallies[i]);
-        text_add(&sentences[used - 1], ".");
-        any = true;
+        tally_add(&sentences[used], &tallies[i]);
+        text_add(&sentences[used++], ".");
     }
-    if (!any && used < TALLIES_SAID_MAX) {
+    if (!decided && used < TALLIES_SAID_MAX) {
         heading_add(&sentences[used], parts, column);
-        text_add(&sentences[used++], ": no cell of both has figures.");
+        if (figures)
+            text_addf(&sentences[used], ": %zu figures, of which not one is told apart.", figures);
+        else
+            text_add(&sentences[used], ": no cell of both has figures.");
+        used++;
     }
     return used;
 }
@@ -224,7 +235,9 @@ size_t side_sentences(const struct page_part *parts, const struct beside *beside
         count = column_add(sentences, count, parts, beside, i);
     if (beside->count > COLUMNS_SAID_MAX + 1)
         text_add(&sentences[count++], "The table below has the other results.");
-    for (size_t i = 0; i < beside->row_count && trends < TRENDS_SAID_MAX; i++) {
+    const bool one_machine = beside->difference_count == 0 ||
+                             beside->differences[0].weight != BESIDE_MACHINE; /* the heaviest */
+    for (size_t i = 0; one_machine && i < beside->row_count && trends < TRENDS_SAID_MAX; i++) {
         const struct beside_row *row = &beside->rows[i];
         for (size_t j = 0; j < row->line_count && trends < TRENDS_SAID_MAX; j++) {
             const enum compare_verdict verdict = row->lines[j].trend.verdict;
