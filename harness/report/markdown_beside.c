@@ -6,12 +6,12 @@
 #define COLUMNS_MAX 12 /* a summary is read on a narrow page */
 #define LINES_MAX 60
 
-static void head_add(struct text *out, const struct page_part *parts, size_t columns)
+static void head_add(struct text *out, const struct page_part *parts, size_t count, size_t columns)
 {
     text_add(out, "| |");
     for (size_t i = 0; i < columns; i++) {
         struct text label = {0};
-        side_label_add(&label, parts, i);
+        side_label_add(&label, parts, count, i);
         text_add(out, " ");
         text_add_markdown(out, text_get(&label));
         text_add(out, " |");
@@ -26,7 +26,7 @@ static void head_add(struct text *out, const struct page_part *parts, size_t col
 static void about_add(struct text *out, const struct page_part *parts, const struct beside *beside,
                       size_t columns)
 {
-    head_add(out, parts, columns);
+    head_add(out, parts, beside->count, columns);
     for (int fact = 0; fact < SIDE_FACTS; fact++) {
         text_addf(out, "| %s |", side_fact_title((enum side_fact)fact));
         for (size_t i = 0; i < columns; i++) {
@@ -96,7 +96,7 @@ static void lines_add(struct text *out, const struct page_part *parts, const str
                       size_t columns)
 {
     size_t shown = 0, left = 0;
-    head_add(out, parts, columns);
+    head_add(out, parts, beside->count, columns);
     for (int differing = 1; differing >= 0; differing--) {
         for (size_t i = 0; i < beside->row_count; i++) {
             const struct beside_row *row = &beside->rows[i];

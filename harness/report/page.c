@@ -1,11 +1,16 @@
 /* page.c: the page as a whole: template, heading, order of sections. See page.h. */
 #include "harness/report/page.h"
 
+#include <stdint.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "harness/base/json.h"
 #include "harness/report/assets.h"
+#include "harness/report/side_by_side.h"
+
+/* Of several results: what their pictures and tables begin below, all together. */
+#define PAGE_BYTES_MAX 3600000u
 
 void page_words(struct text *out, const char *words)
 {
@@ -164,8 +169,24 @@ static void page_notices(struct text *out, const struct page_part *part)
     text_add(out, "</ul>\n</aside>\n");
 }
 
+/* The blocks' pictures and tables. Of several results each has its share of the page; what goes beyond
+ * it is in a report of that result alone. */
+static void blocks_add(struct text *out, const struct page_part *part, size_t bytes_max)
+{
+    const size_t count = part->report->block_count;
+    size_t shown = 0;
+    while (shown < count && out->used_bytes < bytes_max)
+        page_block(out, part, shown++);
+    if (shown < count)
+        text_addf(
+            out,
+            "<p class=\"shared\">Pictures and tables of %zu block%s are left out, so that the "
+            "page stays small: a report of this result alone has them.</p>\n",
+            count - shown, count - shown == 1 ? "" : "s");
+}
+
 /* A new section of the page is a function in a file of its own and its name here. */
-static void page_part(struct text *out, const struct page_part *part)
+static void page_part(struct text *out, const struct page_part *part, size_t bytes_max)
 {
     static void (*const sections[])(struct text *, const struct page_part *) = {
         page_deadlines, page_floor,   page_validity, page_integrity,
@@ -175,8 +196,7 @@ static void page_part(struct text *out, const struct page_part *part)
     page_conclusions(out, part);
     page_notices(out, part);
     page_claims(out, part);
-    for (size_t i = 0; i < part->report->block_count; i++)
-        page_block(out, part, i);
+    blocks_add(out, part, bytes_max);
     for (size_t i = 0; i < sizeof sections / sizeof sections[0]; i++)
         sections[i](out, part);
 }
@@ -189,7 +209,7 @@ static void page_body(struct text *out, const struct page_part *parts, size_t co
         page_beside(out, parts, beside);
     for (size_t i = 0; i < count; i++) {
         text_add(out, i || beside ? "<article class=\"next\">\n" : "<article>\n");
-        page_part(out, &parts[i]);
+        page_part(out, &parts[i], count > 1 ? PAGE_BYTES_MAX / count * (i + 1) : SIZE_MAX);
         text_add(out, "</article>\n");
     }
     page_method(out);
@@ -210,7 +230,10 @@ void page_write(struct text *out, const struct page_part *parts, size_t count,
             break;
         text_add_bytes(out, at, (size_t)(open - at));
         if (strncmp(open, "{{title}}", 9) == 0) {
-            text_add_html(out, count ? parts[0].report->scenario : "");
+            if (beside)
+                side_title_add(out, parts, count, text_add_html);
+            else
+                text_add_html(out, count ? parts[0].report->scenario : "");
             text_add(out, " · handoff");
         } else if (strncmp(open, "{{style}}", 9) == 0) {
             text_add(out, (const char *)report_asset_page_css);

@@ -18,7 +18,7 @@ static void head_row(struct text *out, const struct page_part *parts, size_t cou
     text_addf(out, "<thead><tr><th scope=\"col\" class=\"words\">%s</th>", first);
     for (size_t i = 0; i < count; i++) {
         struct text label = {0};
-        side_label_add(&label, parts, i);
+        side_label_add(&label, parts, count, i);
         text_add(out, "<th scope=\"col\">");
         text_add_html(out, text_get(&label));
         text_add(out, "</th>");

@@ -13,12 +13,24 @@
 #define TRENDS_SAID_MAX 4
 #define DIFFERENCES_SAID_MAX 6
 
-void side_label_add(struct text *text, const struct page_part *parts, size_t index)
+/* Whether another result has the same label. */
+static bool label_is_shared(const struct page_part *parts, size_t count, size_t index)
 {
-    if (parts[index].label && parts[index].label[0])
-        text_add_plain(text, parts[index].label);
-    else
+    for (size_t i = 0; i < count; i++)
+        if (i != index && parts[i].label && strcmp(parts[i].label, parts[index].label) == 0)
+            return true;
+    return false;
+}
+
+void side_label_add(struct text *text, const struct page_part *parts, size_t count, size_t index)
+{
+    if (!parts[index].label || !parts[index].label[0]) {
         text_addf(text, "result %zu", index + 1);
+        return;
+    }
+    text_add_plain(text, parts[index].label);
+    if (label_is_shared(parts, count, index))
+        text_addf(text, " (%zu)", index + 1);
 }
 
 void side_title_add(struct text *text, const struct page_part *parts, size_t count,
@@ -154,11 +166,12 @@ static bool tally_is_decided(const struct tally *tally)
 }
 
 /* "after beside before" */
-static void heading_add(struct text *text, const struct page_part *parts, size_t column)
+static void heading_add(struct text *text, const struct page_part *parts, size_t count,
+                        size_t column)
 {
-    side_label_add(text, parts, column);
+    side_label_add(text, parts, count, column);
     text_add(text, " beside ");
-    side_label_add(text, parts, 0);
+    side_label_add(text, parts, count, 0);
 }
 
 /* A sentence for each figure of a column of which something can be said. Returns how many sentences there are now. */
@@ -190,13 +203,13 @@ static size_t column_add(struct text *sentences, size_t used, const struct page_
         decided = decided || tally_is_decided(&tallies[i]);
         if (!tally_is_decided(&tallies[i]))
             continue;
-        heading_add(&sentences[used], parts, column);
+        heading_add(&sentences[used], parts, beside->count, column);
         text_add(&sentences[used], ", ");
         tally_add(&sentences[used], &tallies[i]);
         text_add(&sentences[used++], ".");
     }
     if (!decided && used < TALLIES_SAID_MAX) {
-        heading_add(&sentences[used], parts, column);
+        heading_add(&sentences[used], parts, beside->count, column);
         if (figures)
             text_addf(&sentences[used], ": %zu figures, of which not one is told apart.", figures);
         else
@@ -244,8 +257,10 @@ size_t side_sentences(const struct page_part *parts, const struct beside *beside
             if (beside->count < 3 || (verdict != COMPARE_SLOWER && verdict != COMPARE_FASTER))
                 continue;
             struct text *sentence = &sentences[count++];
-            text_add_plain(sentence, row->label);
+            text_add_plain(sentence, row->block);
             text_add(sentence, ": ");
+            text_add_plain(sentence, row->label);
+            text_add(sentence, ", ");
             beside_trend_add(sentence, &row->lines[j]);
             text_add(sentence, ".");
             trends++;

@@ -64,7 +64,7 @@ def test_pages(t):  # beside others
 
 def test_large(t):  # beside others, release only
     """140 cells × 10 launches in 20 blocks: the page stays within a third of what 500 cells may take,
-    the summary within what a job's may."""
+    one of 14 such results within all of it, and the summary within what a job's may."""
     large(measured(t, "small"), t.file("large.json"), 140, 20)
     t.run("report", t.file("large.json"), "--out", t.file("out"))
     page, summary = (os.path.getsize(t.file("out/" + name)) for name in ("index.html", "report.md"))
@@ -73,6 +73,13 @@ def test_large(t):  # beside others, release only
     found = page_check.problems(t.file("out/index.html"))
     check(not found, "\n".join(found[:10]))
     check("on the page" in read(t.file("out"), "report.md"), "what is left out is not said")
+    t.run("report", *[t.file("large.json")] * 14, "--out", t.file("many"),
+          env=dict(os.environ, PATH=t.folder))  # without gnuplot
+    page = os.path.getsize(t.file("many/index.html"))
+    check(page < 5000000, "fourteen of them have %d bytes" % page)
+    found = page_check.problems(t.file("many/index.html"))
+    check(not found, "\n".join(found[:10]))
+    check("a report of this result alone has them" in read(t.file("many"), "index.html"), "not said")
 
 
 def test_screens(t):  # beside others, release only
