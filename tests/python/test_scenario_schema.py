@@ -130,7 +130,7 @@ def any_scenario(rng, definitions):
 
 def test_what_the_reader_takes_the_schema_takes(validator, schema, handoff, rng, tmp_path):
     counts = {(taken, valid): 0 for taken in (True, False) for valid in (True, False)}
-    for index in range(80):
+    for index in range(50):
         scenario = any_scenario(rng, schema["definitions"])
         path = str(tmp_path / ("%d.json" % index))
         with open(path, "w") as file:
@@ -141,4 +141,4 @@ def test_what_the_reader_takes_the_schema_takes(validator, schema, handoff, rng,
         taken, wrong = done.returncode == 0, complaints(validator, scenario)
         counts[taken, not wrong] += 1
         assert not (taken and wrong), "%s\n%s" % (json.dumps(scenario), wrong)
-    assert counts[True, True] > 5 and counts[False, False] > 10, counts
+    assert counts[True, True] > 2 and counts[False, False] > 5, counts
