@@ -16,7 +16,7 @@ def doctor(t, *arguments):
     return done
 
 
-def test_doctor_says_what_is_wrong_and_how_bad(t):
+def test_doctor_says_what_is_wrong_and_how_bad(t):  # release only
     """The three formats of one machine; the exit code follows the verdict."""
     done = doctor(t, "--format", "json")
     said = json.loads(done.stdout())
@@ -43,14 +43,14 @@ def test_doctor_says_what_is_wrong_and_how_bad(t):
     check(markdown.startswith("**") and "| level | found | effect | fix |" in markdown, markdown)
 
 
-def test_doctor_refuses_what_it_cannot_do(t):
+def test_doctor_refuses_what_it_cannot_do(t):  # beside others
     check("write it as" in t.run("doctor", "--cpus", "x", code=2).stderr(), "no hint")
     check("rising" in t.run("doctor", "--cpus", "1,0", code=2).stderr(), "out of order")
     check("CPU 60000" in t.run("doctor", "--cpus", "60000", code=77).stderr(), "no CPU named")
     check("options only" in t.run("doctor", "now", code=2).stderr(), "an operand")
 
 
-def test_a_run_keeps_its_findings(t):
+def test_a_run_keeps_its_findings(t):  # beside others
     """With the floor also the gaps; from `warning` on they are among the warnings."""
     path = t.scenario([{"name": "b", "axes": {"wait": ["spin"]}}], launches=1, transport="shm")
     out = t.file("out")
@@ -61,7 +61,7 @@ def test_a_run_keeps_its_findings(t):
     rows = result["environment"]["before"]["gaps"]["cpus"]
     used = sorted({role["cpu"] for role in result["cells"][0]["roles"] if role["cpu"] is not None})
     check([row["cpu"] for row in rows] == used or not used, "%s instead of %s" % (rows, used))
-    check(all(2e8 <= row["window_ns"] < 3e9 for row in rows), "watched for %s" % rows)
+    check(all(row["window_ns"] >= 2e8 for row in rows), "watched for %s" % rows)
     for finding in fitness["before"] + fitness["after"]:
         told = any(finding["found"] in warning for warning in result["warnings"])
         check(told == (finding["level"] in ("warning", "unfit")), finding["id"])
