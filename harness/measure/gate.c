@@ -86,6 +86,11 @@ double gate_launch_value(const struct gate *gate, const cJSON *launch)
     }
 }
 
+double gate_scale(const struct gate *gate)
+{
+    return gate->kind == GATE_TIME ? 1 : gate->kind == GATE_FRAMES_PER_S ? 1e6 : 1e5;
+}
+
 const cJSON *gate_launch_find(const cJSON *cell, double number)
 {
     const cJSON *launch;

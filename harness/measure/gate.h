@@ -39,6 +39,10 @@ const struct gate *gate_mean(const struct gate *gate);
  * for the quantile. INFINITY for a quantile among frames that never finished. */
 double gate_launch_value(const struct gate *gate, const cJSON *launch);
 
+/* What values are multiplied by before logarithms are taken, which take what is below 1 as 1: then 1
+ * is a nanosecond, a millionth of a frame/s, or a hundred-thousandth of a per cent. */
+double gate_scale(const struct gate *gate);
+
 /* The launch of that number among a cell's; NULL when it has none. */
 const cJSON *gate_launch_find(const cJSON *cell, double number);
 

@@ -70,17 +70,11 @@ static bool rows_make(struct beside *beside)
 
 /* ---- Figures --------------------------------------------------------------------------------- */
 
-/* One launch each, in the unit of the gate times line_scale(). */
+/* One launch each, in the unit of the gate times gate_scale(). */
 struct launches {
     double *values;
     size_t count;
 };
-
-/* Values below 1 count as 1 where logarithms are taken: 1 must be next to nothing. */
-static double gate_scale(const struct gate *gate)
-{
-    return gate->kind == GATE_TIME ? 1.0 : 1e6;
-}
 
 /* False when out of memory. The caller frees launches->values. */
 static bool launches_read(const struct report_cell *cell, const struct gate *gate,
@@ -128,17 +122,14 @@ static double tick_ns(const struct beside *beside)
     return tick;
 }
 
-/* The ratio that is no difference yet. */
+/* The ratio that is no difference yet; any where the first column lacks the cell. */
 static double line_margin(const struct beside *beside, const struct beside_row *row,
                           const struct beside_line *line)
 {
-    double bound_ns, base = line->values[0].figure.value;
-    for (size_t i = 0; i < beside->count; i++)
-        if (row->cells[i] && report_cell_searches(row->cells[i], &bound_ns))
-            return VERDICT_SEARCH_MARGIN_RATIO;
-    return line->gate->kind == GATE_TIME && base > 0 && isfinite(base)
-               ? stats_margin(base, tick_ns(beside))
-               : stats_margin(1e9, 0);
+    const double base = line->values[0].figure.value;
+    return row->cells[0] && isfinite(base)
+               ? verdict_margin(line->gate, row->cells[0], base, tick_ns(beside))
+               : stats_margin(1, 0);
 }
 
 static struct compare_stored launches_compare(const struct beside_line *line,

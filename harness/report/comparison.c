@@ -10,14 +10,6 @@
 #include "harness/report/verdict.h"
 
 #define LAUNCHES_MAX 1000
-/* stats_paired takes values below 1 as 1: 1 is a nanosecond, a millionth of a frame/s, or a
- * hundred-thousandth of a per cent. */
-#define SCALE_RATE 1e6
-#define SCALE_PERCENT 1e5
-/* System time is counted in steps of 10 ms; a role's own in microseconds, of which a tenth of a per
- * cent of a CPU is never a difference. */
-#define SYSTEM_STEP_NS 1e7
-#define ROLE_POINTS 0.1
 
 enum status comparison_new(const struct report *base, const struct report *new_report,
                            struct comparison **comparison, struct err *err)
@@ -92,37 +84,11 @@ static const char *gate_meaningless(const struct gate *gate, const struct report
 
 /* ---- One row --------------------------------------------------------------------------------- */
 
-static double gate_scale(const struct gate *gate)
-{
-    return gate->kind == GATE_TIME           ? 1
-           : gate->kind == GATE_FRAMES_PER_S ? SCALE_RATE
-                                             : SCALE_PERCENT;
-}
-
 /* INFINITY with an infinite value among them, NAN without values. */
 static double geometric_mean(const double *values, size_t count)
 {
     struct stats_estimate estimate = stats_estimate_log(values, count);
     return count ? estimate.value : NAN;
-}
-
-/* The ratio that is no difference yet. */
-static double row_margin(const struct comparison_row *row, const struct report_cell *base,
-                         double tick_ns)
-{
-    double bound_ns;
-    if (row->gate->kind == GATE_TIME)
-        return stats_margin(fmax(1, row->base), fmax(0, tick_ns));
-    if (row->gate->kind == GATE_FRAMES_PER_S)
-        return report_cell_searches(base, &bound_ns) ? VERDICT_SEARCH_MARGIN_RATIO
-                                                     : stats_margin(1, 0);
-    double points = ROLE_POINTS;
-    if (strcmp(row->gate->of, "system") == 0) {
-        const cJSON *usage = json_get(gate_launch_find(base->json, 0), "usage");
-        double wall_ns = json_get_number(json_get(usage, "system"), "wall_ns", 0);
-        points = wall_ns > 0 ? 100 * 2 * SYSTEM_STEP_NS / wall_ns : 100;
-    }
-    return stats_margin(fmax(1e-3, row->base), points / 2);
 }
 
 static bool row_take_values(struct comparison_row *row, const struct report_cell *base,
@@ -166,7 +132,7 @@ static bool row_take_values(struct comparison_row *row, const struct report_cell
                                         .base_values = row->base_values,
                                         .count = count,
                                         .more_is_better = gate->kind == GATE_FRAMES_PER_S,
-                                        .margin = row_margin(row, base, tick_ns)};
+                                        .margin = verdict_margin(gate, base, row->base, tick_ns)};
     return true;
 }
 

@@ -4,9 +4,13 @@
 #include <math.h>
 #include <string.h>
 
-#include "harness/measure/gate.h"
+#include "harness/base/json.h"
 
 #define LAUNCHES_MAX 1000
+/* System time is counted in steps of 10 ms; a role's own in microseconds, of which a tenth of a per
+ * cent of a CPU is never a difference. */
+#define SYSTEM_STEP_NS 1e7
+#define ROLE_POINTS 0.1
 
 bool verdict_cell_is_sound(const struct report_cell *cell)
 {
@@ -112,6 +116,24 @@ const struct report_cell *verdict_best(const struct report_block *block,
         }
     }
     return best;
+}
+
+double verdict_margin(const struct gate *gate, const struct report_cell *base, double value,
+                      double tick_ns)
+{
+    double bound_ns;
+    if (gate->kind == GATE_TIME)
+        return stats_margin(fmax(1, value), fmax(0, tick_ns));
+    if (gate->kind == GATE_FRAMES_PER_S)
+        return report_cell_searches(base, &bound_ns) ? VERDICT_SEARCH_MARGIN_RATIO
+                                                     : stats_margin(1, 0);
+    double points = ROLE_POINTS;
+    if (strcmp(gate->of, "system") == 0) {
+        const cJSON *usage = json_get(gate_launch_find(base->json, 0), "usage");
+        double wall_ns = json_get_number(json_get(usage, "system"), "wall_ns", 0);
+        points = wall_ns > 0 ? 100 * 2 * SYSTEM_STEP_NS / wall_ns : 100;
+    }
+    return stats_margin(gate_scale(gate) * fmax(1e-3, value), gate_scale(gate) * points / 2);
 }
 
 struct stats_paired verdict_compare(const struct report *report, const struct report_cell *cell,

@@ -6,6 +6,7 @@
 #ifndef HANDOFF_REPORT_VERDICT_H
 #define HANDOFF_REPORT_VERDICT_H
 
+#include "harness/measure/gate.h"
 #include "harness/measure/stats.h"
 #include "harness/report/model.h"
 
@@ -42,6 +43,11 @@ struct figure verdict_figure(const struct report_cell *cell, enum metric metric)
 /* The best sound cell of a group by that metric that is no floor, or NULL. */
 const struct report_cell *verdict_best(const struct report_block *block,
                                        const struct report_group *group, enum metric metric);
+
+/* The ratio of a gate that is no difference yet, where `base` has the geometric mean `value`: two
+ * percent, or what the clock's tick, the step of CPU time or that of a search makes of it. */
+double verdict_margin(const struct gate *gate, const struct report_cell *base, double value,
+                      double tick_ns);
 
 /* `cell` against `base`, paired by launch: slower means worse, for throughput too (its ratio is
  * base / cell). Below 50 clock ticks means are compared instead of medians. */

@@ -241,6 +241,40 @@ static void test_failed_launches_are_left_out(void **state)
     several_free(&failed);
 }
 
+/* The consumer's CPU of every launch, in per cent, more or less. */
+static void result_set_cpu(cJSON *json, double percent)
+{
+    cJSON *launch, *cell = cJSON_GetArrayItem(json_get(json, "cells"), 0);
+    int number = 0;
+    cJSON_ArrayForEach (launch, json_get(cell, "launches")) {
+        result_set(launch, "usage.consumer.wall_ns", cJSON_CreateNumber(1e9));
+        result_set(launch, "usage.consumer.system_ns", cJSON_CreateNumber(0));
+        result_set(launch, "usage.consumer.user_ns",
+                   cJSON_CreateNumber(1e7 * percent * (++number % 2 ? 1.001 : 0.999)));
+    }
+}
+
+/* A per cent is not the least there is, and a tenth of one is no difference. */
+static void test_cpu_below_a_percent_is_compared(void **state)
+{
+    static const char *const transports[] = {"shm"}, *const names[] = {"cpu_percent.consumer"};
+    struct several several = {.count = 0};
+    for (int i = 0; i < 3; i++) {
+        several_add(&several, result_of(transports, 1, 20000));
+        result_set(several.json[i], "scenario.gates", cJSON_CreateStringArray(names, 1));
+    }
+    result_set_cpu(several.json[0], 0.3);
+    result_set_cpu(several.json[1], 0.6);
+    result_set_cpu(several.json[2], 0.38);
+    const struct beside_line *line = &several_make(&several)->rows[0].lines[0];
+    assert_near(line->values[0].figure.value, 0.3, 1e-3);
+    assert_near(line->values[1].stored.ratio, 2.0, 1e-3);
+    assert_int_equal(line->values[1].stored.verdict, COMPARE_SLOWER);
+    assert_string_equal(beside_verdict_words(line, COMPARE_SLOWER), "more CPU in stored results");
+    assert_int_equal(line->values[2].stored.verdict, COMPARE_UNCLEAR);
+    several_free(&several);
+}
+
 /* A difference of two ticks is none, and where a median is a few ticks, means are compared. */
 static void test_ticks_of_either_clock_count(void **state)
 {
@@ -572,6 +606,7 @@ int main(void)
         cmocka_unit_test(test_declared_gates_are_the_lines),
         cmocka_unit_test(test_times_at_max_are_no_lines),
         cmocka_unit_test(test_failed_launches_are_left_out),
+        cmocka_unit_test(test_cpu_below_a_percent_is_compared),
         cmocka_unit_test(test_ticks_of_either_clock_count),
         cmocka_unit_test(test_differences_are_named_by_weight),
         cmocka_unit_test(test_load_is_named_where_it_is_far_apart),
