@@ -68,6 +68,12 @@ static bool add_conclusions(cJSON *json, const struct conclusions *conclusions)
     return ok;
 }
 
+/* "fit, with 1 warning: governor" */
+static const char *fitness_told(const cJSON *result)
+{
+    return json_get_string(json_get(result, "fitness"), "verdict", "");
+}
+
 static bool add_counts(cJSON *json, const struct result_summary *summary)
 {
     cJSON *counts = cJSON_CreateObject();
@@ -106,6 +112,7 @@ static enum status print_json(const struct runner_outcome *outcome, const char *
                     json_add_string(json, "scenario", view->report->scenario) &&
                     json_add_bool(json, "interrupted", outcome->interrupted) &&
                     json_add_i64(json, "exit_status", run_summary_exit_code(outcome)) &&
+                    json_add_string(json, "fitness", fitness_told(outcome->result)) &&
                     add_counts(json, &outcome->summary) &&
                     add_cells_not_ok(json, outcome->result) &&
                     add_conclusions(json, view->conclusions);
@@ -116,11 +123,14 @@ static enum status print_json(const struct runner_outcome *outcome, const char *
 
 /* ---- Markdown, and either -------------------------------------------------------------------- */
 
-static enum status print_markdown(const struct summary_view *view, struct err *err)
+static enum status print_markdown(const cJSON *result, const struct summary_view *view,
+                                  struct err *err)
 {
     struct text text = {0};
-    const struct page_part part = {
-        .report = view->report, .conclusions = view->conclusions, .claims = view->claims};
+    const struct page_part part = {.report = view->report,
+                                   .fitness = json_get(result, "fitness"),
+                                   .conclusions = view->conclusions,
+                                   .claims = view->claims};
     markdown_write(&text, &part, 1, NULL);
     const bool failed = text.failed;
     fputs(text_get(&text), stdout);
@@ -135,7 +145,7 @@ static enum status print_for_programs(const struct runner_outcome *outcome, cons
     enum status status = view_open(outcome->result, &view, err);
     if (status == ST_OK)
         status = format == CLI_FORMAT_JSON ? print_json(outcome, out_dir, &view, err)
-                                           : print_markdown(&view, err);
+                                           : print_markdown(outcome->result, &view, err);
     view_close(&view);
     return status;
 }
@@ -144,6 +154,18 @@ static bool colour_wanted(void)
 {
     const char *no_colour = getenv("NO_COLOR");
     return isatty(STDOUT_FILENO) && !(no_colour && *no_colour);
+}
+
+/* Only what makes figures mislead; the rest is in the result and its report. */
+static void print_fitness(const cJSON *result)
+{
+    struct text text = {0};
+    if (strcmp(json_get_string(json_get(result, "fitness"), "worst", ""), "unfit") != 0)
+        return;
+    text_add_plain(&text, fitness_told(result));
+    fprintf(stderr, "this machine was %s: the figures mislead; `handoff doctor` says what helps\n",
+            text_get(&text));
+    text_free(&text);
 }
 
 static void print_counts(const struct runner_outcome *outcome, const char *out_dir)
@@ -171,6 +193,7 @@ enum status run_summary_print(const struct runner_outcome *outcome, const char *
         status = print_for_programs(outcome, out_dir, format, err);
     }
     fflush(stdout);
+    print_fitness(outcome->result);
     print_counts(outcome, out_dir);
     return status;
 }

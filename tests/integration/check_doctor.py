@@ -54,9 +54,12 @@ def test_a_run_keeps_its_findings(t):  # beside others
     """With the floor also the gaps; from `warning` on they are among the warnings."""
     path = t.scenario([{"name": "b", "axes": {"wait": ["spin"]}}], launches=1, transport="shm")
     out = t.file("out")
-    t.run("run", path, "--out", out, "--quiet", floor=True)
+    said = t.run("run", path, "--out", out, "--quiet", "--format", "json", floor=True)
     result = t.result(out)
     fitness = result["fitness"]
+    check(json.loads(said.stdout())["fitness"] == fitness["verdict"], "the run's own summary")
+    check(("this machine was not fit" in said.stderr()) == (fitness["worst"] == "unfit"),
+          said.stderr())
     check(result["environment"]["before"]["memory"]["cells_bytes"] == 4 * 64 * 48 * 3, "the need")
     rows = result["environment"]["before"]["gaps"]["cpus"]
     used = sorted({role["cpu"] for role in result["cells"][0]["roles"] if role["cpu"] is not None})
