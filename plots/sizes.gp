@@ -25,12 +25,9 @@ set tics nomirror scale 0.5 textcolor rgb ink
 set grid xtics ytics linetype 1 linecolor rgb grid linewidth 0.7 dashtype solid
 set lmargin at screen 74.0 / 560
 set rmargin at screen 548.0 / 560
-set logscale x
-# Lines stand a little apart, so that intervals at one size do not cover each other.
-apart(i) = (word(ARG5, 2) / word(ARG5, 1)) ** (0.008 * (i - (lines - 1) / 2.0))
-set xrange [word(ARG5, 1) + 0.0:word(ARG5, 2) + 0.0]
 colour(i) = int(word(ARG7, i + 1))
-# The legend stands above, two names to a line.
+# The legend stands above, two names to a line. It is read before there are logarithmic axes, with
+# which older gnuplots cannot.
 key_height = 12.0 + 17 * ((lines + 1) / 2)
 do for [i = 0:lines - 1] {
     at_x = (74.0 + 240 * (i % 2)) / 560
@@ -38,11 +35,14 @@ do for [i = 0:lines - 1] {
     set object i + 1 rectangle center screen at_x + 0.016, screen at_y \
         size screen 0.026, screen 9.0 / height \
         fillcolor rgb colour(i) fillstyle solid 1.0 noborder
-    name = ""
     stats ARG3 index i every ::0::0 using (name = strcol(2), 0) nooutput
     set label i + 1 name at screen at_x + 0.04, screen at_y left textcolor rgb ink
 }
 unset key
+set logscale x
+# Lines stand a little apart, so that intervals at one size do not cover each other.
+apart(i) = (word(ARG5, 2) / word(ARG5, 1)) ** (0.008 * (i - (lines - 1) / 2.0))
+set xrange [word(ARG5, 1) + 0.0:word(ARG5, 2) + 0.0]
 set linetype 1 dashtype solid
 set linetype 2 dashtype (14, 5)
 set linetype 3 dashtype (4, 4)

@@ -44,14 +44,21 @@ wide = launches * 3.0 / 470
 high = (ymax / ymin) ** (3.0 / (panel_height - 28))
 every_launch = launches > 40 ? 10 : launches > 15 ? 5 : 1
 colour(i) = int(word(ARG7, i + 1))
+# Read before there are logarithmic axes, with which older gnuplots cannot.
+array names[panels]
+array shown[panels]
+do for [i = 1:panels] {
+    stats ARG3 index 0 every ::i - 1::i - 1 using (name = strcol(1), says = strcol(2), 0) nooutput
+    names[i] = name
+    shown[i] = says
+}
 set multiplot
 do for [i = 0:panels - 1] {
-    stats ARG3 index 0 every ::i::i using (title = strcol(1), says = strcol(2), 0) nooutput
     set tmargin at screen 1.0 - (i * panel_height + 24.0) / height
     set bmargin at screen 1.0 - ((i + 1) * panel_height - 4.0) / height
-    set label 1 title at graph 0, screen 1.0 - (i * panel_height + 12.0) / height left \
+    set label 1 names[i + 1] at graph 0, screen 1.0 - (i * panel_height + 12.0) / height left \
         textcolor rgb ink
-    set label 2 says at graph 1, screen 1.0 - (i * panel_height + 12.0) / height right \
+    set label 2 shown[i + 1] at graph 1, screen 1.0 - (i * panel_height + 12.0) / height right \
         textcolor rgb ink
     set xrange [0:launches]
     set xtics ("" -1)

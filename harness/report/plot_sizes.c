@@ -145,55 +145,69 @@ static void ticks_add(struct text *ticks, const struct sizes *sizes, const doubl
         }
 }
 
+/* What the axes must hold. */
+struct ends {
+    double bytes[2];
+    double rates[2];
+    double bytes_per_s;
+};
+
+/* One index of the data. */
+static void line_add(struct plot_input *input, const struct line *line, struct ends *ends)
+{
+    text_addf(&input->colours, "%s%u", input->series ? " " : "", line->colour);
+    text_add(&input->data, input->series++ ? "\n\nx\t" : "x\t");
+    text_add_label(&input->data, line->name, NAME_CHARACTERS_MAX);
+    text_add(&input->data, "\n");
+    for (size_t i = 0; i < line->count; i++) {
+        const struct point *point = &line->points[i];
+        const struct figure *rate = &point->frames_per_s, *bytes = &point->bytes_per_s;
+        const double low = end_of(rate->low, rate->value), high = end_of(rate->high, rate->value);
+        const double most = end_of(bytes->high, bytes->value);
+        text_addf(&input->data, "%.0f\t%.6g\t%.6g\t%.6g\t%.6g\t%.6g\t%.6g\n", point->bytes,
+                  rate->value, low, high, bytes->value / 1e9,
+                  end_of(bytes->low, bytes->value) / 1e9, most / 1e9);
+        ends->bytes[0] = fmin(ends->bytes[0], point->bytes);
+        ends->bytes[1] = fmax(ends->bytes[1], point->bytes);
+        ends->rates[0] = fmin(ends->rates[0], low);
+        ends->rates[1] = fmax(ends->rates[1], high);
+        ends->bytes_per_s = fmax(ends->bytes_per_s, most);
+    }
+}
+
+static void caption_write(struct text *caption, const struct sizes *sizes)
+{
+    text_addf(caption,
+              "Frames and payload bytes per second by the size of a frame, %s. Lines up and down "
+              "are intervals across launches; both axes above and the one of sizes are "
+              "logarithmic.",
+              strcmp(sizes->pacing, "max") == 0 ? "at maximum rate"
+                                                : "one frame in flight (ping-pong)");
+    if (sizes->left_out)
+        text_addf(caption, " The first %d lines are drawn; the table has the others.", LINES_MAX);
+}
+
 bool plot_sizes_fill(const struct report_block *block, struct plot_input *input,
                      struct text *caption)
 {
     static const char *const pacings[] = {"max", "pingpong"};
-    double range[2] = {INFINITY, 0}, rates[2] = {INFINITY, 0}, bytes_per_s = 0;
+    struct ends ends = {{INFINITY, 0}, {INFINITY, 0}, 0};
     struct sizes *sizes = malloc(sizeof *sizes);
     bool any = false;
     for (size_t i = 0; sizes && !any && i < sizeof pacings / sizeof pacings[0]; i++)
         any = sizes_gather(block, pacings[i], sizes);
-    for (size_t i = 0; any && i < sizes->count; i++) {
-        const struct line *line = &sizes->lines[i];
-        text_add(&input->data, i ? "\n\nx\t" : "x\t");
-        text_add_label(&input->data, line->name, NAME_CHARACTERS_MAX);
-        text_add(&input->data, "\n");
-        text_addf(&input->colours, "%s%u", i ? " " : "", line->colour);
-        for (size_t j = 0; j < line->count; j++) {
-            const struct point *point = &line->points[j];
-            const struct figure *rate = &point->frames_per_s, *bytes = &point->bytes_per_s;
-            const double low = end_of(rate->low, rate->value),
-                         high = end_of(rate->high, rate->value);
-            const double most = end_of(bytes->high, bytes->value);
-            text_addf(&input->data, "%.0f\t%.6g\t%.6g\t%.6g\t%.6g\t%.6g\t%.6g\n", point->bytes,
-                      rate->value, low, high, bytes->value / 1e9,
-                      end_of(bytes->low, bytes->value) / 1e9, most / 1e9);
-            range[0] = fmin(range[0], point->bytes);
-            range[1] = fmax(range[1], point->bytes);
-            rates[0] = fmin(rates[0], low);
-            rates[1] = fmax(rates[1], high);
-            bytes_per_s = fmax(bytes_per_s, most);
-        }
-    }
+    for (size_t i = 0; any && i < sizes->count; i++)
+        line_add(input, &sizes->lines[i], &ends);
     if (any) {
-        const double room = pow(range[1] / range[0], 0.06);
-        range[0] /= room;
-        range[1] *= room;
-        ticks_add(&input->ticks, sizes, range);
-        input->series = sizes->count;
-        snprintf(input->layout, sizeof input->layout, "%.6g %.6g %.6g %.6g %.6g", range[0],
-                 range[1], rates[0] / 1.4, rates[1] * 1.4, bytes_per_s / 1e9 * 1.08);
+        const double room = pow(ends.bytes[1] / ends.bytes[0], 0.06);
+        ends.bytes[0] /= room;
+        ends.bytes[1] *= room;
+        ticks_add(&input->ticks, sizes, ends.bytes);
+        snprintf(input->layout, sizeof input->layout, "%.6g %.6g %.6g %.6g %.6g", ends.bytes[0],
+                 ends.bytes[1], ends.rates[0] / 1.4, ends.rates[1] * 1.4,
+                 ends.bytes_per_s / 1e9 * 1.08);
         text_add(&input->label, "payload of a frame");
-        text_addf(caption,
-                  "Frames and payload bytes per second by the size of a frame, %s. Lines "
-                  "up and down are intervals across launches; both axes above and the "
-                  "one of sizes are logarithmic.",
-                  strcmp(sizes->pacing, "max") == 0 ? "at maximum rate"
-                                                    : "one frame in flight (ping-pong)");
-        if (sizes->left_out)
-            text_addf(caption, " The first %d lines are drawn; the table has the others.",
-                      LINES_MAX);
+        caption_write(caption, sizes);
     }
     free(sizes);
     return any;
