@@ -97,15 +97,4 @@ void comparison_print_markdown(const struct comparison *comparison, FILE *file);
  * the caller deletes. */
 cJSON *comparison_json(const struct comparison *comparison);
 
-/* ---- Within comparison*.c -------------------------------------------------------------------- */
-
-/* new / base of the figure itself, whichever is better, with its 90 % interval; NAN without. */
-struct comparison_ratio {
-    double ratio, low90, high90;
-};
-struct comparison_ratio comparison_ratio(const struct comparison_row *row);
-enum figure_unit comparison_unit(const struct gate *gate);
-/* "latency.mean" where means were compared. */
-const char *comparison_gate_name(const struct comparison_row *row);
-
 #endif

@@ -2,7 +2,7 @@
 #include <math.h>
 
 #include "harness/base/json.h"
-#include "harness/report/comparison.h"
+#include "harness/report/comparison_parts.h"
 
 /* A number; null for NAN, "inf" for INFINITY. */
 static bool add_value(cJSON *object, const char *name, double value)

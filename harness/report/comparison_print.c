@@ -3,7 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "harness/report/comparison.h"
+#include "harness/report/comparison_parts.h"
 #include "harness/report/wrap.h"
 
 /* The columns of both, as text. */

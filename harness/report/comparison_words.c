@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "harness/base/json.h"
-#include "harness/report/comparison.h"
+#include "harness/report/comparison_parts.h"
 #include "harness/report/page.h"
 
 #define NAMED_MAX 3

@@ -3,6 +3,7 @@ other, a slower build fails, and whatever happens to one of the three processes,
 import json
 import os
 import signal
+import subprocess
 import sys
 import time
 
@@ -131,6 +132,23 @@ def test_gates_of_the_scenario(t):  # beside others
     check("368 frames" in why[0] and "a verdict needs 5" in why[1] and "queue depth" in why[2], why)
     check(len(answer["not_compared"]) == 1 and not answer["not_compared"][0]["regression"] and
           "cannot run on both" in answer["not_compared"][0]["reason"], answer["not_compared"])
+
+
+def test_orders(t):  # beside others
+    """A run in steps does what it is told, says on standard output nothing but answers, and keeps what it
+    has when an order cannot be."""
+    out, scenario = t.file("out"), t.scenario(ONE)
+    command = program.EMULATOR + [t.path, "run", scenario, "--out", out, "--steps", "--no-floor"]
+    for order, hint in (("launch 1 0", "there is no launch 0 of cell 1"),
+                        ("launch 0 2", "there is no launch 2 of cell 0"),
+                        ("lunch 0 1", 'not an order: "lunch 0 1"')):
+        resume = ["--resume"] if os.path.exists(out) else []
+        done = subprocess.run(command + resume, input=("launch 0 1\n%s\n" % order).encode(),
+                              stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=60)
+        said = done.stdout.decode().splitlines()
+        check(said == ["ready 1 2", "cell 0 2 shm+futex/frame=64x48x3/pacing=pingpong", "ok"], said)
+        check(done.returncode == 2 and hint in done.stderr.decode(), done.stderr.decode())
+        check([launch["launch"] for launch in t.result(out)["cells"][0]["launches"]] == [1], "result")
 
 
 def test_no_partner(t):  # beside others

@@ -7,7 +7,7 @@
 
 #include <cmocka.h>
 
-#include "harness/report/comparison.h"
+#include "harness/report/comparison_parts.h"
 #include "tests/support/random_input.h"
 #include "tests/support/result_fixture.h"
 
