@@ -40,8 +40,8 @@ static const struct cli_option compare_options[] = {
      "order of launches and content of frames (default: random)", 0},
     {'r', "resume", NULL, CLI_FLAG, NULL, "go on with the interrupted comparison in --out DIR", 0},
     {'f', "fail-on-slower", NULL, CLI_FLAG, NULL,
-     "stored results: exit 1 when one is slower. They did not run next to each other, so this may "
-     "be the day's difference and not the build's",
+     "stored results: exit 1 when one is slower than the first, or the trend is. They did not run "
+     "next to each other, so this may be the day's difference and not the build's",
      0},
     CLI_FORMAT_OPTION('F'),
     {'q', "quiet", NULL, CLI_FLAG, NULL, "no progress", 0},

@@ -29,7 +29,7 @@ def make(t, result, name, factor=1.0, launches=6, day=20, **environment):
     return program.write_json(t.file(name), made)
 
 
-def test_stored_results(t):  # beside others
+def test_stored_results(t):  # beside others, release only
     """Slower is said as a trend, and fails only when told to; what the machines differ in comes
     first; every format holds it; more than two are told in order of time."""
     out = t.file("out")
