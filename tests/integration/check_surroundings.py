@@ -3,6 +3,7 @@ outside, and stands in the result as the roles and loads found it."""
 import glob
 import json
 import os
+import signal
 import struct
 import subprocess
 import sys
@@ -227,6 +228,53 @@ def test_locked_clocks(t):
         check(locked["status"] == "unavailable" and locked["hint"], locked["reason"])
         check("cpufreq" in locked["reason"] or "governor" in locked["reason"], locked["reason"])
     check(ranges() == before, "the machine's clocks were left changed")
+
+
+# Another machine's folder of CPUs, for the program alone.
+ELSEWHERE = ["unshare", "-m", "sh", "-c", 'mount --bind "$0" /sys/devices/system/cpu && exec "$@"']
+
+
+def test_a_killed_run_gives_the_clocks_back(t):  # beside others
+    """On a folder that looks like cpufreq: set while a locked launch runs, as found in between and
+    after SIGKILL."""
+    folder = t.file("cpu")
+    policy = os.path.join(folder, "cpufreq", "policy0")
+    os.makedirs(policy)
+    if subprocess.run(ELSEWHERE + [folder, "true"], stderr=subprocess.DEVNULL,
+                      check=False).returncode != 0:
+        raise Skip("another folder cannot be mounted over that of the CPUs")
+    found = {"affected_cpus": " ".join(map(str, sorted(os.sched_getaffinity(0)))),
+             "scaling_available_governors": "schedutil performance", "scaling_governor": "schedutil",
+             "scaling_min_freq": "800000", "scaling_max_freq": "3600000",
+             "scaling_cur_freq": "1200000", "../boost": "1"}
+    for name, value in found.items():
+        with open(os.path.join(policy, name), "w") as file:
+            file.write(value + "\n")
+
+    def now(*names):
+        return [open(os.path.join(policy, name)).read().strip() for name in names]
+    names = ("scaling_governor", "scaling_min_freq", "../boost")
+    scenario = t.scenario([{"name": "b", "base": {"transport": "shm", "wait": "futex"},
+                            "axes": {"clocks": ["as_found", "locked"]}}], launches=1, frames=30)
+    command = [t.path, "run", scenario, "--no-floor", "--out"]
+    run = program.Program(command + [t.file("out")], wrapper=ELSEWHERE + [folder])
+    check(run.wait() == 0, run.stderr())
+    had = {cell["axes"]["clocks"]: cell["launches"][0]["clocks"] for cell in t.result(
+        t.file("out"))["cells"]}
+    check(not had["as_found"]["locked"] and had["as_found"]["policies"][0]["min_khz"] == 800000 and
+          had["locked"]["locked"] and had["locked"]["policies"][0]["min_khz"] == 3600000, had)
+    check(now(*names) == ["schedutil", "800000", "1"], "after the run: %s" % now(*names))
+
+    run = program.Program(command + [t.file("killed"), "--only", "clocks=locked"],
+                          wrapper=ELSEWHERE + [folder])
+    until = time.monotonic() + 20
+    while now(*names) != ["performance", "3600000", "0"]:
+        check(time.monotonic() < until, "never locked: %s" % now(*names))
+        time.sleep(0.005)
+    os.kill(run.pid, signal.SIGKILL)
+    run.wait()
+    run.check_nothing_left()
+    check(now(*names) == ["schedutil", "800000", "1"], "after SIGKILL: %s" % now(*names))
 
 
 def test_without_privileges(t):
