@@ -126,10 +126,11 @@ static void row_add(struct text *out, const struct misses *misses, bool named)
 
 static void table_add(struct text *out, const struct misses *misses, size_t count, bool named)
 {
-    text_add(out, "<div class=\"scroll\" tabindex=\"0\">\n<table class=\"details\">\n<thead>\n"
-                  "<tr><th scope=\"col\">cell</th><th scope=\"col\">deadline</th><th "
-                  "scope=\"col\">missed</th><th scope=\"col\">%</th><th scope=\"col\">launches "
-                  "with a miss</th><th scope=\"col\">worst launch</th></tr>\n</thead>\n<tbody>\n");
+    text_add(out,
+             "<div class=\"scroll\" tabindex=\"0\">\n<table class=\"details\">\n<thead>\n"
+             "<tr><th scope=\"col\" class=\"words\">cell</th><th scope=\"col\">deadline</th><th "
+             "scope=\"col\">missed</th><th scope=\"col\">%</th><th scope=\"col\">launches "
+             "with a miss</th><th scope=\"col\">worst launch</th></tr>\n</thead>\n<tbody>\n");
     for (size_t i = 0; i < count && i < ROWS_MAX; i++)
         row_add(out, &misses[i], named);
     text_add(out, "</tbody>\n</table>\n</div>\n");
