@@ -182,6 +182,7 @@ static void ask_gpu_together(const char *only)
 }
 
 static const char *const list_names[] = {"transports", "waits", "access", "kernels", "axes", NULL};
+_Static_assert(sizeof list_names / sizeof list_names[0] == LIST_COUNT + 1, "a list has no name");
 
 /* The list's index, LIST_COUNT for all of them (NULL). */
 static enum status find_list(const char *name, size_t *index, struct err *err)

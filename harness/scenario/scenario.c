@@ -43,7 +43,7 @@ enum file_member {
     FILE_GATES,
     FILE_BASE,
     FILE_BLOCKS,
-    FILE_SCHEMA, /* for editors: not looked at */
+    FILE_SCHEMA, /* for editors */
     FILE_MEMBERS
 };
 const char *const scenario_file_keys[FILE_MEMBERS + 1] = {"name",   "description", "gates", "base",
@@ -57,6 +57,16 @@ static enum status read_description(const cJSON *json, const struct place *above
         return members_text(json, &place, text, err);
     *text = strdup("");
     return *text ? ST_OK : err_set(err, ST_NO_MEMORY, NULL, "out of memory");
+}
+
+/* Which schema an editor is to use is its business. */
+static enum status check_schema(const cJSON *json, const struct place *above, struct err *err)
+{
+    struct place place = PLACE_KEY(above, "$schema");
+    if (!json || cJSON_IsString(json))
+        return ST_OK;
+    return place_fail(&place, err, "write \"./schema.json\", or leave it out",
+                      "must be text, not %s", axis_kind_of(json));
 }
 
 static enum status read_launch_seconds(const cJSON *json, const struct place *above,
@@ -244,6 +254,8 @@ static enum status build(const char *path, const cJSON *json, struct scenario **
         return err_set(err, ST_NO_MEMORY, NULL, "out of memory");
     }
     enum status status = members_sort(json, &file, scenario_file_keys, FILE_MEMBERS, members, err);
+    if (status == ST_OK)
+        status = check_schema(members[FILE_SCHEMA], &file, err);
     if (status == ST_OK && members[FILE_NAME])
         status = members_name(members[FILE_NAME], &name_place, &scenario->name, err);
     else if (status == ST_OK && !(scenario->name = name_from_path(path)))

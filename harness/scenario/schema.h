@@ -9,7 +9,7 @@
 
 #include <cjson/cJSON.h>
 
-/* NULL when out of memory. The caller deletes. */
+/* NULL, or with parts left out, when out of memory. The caller deletes. */
 cJSON *scenario_schema(void);
 
 /* The keys that the reader knows, NULL-terminated: of a file, a block and a claim. */

@@ -8,6 +8,7 @@
 #include <cmocka.h>
 
 #include "harness/cli/format_option.h"
+#include "harness/measure/clock_choice.h"
 #include "harness/report/text.h"
 #include "harness/report/wrap.h"
 
@@ -109,6 +110,19 @@ static void test_refused(void **state)
         if (!strstr(err.what, cases[i].what) || !strstr(err.hint, cases[i].hint))
             fail_msg("%s: %s / %s", cases[i].line, err.what, err.hint);
     }
+    (void)state;
+}
+
+/* The words that the table lets through are those that the clocks go by. */
+static void test_clocks(void **state)
+{
+    const struct cli_command *run = cli_command_find("run");
+    for (size_t i = 0; i < run->option_count; i++)
+        for (const char *const *word = run->options[i].choices;
+             word && *word && strcmp(run->options[i].name, "clock") == 0; word++) {
+            enum clock_request request;
+            assert_true(clock_request_from_name(*word, &request));
+        }
     (void)state;
 }
 
@@ -221,9 +235,10 @@ static void test_formats(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_walk),    cmocka_unit_test(test_refused),
-        cmocka_unit_test(test_help),    cmocka_unit_test(test_tables),
-        cmocka_unit_test(test_formats), cmocka_unit_test(test_man_page),
+        cmocka_unit_test(test_walk),     cmocka_unit_test(test_refused),
+        cmocka_unit_test(test_help),     cmocka_unit_test(test_clocks),
+        cmocka_unit_test(test_tables),   cmocka_unit_test(test_formats),
+        cmocka_unit_test(test_man_page),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
