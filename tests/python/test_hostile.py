@@ -32,6 +32,10 @@ PARTS = [
     "{a_b^c} @{x} \\n %s%n%d {{body}} \\\"; system(\"touch CANARY\"); set output \"CANARY\"; #",
     "\t;,\v\f", "\U0001f4a5 \u4e2d\u6587 e\u0301",
 ]
+# How text begins that a spreadsheet computes.
+FORMULAS = ["=1+1,\"a\"", "+1+1", "-1+1", "@SUM(1)", "\t=1"]
+# An axis' value, of which a report takes 63 bytes: names in pictures.
+LABEL = "\" 1 2 `touch canary`\"'{/=40 x}^b@c\\n%%s<i>&%d"
 # What may not reach a terminal, nor a line of text.
 CONTROLS = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ufffe\uffff]")
 # Members that a report only follows when they are what it knows.
@@ -100,13 +104,18 @@ def measured(call, hostile, place):
         call("run", scenario, "--dry-run", "--format", form)
     out = place / "out"
     call("run", scenario, "--no-floor", "--out", out)
+    for form in ("json", "markdown"):
+        assert_form(form, call("run", scenario, "--no-floor", "--out", out, "--resume", "--format",
+                               form))
     return out
 
 
 def made_hostile(value, hostile, spare, count, name=""):
     """A copy with hostile strings, and hostile names added to its objects."""
     if isinstance(value, dict):
-        made = {key: made_hostile(item, hostile, spare, count, key) for key, item in value.items()}
+        made = {key: made_hostile(item, hostile, spare, count,
+                                  "axis" if name == "axes" and key != "transport" else key)
+                for key, item in value.items()}
         if name in ("before", "after", "axes", "cpu", "kernel"):
             count[0] += 1
             made[hostile(count[0])] = hostile(count[0] + 1)
@@ -119,7 +128,9 @@ def made_hostile(value, hostile, spare, count, name=""):
     text = hostile(count[0])
     # Ids stay apart, and short enough for every format.
     if name == "id":
-        return "%s#%d" % (text[:150], count[0])
+        return "%s%s#%d" % (FORMULAS[count[0] % len(FORMULAS)], text[:150], count[0])
+    if name == "axis":
+        return LABEL % count[0]
     return text * 10 if value == "10 kB" else text
 
 
@@ -200,7 +211,11 @@ def test_summary(report):
 
 
 def test_pictures(report, place):
-    """gnuplot drew, and ran nothing."""
+    """gnuplot drew, and ran nothing; nor would it, if a script took data for a string of its own."""
+    for name in os.listdir(str(report / "plots")):
+        if name.endswith(".tsv"):
+            text = (report / "plots" / name).read_text(encoding="utf-8")
+            assert not re.search("[\"'`\\\\<>&@{}$]", text), text
     drawn = [name for name in os.listdir(str(report / "plots")) if name.endswith(".svg")]
     assert drawn or "everything" in str(report)
     for name in drawn:
