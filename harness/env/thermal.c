@@ -6,6 +6,8 @@
 #include "harness/env/sections.h"
 
 #define TRIPS_MAX 16
+/* Below it a trip point is switched off (0), or the firmware made it up. */
+#define TRIP_MILLIDEGREES_MIN 40000
 
 /* Where this zone's cooling begins to take clocks away: its lowest passive, hot or critical trip
  * point. Active ones only turn on a fan. */
@@ -19,7 +21,7 @@ static bool trip_add(const char *root, const char *name, cJSON *zone)
             break;
         if (strcmp(type, "active") != 0 &&
             env_read_i64(&here, root, "/sys/class/thermal/%s/trip_point_%u_temp", name, i) &&
-            here > 0 && here < lowest) /* 0 and below: switched off */
+            here >= TRIP_MILLIDEGREES_MIN && here < lowest)
             lowest = here;
     }
     return lowest == INT64_MAX || json_add_i64(zone, "trip_millidegrees_c", lowest);

@@ -425,7 +425,7 @@ static void a_jetsons_clocks_and_trip_points_are_read(void **state)
     put("cpu-thermal\n", "/sys/class/thermal/thermal_zone0/type");
     put("96000\n", "/sys/class/thermal/thermal_zone0/temp");
     static const char *const trips[][2] = {
-        {"active", "50000"}, {"critical", "104500"}, {"passive", "99000"}, {"hot", "0"}};
+        {"active", "50000"}, {"critical", "104500"}, {"passive", "99000"}, {"hot", "39999"}};
     for (unsigned i = 0; i < 4; i++) {
         put(trips[i][0], "/sys/class/thermal/thermal_zone0/trip_point_%u_type", i);
         put(trips[i][1], "/sys/class/thermal/thermal_zone0/trip_point_%u_temp", i);
