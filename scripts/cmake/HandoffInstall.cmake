@@ -1,38 +1,35 @@
 # HandoffInstall: what `cmake --install` and `cpack -G DEB` put where. Included by CMakeLists.txt.
 #
-# The manual page, the completions and the schema of scenarios are what the program prints: they are
-# made while installing, by the program that is installed.
+# The manual page and the completions are what the program prints: they are made while installing, by
+# the program that is installed.
 include(GNUInstallDirs)
 
-set(HANDOFF_PRINTED "${CMAKE_CURRENT_BINARY_DIR}/printed")
+install(TARGETS handoff RUNTIME DESTINATION "${CMAKE_INSTALL_BINDIR}")
 install(CODE "
-  set(folder \"${HANDOFF_PRINTED}\")
-  file(REMOVE_RECURSE \"\${folder}\")
-  file(MAKE_DIRECTORY \"\${folder}\")
-  foreach(what handoff.1:man handoff:completion-bash _handoff:completion-zsh)
-    string(REGEX MATCH \"^[^:]+\" file \"\${what}\")
-    string(REGEX MATCH \"[^:]+\$\" topic \"\${what}\")
-    execute_process(COMMAND ${CMAKE_CROSSCOMPILING_EMULATOR} \"$<TARGET_FILE:handoff>\" help \${topic}
-      OUTPUT_FILE \"\${folder}/\${file}\" RESULT_VARIABLE code)
-    if(NOT code STREQUAL \"0\")
-      message(WARNING \"the program cannot run here (\${code}): installed without \${file}\")
-      file(REMOVE \"\${folder}/\${file}\")
-    endif()
-  endforeach()
+  # A folder of its own: two installations may run side by side, and nothing of root's stays here.
+  string(RANDOM LENGTH 12 name)
+  set(folder \"${CMAKE_CURRENT_BINARY_DIR}/printed-\${name}\")
   # Where Debian's zsh looks for what packages bring; elsewhere, and below /usr/local, zsh's own place.
   set(zsh site-functions)
   if(EXISTS /etc/debian_version AND CMAKE_INSTALL_PREFIX MATCHES \"/usr\$\")
     set(zsh vendor-completions)
   endif()
-  if(EXISTS \"\${folder}/_handoff\")
-    file(INSTALL \"\${folder}/_handoff\" TYPE FILE
-      DESTINATION \"\${CMAKE_INSTALL_PREFIX}/${CMAKE_INSTALL_DATADIR}/zsh/\${zsh}\")
-  endif()")
-
-install(TARGETS handoff RUNTIME DESTINATION "${CMAKE_INSTALL_BINDIR}")
-install(FILES "${HANDOFF_PRINTED}/handoff.1" DESTINATION "${CMAKE_INSTALL_MANDIR}/man1" OPTIONAL)
-install(FILES "${HANDOFF_PRINTED}/handoff"
-  DESTINATION "${CMAKE_INSTALL_DATADIR}/bash-completion/completions" OPTIONAL)
+  function(handoff_install_printed topic file destination)
+    execute_process(COMMAND ${CMAKE_CROSSCOMPILING_EMULATOR} \"$<TARGET_FILE:handoff>\" help \${topic}
+      OUTPUT_FILE \"\${folder}/\${file}\" RESULT_VARIABLE code)
+    if(code STREQUAL \"0\")
+      file(INSTALL \"\${folder}/\${file}\" TYPE FILE
+        DESTINATION \"\${CMAKE_INSTALL_PREFIX}/\${destination}\")
+    else()
+      message(WARNING \"the program cannot run here (\${code}): installed without \${file}\")
+    endif()
+  endfunction()
+  file(MAKE_DIRECTORY \"\${folder}\")
+  handoff_install_printed(man handoff.1 \"${CMAKE_INSTALL_MANDIR}/man1\")
+  handoff_install_printed(completion-bash handoff
+    \"${CMAKE_INSTALL_DATADIR}/bash-completion/completions\")
+  handoff_install_printed(completion-zsh _handoff \"${CMAKE_INSTALL_DATADIR}/zsh/\${zsh}\")
+  file(REMOVE_RECURSE \"\${folder}\")")
 install(DIRECTORY scenarios DESTINATION "${CMAKE_INSTALL_DATADIR}/handoff"
   FILES_MATCHING PATTERN "*.json" PATTERN "README.md")
 install(FILES README.md LICENSE DESTINATION "${CMAKE_INSTALL_DOCDIR}")
