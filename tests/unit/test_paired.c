@@ -11,7 +11,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "harness/run/paired.h"
@@ -135,6 +136,40 @@ static void test_launches(void **state)
     end(&side);
 }
 
+/* One that never looks at its orders is ended, too, when the process that gives them dies. */
+static void test_nobody_orders_any_more(void **state)
+{
+    (void)state;
+    int pids[2], ended = 0;
+    pid_t sleeper = 0;
+    assert_int_equal(prctl(PR_SET_CHILD_SUBREAPER, 1), 0);
+    assert_int_equal(pipe(pids), 0);
+    fflush(NULL);
+    pid_t orders = fork();
+    if (orders == 0) {
+        struct paired_side side;
+        struct err err;
+        if (begin(&side, READY "exec sleep 60", &err) != ST_OK)
+            _exit(1);
+        unlink(side.log);
+        _exit(write(pids[1], &side.process.pid, sizeof sleeper) == sizeof sleeper ? 0 : 1);
+    }
+    close(pids[1]);
+    assert_int_equal(read(pids[0], &sleeper, sizeof sleeper), sizeof sleeper);
+    close(pids[0]);
+    assert_int_equal(waitpid(orders, &ended, 0), orders);
+    assert_int_equal(ended, 0);
+    for (int tries = 0; waitpid(sleeper, &ended, WNOHANG) == 0; tries++) {
+        if (tries == 1000) {
+            kill(sleeper, SIGKILL);
+            fail_msg("it outlived the process that started it");
+        }
+        usleep(5000);
+    }
+    assert_true(WIFSIGNALED(ended));
+    assert_int_equal(WTERMSIG(ended), SIGTERM);
+}
+
 static void test_programs(void **state)
 {
     (void)state;
@@ -160,9 +195,8 @@ int main(void)
 {
     unsetenv("HANDOFF_EMULATOR"); /* it runs no scripts */
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_lines),
-        cmocka_unit_test(test_what_sides_say),
-        cmocka_unit_test(test_launches),
+        cmocka_unit_test(test_lines),    cmocka_unit_test(test_what_sides_say),
+        cmocka_unit_test(test_launches), cmocka_unit_test(test_nobody_orders_any_more),
         cmocka_unit_test(test_programs),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
