@@ -166,33 +166,81 @@ static size_t compare_log_mean(const double *values, size_t count, double *mean,
     return finite;
 }
 
-struct compare_stored compare_stored(const double *new_values, size_t new_count,
-                                     const double *base_values, size_t base_count, double margin)
+static double compare_log_choose(size_t n, size_t k)
 {
-    struct compare_stored stored = {.ratio = NAN, .low95 = NAN, .high95 = NAN};
+    return lgamma((double)n + 1.0) - lgamma((double)k + 1.0) - lgamma((double)(n - k) + 1.0);
+}
+
+/* Fisher's exact test: the chance that of `infinite` values among a + b at least `hits` fall on the
+ * side that has a. */
+static double compare_fisher_p(size_t hits, size_t a, size_t b, size_t infinite)
+{
+    double p = 0.0;
+    for (size_t i = hits; i <= a && i <= infinite; i++)
+        if (infinite - i <= b)
+            p += exp(compare_log_choose(a, i) + compare_log_choose(b, infinite - i) -
+                     compare_log_choose(a + b, infinite));
+    return fmin(p, 1.0);
+}
+
+static size_t compare_count_infinite(const double *values, size_t count)
+{
+    size_t infinite = 0;
+    for (size_t i = 0; i < count; i++)
+        infinite += isinf(values[i]) != 0;
+    return infinite;
+}
+
+/* Where values are infinite there are no means: whether they are so more often on one side. */
+static enum compare_verdict compare_stored_infinite(const double *new_values, size_t new_count,
+                                                    const double *base_values, size_t base_count)
+{
+    const size_t new_infinite = compare_count_infinite(new_values, new_count);
+    const size_t base_infinite = compare_count_infinite(base_values, base_count);
+    const size_t infinite = new_infinite + base_infinite;
+    if (compare_fisher_p(new_infinite, new_count, base_count, infinite) <= COMPARE_ALPHA / 2.0)
+        return COMPARE_SLOWER;
+    if (compare_fisher_p(base_infinite, base_count, new_count, infinite) <= COMPARE_ALPHA / 2.0)
+        return COMPARE_FASTER;
+    return COMPARE_UNCLEAR;
+}
+
+/* Counts, ratio and interval of the finite values, as far as there are any. */
+static void compare_stored_estimate(struct compare_stored *stored, const double *new_values,
+                                    size_t new_count, const double *base_values, size_t base_count)
+{
     double new_mean, base_mean, new_error2, base_error2;
-    stored.new_count = compare_log_mean(new_values, new_count, &new_mean, &new_error2);
-    stored.base_count = compare_log_mean(base_values, base_count, &base_mean, &base_error2);
-    if (stored.new_count == 0 || stored.base_count == 0)
-        return stored;
-    stored.ratio = exp(new_mean - base_mean);
-    if (stored.new_count < 2 || stored.base_count < 2)
-        return stored;
+    stored->new_count = compare_log_mean(new_values, new_count, &new_mean, &new_error2);
+    stored->base_count = compare_log_mean(base_values, base_count, &base_mean, &base_error2);
+    if (stored->new_count == 0 || stored->base_count == 0)
+        return;
+    stored->ratio = exp(new_mean - base_mean);
+    if (stored->new_count < 2 || stored->base_count < 2)
+        return;
     double error2 = new_error2 + base_error2;
     double reach = 0.0;
     if (error2 > 0.0) {
         /* Welch and Satterthwaite. */
         double degrees = error2 * error2 /
-                         (new_error2 * new_error2 / (double)(stored.new_count - 1) +
-                          base_error2 * base_error2 / (double)(stored.base_count - 1));
+                         (new_error2 * new_error2 / (double)(stored->new_count - 1) +
+                          base_error2 * base_error2 / (double)(stored->base_count - 1));
         reach = stats_t_quantile(0.975, fmax(1.0, degrees)) * sqrt(error2);
     }
-    stored.low95 = exp(new_mean - base_mean - reach);
-    stored.high95 = exp(new_mean - base_mean + reach);
-    if (stored.new_count < new_count || stored.base_count < base_count ||
-        stored.new_count < COMPARE_PAIRS_MIN || stored.base_count < COMPARE_PAIRS_MIN)
+    stored->low95 = exp(new_mean - base_mean - reach);
+    stored->high95 = exp(new_mean - base_mean + reach);
+}
+
+struct compare_stored compare_stored(const double *new_values, size_t new_count,
+                                     const double *base_values, size_t base_count, double margin)
+{
+    struct compare_stored stored = {.ratio = NAN, .low95 = NAN, .high95 = NAN};
+    compare_stored_estimate(&stored, new_values, new_count, base_values, base_count);
+    if (new_count < COMPARE_PAIRS_MIN || base_count < COMPARE_PAIRS_MIN ||
+        compare_has_missing(new_values, new_count) || compare_has_missing(base_values, base_count))
         return stored;
-    if (stored.low95 > margin)
+    if (stored.new_count < new_count || stored.base_count < base_count)
+        stored.verdict = compare_stored_infinite(new_values, new_count, base_values, base_count);
+    else if (stored.low95 > margin)
         stored.verdict = COMPARE_SLOWER;
     else if (stored.high95 < 1.0 / margin)
         stored.verdict = COMPARE_FASTER;

@@ -66,8 +66,9 @@ struct compare_stored {
     double ratio;                 /* new / base of the geometric means; NAN without values */
     double low95, high95;         /* NAN with fewer than 2 launches on a side */
     /* slower or faster: the 95 % interval is beyond the margin; same: it is within
-     * COMPARE_SAME_RATIO. Unclear with fewer than COMPARE_PAIRS_MIN values on a side or one that is
-     * not finite. Never gates by itself. */
+     * COMPARE_SAME_RATIO. Where values are infinite: they are so more often on one side (Fisher's
+     * exact test). Unclear with fewer than COMPARE_PAIRS_MIN values on a side or one missing (NAN).
+     * Never gates by itself. */
     enum compare_verdict verdict;
 };
 /* More is slower: for rates exchange the sides. */

@@ -307,7 +307,7 @@ static void test_welch_by_hand(void **state)
     assert_int_equal(stored.verdict, COMPARE_SLOWER);
     assert_int_equal(compare_stored(base, 5, new_values, 6, 1.02).verdict, COMPARE_FASTER);
     assert_int_equal(compare_stored(new_values, 6, base, 5, 1.6).verdict, COMPARE_UNCLEAR);
-    /* Four on a side, or an infinite one, decide nothing; the interval stays. */
+    /* Four on a side, or a missing one, decide nothing, nor does one infinite; the interval stays. */
     stored = compare_stored(new_values, 4, base, 5, 1.02);
     assert_int_equal(stored.verdict, COMPARE_UNCLEAR);
     assert_false(isnan(stored.low95));
@@ -315,6 +315,8 @@ static void test_welch_by_hand(void **state)
     stored = compare_stored(new_values, 6, base, 5, 1.02);
     assert_int_equal(stored.new_count, 5);
     assert_int_equal(stored.verdict, COMPARE_UNCLEAR);
+    new_values[2] = NAN;
+    assert_int_equal(compare_stored(new_values, 6, base, 5, 1.02).verdict, COMPARE_UNCLEAR);
     /* Next to nothing. */
     stored = compare_stored(base, 1, base, 5, 1.02);
     assert_true(isnan(stored.low95) && isnan(stored.high95) && !isnan(stored.ratio));
@@ -323,6 +325,34 @@ static void test_welch_by_hand(void **state)
     stored = compare_stored(alike, 5, alike, 5, 1.02);
     assert_near(stored.low95, 1.0, 1e-12);
     assert_int_equal(stored.verdict, COMPARE_SAME);
+}
+
+/* In how many launches frames never finished. */
+static void test_stored_infinite_values_are_counted(void **state)
+{
+    double base[5];
+    double new_values[6];
+    for (int i = 0; i < 5; i++)
+        base[i] = new_values[i] = 1000.0 + i;
+    new_values[5] = 1000.0;
+    for (int i = 0; i < 4; i++)
+        new_values[i] = INFINITY;
+    /* 4 of 6 against 0 of 5: 15 of 330, 4.5 %. */
+    assert_int_equal(compare_stored(new_values, 6, base, 5, 1.02).verdict, COMPARE_UNCLEAR);
+    new_values[4] = INFINITY;
+    /* 5 of 6 against 0 of 5: 6 of 462, 1.3 %. */
+    struct compare_stored stored = compare_stored(new_values, 6, base, 5, 1.02);
+    assert_int_equal(stored.verdict, COMPARE_SLOWER);
+    assert_int_equal(stored.new_count, 1);
+    assert_true(isnan(stored.low95));
+    assert_int_equal(compare_stored(base, 5, new_values, 6, 1.02).verdict, COMPARE_FASTER);
+    new_values[5] = INFINITY;
+    stored = compare_stored(new_values, 6, base, 5, 1.02);
+    assert_int_equal(stored.verdict, COMPARE_SLOWER);
+    assert_true(isnan(stored.ratio));
+    for (int i = 0; i < 5; i++)
+        base[i] = INFINITY;
+    assert_int_equal(compare_stored(new_values, 6, base, 5, 1.02).verdict, COMPARE_UNCLEAR);
 }
 
 static void test_welch_covers_what_it_promises(void **state)
@@ -353,6 +383,7 @@ int main(void)
         cmocka_unit_test(test_holm_by_hand),
         cmocka_unit_test(test_detectable_is_detected),
         cmocka_unit_test(test_welch_by_hand),
+        cmocka_unit_test(test_stored_infinite_values_are_counted),
         cmocka_unit_test(test_welch_covers_what_it_promises),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
