@@ -10,13 +10,9 @@
 static bool differ_only_in(const struct report_block *block, const struct report_cell *a,
                            const struct report_cell *b, size_t axis)
 {
-    char value_a[REPORT_AXIS_BYTES], value_b[REPORT_AXIS_BYTES];
-    for (size_t i = 0; i < block->varying_count; i++) {
-        const bool same = strcmp(report_axis(a, block->varying[i], value_a),
-                                 report_axis(b, block->varying[i], value_b)) == 0;
-        if (same == (i == axis))
+    for (size_t i = 0; i < block->varying_count; i++)
+        if ((a->values[i] == b->values[i]) == (i == axis))
             return false;
-    }
     return true;
 }
 
@@ -126,7 +122,7 @@ static bool axis_take(const struct report *report, const struct report_block *bl
             continue;
         for (size_t j = 0; j < block->cell_count; j++) {
             const struct report_cell *cell = &block->cells[j];
-            if (!cell_counts(cell) || !differ_only_in(block, cell, base, axis))
+            if (!differ_only_in(block, cell, base, axis) || !cell_counts(cell))
                 continue;
             const enum metric metric = pair_metric(cell, base);
             if (metric == METRIC_NONE)

@@ -31,15 +31,37 @@ static void block_find_varying(struct report_block *block)
     }
 }
 
+/* Numbers the values of the axes that vary: comparing all cells with all others by text takes long. */
+static void block_number_values(struct report_block *block)
+{
+    for (size_t axis = 0; axis < block->varying_count; axis++) {
+        for (size_t i = 0; i < block->cell_count; i++) {
+            size_t first = 0;
+            while (first < i &&
+                   (block->cells[first].values[axis] != first ||
+                    !axis_same(&block->cells[first], &block->cells[i], block->varying[axis])))
+                first++;
+            block->cells[i].values[axis] = (unsigned)first;
+        }
+    }
+}
+
 /* Marks the axes whose value follows from the compared one: they tell no groups apart. */
 static void block_find_bound(struct report_block *block)
 {
+    size_t compared = 0;
+    while (compared < block->varying_count && strcmp(block->varying[compared], block->compare) != 0)
+        compared++;
     for (size_t i = 0; block->compare[0] && i < block->varying_count; i++) {
         bool bound = true;
-        for (size_t a = 0; bound && a < block->cell_count; a++)
-            for (size_t b = a + 1; bound && b < block->cell_count; b++)
-                bound = !axis_same(&block->cells[a], &block->cells[b], block->compare) ||
-                        axis_same(&block->cells[a], &block->cells[b], block->varying[i]);
+        for (size_t a = 0; bound && a < block->cell_count; a++) {
+            const unsigned *of_a = block->cells[a].values;
+            for (size_t b = a + 1; bound && b < block->cell_count; b++) {
+                const unsigned *of_b = block->cells[b].values;
+                bound = (compared < block->varying_count && of_a[compared] != of_b[compared]) ||
+                        of_a[i] == of_b[i];
+            }
+        }
         block->bound[i] = bound;
     }
 }
@@ -48,7 +70,7 @@ static bool cells_share_group(const struct report_block *block, const struct rep
                               const struct report_cell *b)
 {
     for (size_t i = 0; i < block->varying_count; i++)
-        if (!block->bound[i] && !axis_same(a, b, block->varying[i]))
+        if (!block->bound[i] && a->values[i] != b->values[i])
             return false;
     return true;
 }
@@ -93,6 +115,7 @@ static bool baselines_finish(struct report_block *block)
 static bool block_finish(struct report_block *block)
 {
     block_find_varying(block);
+    block_number_values(block);
     block_find_bound(block);
     block->constants = label_of_block(block);
     block->groups = calloc(block->cell_count + 1, sizeof *block->groups);

@@ -28,6 +28,8 @@ struct report_cell {
     /* The cell that its CPU is counted from, maybe of another block; NULL without. */
     const struct report_cell *baseline;
     size_t group;      /* index into the block's groups */
+    /* By index of block->varying: alike for two cells of the block where the axis' values are. */
+    unsigned values[REPORT_AXES_MAX];
     char *label;       /* the axes that vary in the block, "shm · 1920×1080×3 · ping-pong" */
     char *short_label; /* the same without what the group's context says: "shm + futex" */
     char *name;        /* the compared value alone, for sentences: "shm" */
