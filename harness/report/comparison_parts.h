@@ -11,6 +11,9 @@ enum status comparison_add_pair(struct comparison *comparison, const struct repo
 enum status comparison_add_left(struct comparison *comparison, const char *id, bool is_regression,
                                 const char *reason, struct err *err);
 
+/* Who base and new are: builds, or the value that is the base. */
+void comparison_sides(const struct comparison *comparison, struct text *text);
+
 /* new / base of the figure itself, whichever is better, with its 90 % interval; NAN without. */
 struct comparison_ratio {
     double ratio, low90, high90;

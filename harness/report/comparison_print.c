@@ -131,13 +131,14 @@ static void table_left_print(FILE *file, const struct comparison *comparison)
 
 void comparison_print_table(const struct comparison *comparison, FILE *file)
 {
-    struct text words = {0}, conditions = {0};
+    struct text words = {0}, conditions = {0}, sides = {0};
     comparison_conclude(comparison, &words);
     wrapped_print(file, "=> ", text_get(&words));
+    comparison_sides(comparison, &sides);
+    fputc('\n', file);
+    wrap_print(file, text_get(&sides), 0, 0);
+    text_free(&sides);
     if (comparison->row_count) {
-        fprintf(file, "\n");
-        if (comparison->axis)
-            fprintf(file, "base: %s\n", comparison->base_name);
         for (int i = 0; i < COLUMNS; i++) {
             fputs("  ", file);
             aligned_print(file, titles[i], widths[i], column_is_left(i));
@@ -199,11 +200,11 @@ void comparison_print_markdown(const struct comparison *comparison, FILE *file)
     comparison_conclude(comparison, &words);
     text_add_markdown(&out, text_get(&words));
     text_add(&out, "\n\n");
-    if (comparison->axis) {
-        text_add(&out, "Base: ");
-        text_add_markdown(&out, comparison->base_name);
-        text_add(&out, "\n\n");
-    }
+    text_free(&words);
+    words = (struct text){0};
+    comparison_sides(comparison, &words);
+    text_add_markdown(&out, text_get(&words));
+    text_add(&out, "\n\n");
     if (comparison->row_count)
         text_add(&out, "| cell | gate | base | new | new/base (90 %) | verdict | sees | pairs |\n"
                        "|:--|:--|--:|--:|--:|:--|--:|--:|\n");

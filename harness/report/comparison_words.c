@@ -80,6 +80,7 @@ static void failed_add(struct text *text, const struct comparison *comparison)
 static void rest_add(struct text *text, const struct comparison *comparison)
 {
     static const enum compare_verdict rest[] = {COMPARE_SAME, COMPARE_FASTER, COMPARE_UNCLEAR};
+    static const char *const words[] = {"the same", "faster", "undecided for want of data"};
     const char *comma = "";
     for (size_t i = 0; i < sizeof rest / sizeof rest[0]; i++) {
         const size_t count = comparison->verdicts[rest[i]];
@@ -88,8 +89,7 @@ static void rest_add(struct text *text, const struct comparison *comparison)
         if (!comma[0])
             sentence_begin(text);
         text_addf(text, "%s%zu %s %s", comma, count, count == 1 ? "gate is" : "gates are",
-                  rest[i] == COMPARE_UNCLEAR ? "undecided for want of data"
-                                             : compare_verdict_words(rest[i]));
+                  words[i]);
         comma = ", ";
     }
     if (comma[0])
@@ -213,9 +213,39 @@ void comparison_conditions(const struct comparison *comparison, struct text *tex
         text_addf(text, ", tick %.3g ns", report->tick_ns);
     governor_add(text, report);
     text_add(text, ".");
+    const char *fitness = json_get_string(json_get(report->json, "fitness"), "verdict", "");
+    if (fitness[0]) {
+        text_add(text, " To measure on it was ");
+        text_add_plain(text, fitness);
+        text_add(text, ".");
+    }
     if (comparison->row_count && conditions_alike(comparison)) {
         text_add(text, " All cells: ");
         one_conditions_add(text, comparison->rows[0].cell);
         text_add(text, ".");
     }
+}
+
+static void build_add(struct text *text, const char *name, const struct report *report)
+{
+    static const char *const parts[] = {"version", "commit", "compiler", "build_type"};
+    const cJSON *tool = json_get(report->json, "tool");
+    text_add(text, name);
+    for (size_t i = 0; i < sizeof parts / sizeof parts[0]; i++) {
+        const char *part = json_get_string(tool, parts[i], "");
+        if (part[0])
+            text_add(text, i < 2 ? " " : ", ");
+        text_add_plain(text, part);
+    }
+}
+
+void comparison_sides(const struct comparison *comparison, struct text *text)
+{
+    if (comparison->axis) {
+        text_add(text, "base: ");
+        text_add(text, comparison->base_name);
+        return;
+    }
+    build_add(text, "base: handoff", comparison->base_report);
+    build_add(text, "; new: handoff", comparison->new_report);
 }

@@ -118,7 +118,7 @@ static void test_two_builds(void **state)
     assert_int_equal(made->regressions, 1);
     assert_int_equal(made->judged_count, 3);
     assert_concludes(made, "New is slower in 1 of 3 gates: latency.p50 of shm+futex");
-    assert_concludes(made, "1 gate is same, 1 gate is faster.");
+    assert_concludes(made, "1 gate is the same, 1 gate is faster.");
     table_free(&table);
 }
 
