@@ -102,7 +102,8 @@ def measured(call, hostile, place):
     write(line(4))
     for form in ("table", "markdown", "json"):
         call("run", scenario, "--dry-run", "--format", form)
-    out = place / "out"
+    # Where the user's own folder is printed, it is as it was typed: no line break in this one.
+    out = place / "o\"b'c `touch canary` $(touch canary) <x-hostile> [l](u) %s {{body}} |=;#&" / "out"
     call("run", scenario, "--no-floor", "--out", out)
     for form in ("json", "markdown"):
         assert_form(form, call("run", scenario, "--no-floor", "--out", out, "--resume", "--format",
