@@ -82,6 +82,7 @@ enum status comparison_judge(struct comparison *comparison, struct err *err)
         if (isnan(seen))
             comparison->detectable = NAN;
     }
+    comparison->alike = comparison_alike(comparison);
     comparison->regressions = comparison->verdicts[COMPARE_SLOWER];
     for (size_t i = 0; i < comparison->left_count; i++)
         comparison->regressions += comparison->left[i].is_regression;

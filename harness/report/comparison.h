@@ -56,6 +56,7 @@ struct comparison {
     size_t verdicts[4];  /* of those, by enum compare_verdict */
     size_t regressions;  /* slower gates and failed cells */
     double detectable;   /* the worst of the judged gates; NAN where one does not say */
+    unsigned alike;      /* the conditions that all cells share: comparison_words.c */
     /* What it was of, for the conditions. Borrowed. */
     const struct report *base_report, *new_report;
 };
@@ -85,9 +86,9 @@ enum status comparison_judge(struct comparison *comparison, struct err *err);
 
 /* One to three sentences, the conclusion first. */
 void comparison_conclude(const struct comparison *comparison, struct text *text);
-/* The machine and its clocks; where rate, load and placement are alike for all cells, these, too. */
+/* The machine, its clocks and its fitness; of rate, load and placement what is alike for all cells. */
 void comparison_conditions(const struct comparison *comparison, struct text *text);
-/* Rate, load and placement of one cell; "" where they are alike for all. */
+/* What of rate, load and placement of one cell is not alike for all. */
 void comparison_cell_conditions(const struct comparison *comparison, const struct report_cell *cell,
                                 struct text *text);
 

@@ -11,6 +11,8 @@ enum status comparison_add_pair(struct comparison *comparison, const struct repo
 enum status comparison_add_left(struct comparison *comparison, const char *id, bool is_regression,
                                 const char *reason, struct err *err);
 
+/* Which conditions all cells that are compared have the same, a bit for each. */
+unsigned comparison_alike(const struct comparison *comparison);
 /* Who base and new are: builds, or the value that is the base. */
 void comparison_sides(const struct comparison *comparison, struct text *text);
 

@@ -126,11 +126,14 @@ void comparison_conclude(const struct comparison *comparison, struct text *text)
 
 /* ---- Conditions ------------------------------------------------------------------------------- */
 
+/* What a cell's figures hold under, part by part, so that what is alike for all is said once. */
+enum condition { CONDITION_RATE, CONDITION_LOAD, CONDITION_CPUS, CONDITIONS };
+
 static void role_cpus_add(struct text *text, const struct report_cell *cell)
 {
     char value[REPORT_AXIS_BYTES];
     const cJSON *role;
-    const char *before = ", ";
+    const char *before = "";
     cJSON_ArrayForEach (role, json_get(cell->json, "roles")) {
         double cpu = json_get_number(role, "cpu", -1);
         text_add(text, before);
@@ -141,32 +144,37 @@ static void role_cpus_add(struct text *text, const struct report_cell *cell)
         else
             text_add(text, " on no fixed CPU");
     }
-    text_add(text, " (placement ");
+    text_add(text, before[0] ? " (placement " : "placement ");
     text_add_plain(text, report_axis(cell, "placement", value));
-    text_add(text, ")");
+    text_add(text, before[0] ? ")" : "");
 }
 
-static void one_conditions_add(struct text *text, const struct report_cell *cell)
+static void condition_add(struct text *text, const struct report_cell *cell,
+                          enum condition condition)
 {
     char value[REPORT_AXIS_BYTES];
-    text_add_plain(text, report_axis_pretty(cell, "pacing", value));
-    text_add(text, ", load ");
-    text_add_plain(text, report_axis(cell, "load", value)[0] ? value : "none");
-    if (report_axis(cell, "clocks", value)[0]) {
-        text_add(text, ", ");
-        text_add_plain(text, report_axis_pretty(cell, "clocks", value));
+    if (condition == CONDITION_RATE) {
+        text_add_plain(text, report_axis_pretty(cell, "pacing", value));
+    } else if (condition == CONDITION_LOAD) {
+        text_add(text, "load ");
+        text_add_plain(text, report_axis(cell, "load", value)[0] ? value : "none");
+        if (report_axis(cell, "clocks", value)[0]) {
+            text_add(text, ", ");
+            text_add_plain(text, report_axis_pretty(cell, "clocks", value));
+        }
+    } else {
+        role_cpus_add(text, cell);
     }
-    role_cpus_add(text, cell);
 }
 
 /* Whether all cells that are compared have the same. */
-static bool conditions_alike(const struct comparison *comparison)
+static bool condition_alike(const struct comparison *comparison, enum condition condition)
 {
     struct text first = {0};
     bool alike = true;
     for (size_t i = 0; i < comparison->row_count && alike; i++) {
         struct text words = {0};
-        one_conditions_add(&words, comparison->rows[i].cell);
+        condition_add(&words, comparison->rows[i].cell, condition);
         if (i == 0)
             text_add(&first, text_get(&words));
         alike = strcmp(text_get(&words), text_get(&first)) == 0;
@@ -176,11 +184,32 @@ static bool conditions_alike(const struct comparison *comparison)
     return alike;
 }
 
+unsigned comparison_alike(const struct comparison *comparison)
+{
+    unsigned alike = 0;
+    for (enum condition i = 0; i < CONDITIONS; i++)
+        alike |= (unsigned)condition_alike(comparison, i) << i;
+    return alike;
+}
+
+/* The cell's conditions that are alike for all, or the others. */
+static void conditions_of_cell_add(const struct comparison *comparison,
+                                   const struct report_cell *cell, bool alike, struct text *text)
+{
+    const char *comma = "";
+    for (enum condition i = 0; i < CONDITIONS; i++) {
+        if ((comparison->alike >> i & 1) != (unsigned)alike)
+            continue;
+        text_add(text, comma);
+        condition_add(text, cell, i);
+        comma = ", ";
+    }
+}
+
 void comparison_cell_conditions(const struct comparison *comparison, const struct report_cell *cell,
                                 struct text *text)
 {
-    if (!conditions_alike(comparison))
-        one_conditions_add(text, cell);
+    conditions_of_cell_add(comparison, cell, false, text);
 }
 
 /* "; governor performance" or "; governor not known". */
@@ -219,11 +248,12 @@ void comparison_conditions(const struct comparison *comparison, struct text *tex
         text_add_plain(text, fitness);
         text_add(text, ".");
     }
-    if (comparison->row_count && conditions_alike(comparison)) {
-        text_add(text, " All cells: ");
-        one_conditions_add(text, comparison->rows[0].cell);
-        text_add(text, ".");
-    }
+    struct text all = {0};
+    if (comparison->row_count)
+        conditions_of_cell_add(comparison, comparison->rows[0].cell, true, &all);
+    if (all.used_bytes)
+        text_addf(text, " All cells: %s.", text_get(&all));
+    text_free(&all);
 }
 
 static void build_add(struct text *text, const char *name, const struct report *report)

@@ -119,6 +119,15 @@ static void test_two_builds(void **state)
     assert_int_equal(made->judged_count, 3);
     assert_concludes(made, "New is slower in 1 of 3 gates: latency.p50 of shm+futex");
     assert_concludes(made, "1 gate is the same, 1 gate is faster.");
+    /* What is alike for all cells is said once, and the rest with each. */
+    struct text all = {0}, one = {0};
+    comparison_conditions(made, &all);
+    comparison_cell_conditions(made, made->rows[2].cell, &one);
+    assert_non_null(strstr(text_get(&all), "All cells: load none, placement"));
+    assert_non_null(strstr(text_get(&all), "clock TSC"));
+    assert_string_equal(text_get(&one), "maximum rate");
+    text_free(&all);
+    text_free(&one);
     table_free(&table);
 }
 
