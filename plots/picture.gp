@@ -13,6 +13,7 @@ stats list every ::picture::picture using \
     (script = strcol(1), stem = strcol(2), argument3 = strcol(3), argument4 = strcol(4), \
      argument5 = strcol(5), argument6 = strcol(6), argument7 = strcol(7), \
      argument8 = strcol(8), argument9 = strcol(9), 0) nooutput
-output = sprintf("%s.%s", stem, terminal)
+# Put in place by handoff once it is whole (harness/report/gnuplot.c).
+output = sprintf("%s.%s.tmp", stem, terminal)
 call script terminal output argument3 argument4 argument5 argument6 argument7 argument8 argument9
 unset output

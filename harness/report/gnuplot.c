@@ -1,13 +1,14 @@
 /* gnuplot.c: running gnuplot. See gnuplot.h. */
 #include "harness/report/gnuplot.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
-#include <spawn.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -19,26 +20,41 @@
 #define SPLIT_FROM 8
 #define SAYS_BYTES 400
 
-extern char **environ;
+/* The child's part: becomes gnuplot, or tells on `failure_fd` why not. It dies with its parent, so that
+ * nobody draws on for a report that was killed. */
+static void gnuplot_become(const char *dir, char *const argv[], int error_fd, int failure_fd,
+                           pid_t parent)
+{
+    const int nothing = open("/dev/null", O_RDWR);
+    (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
+    if (nothing >= 0 && chdir(dir) == 0 && dup2(nothing, 0) == 0 && dup2(nothing, 1) == 1 &&
+        dup2(error_fd, 2) == 2 && getppid() == parent)
+        execvp("gnuplot", argv);
+    const int failure = errno;
+    if (write(failure_fd, &failure, sizeof failure) < 0)
+        _exit(126);
+    _exit(127);
+}
 
-/* Starts gnuplot in `dir` with its standard error on `error_fd`. */
+/* Starts gnuplot in `dir` with its standard error on `error_fd`; 0, or the errno of what failed. */
 static int gnuplot_spawn(const char *dir, char *const argv[], int error_fd, pid_t *pid)
 {
-    posix_spawn_file_actions_t actions;
-    int failed = posix_spawn_file_actions_init(&actions);
-    if (failed)
-        return failed;
-    failed = posix_spawn_file_actions_addchdir_np(&actions, dir);
-    if (!failed)
-        failed = posix_spawn_file_actions_addopen(&actions, 0, "/dev/null", O_RDONLY, 0);
-    if (!failed)
-        failed = posix_spawn_file_actions_addopen(&actions, 1, "/dev/null", O_WRONLY, 0);
-    if (!failed)
-        failed = posix_spawn_file_actions_adddup2(&actions, error_fd, 2);
-    if (!failed)
-        failed = posix_spawnp(pid, "gnuplot", &actions, NULL, argv, environ);
-    posix_spawn_file_actions_destroy(&actions);
-    return failed;
+    int pipe_fds[2], failure = 0;
+    if (pipe2(pipe_fds, O_CLOEXEC) != 0)
+        return errno;
+    const pid_t parent = getpid(), child = fork();
+    if (child == 0)
+        gnuplot_become(dir, argv, error_fd, pipe_fds[1], parent);
+    if (child < 0)
+        failure = errno;
+    close(pipe_fds[1]);
+    /* The other end is closed by the exec. */
+    if (child > 0 && read(pipe_fds[0], &failure, sizeof failure) == sizeof failure)
+        (void)waitpid(child, NULL, 0);
+    else if (child > 0)
+        *pid = child;
+    close(pipe_fds[0]);
+    return failure;
 }
 
 /* Collects what gnuplot says until it closes its end or time is up: then it is killed. */
@@ -138,6 +154,29 @@ static enum status run_wait(const struct run *run, struct err *err)
     return ST_OK;
 }
 
+/* Pictures are drawn as NAME.tmp, so that a report that is killed leaves no half of one under its name:
+ * put them in place, or (`keep` false) remove what is left of them. */
+static enum status pictures_settle(const char *dir, bool keep, struct err *err)
+{
+    enum status status = ST_OK;
+    DIR *folder = opendir(dir);
+    if (!folder)
+        return err_set_errno(err, errno, NULL, "%s: cannot be read", dir);
+    const int fd = dirfd(folder);
+    for (const struct dirent *entry; status == ST_OK && (entry = readdir(folder));) {
+        char name[256];
+        const size_t length = strlen(entry->d_name);
+        if (length <= strlen(".tmp") || length >= sizeof name ||
+            strcmp(entry->d_name + length - strlen(".tmp"), ".tmp") != 0)
+            continue;
+        snprintf(name, sizeof name, "%.*s", (int)(length - strlen(".tmp")), entry->d_name);
+        if (keep ? renameat(fd, entry->d_name, fd, name) : unlinkat(fd, entry->d_name, 0))
+            status = err_set_errno(err, errno, NULL, "%s/%s: cannot be put in place", dir, name);
+    }
+    closedir(folder);
+    return status;
+}
+
 enum status gnuplot_draw(const char *dir, const char *list, size_t first, size_t count,
                          struct err *err)
 {
@@ -148,7 +187,7 @@ enum status gnuplot_draw(const char *dir, const char *list, size_t first, size_t
     } wanted[RUNS_MAX] = {
         {"svg", first, count}, {"png", first + half, count - half}, {"png", first, half}};
     struct run runs[RUNS_MAX];
-    enum status status = ST_OK;
+    enum status status = pictures_settle(dir, false, err); /* of one that was killed */
     size_t started = 0;
     while (status == ST_OK && started < RUNS_MAX && wanted[started].count) {
         status = run_start(dir, list, wanted[started].terminal, wanted[started].first,
@@ -162,6 +201,12 @@ enum status gnuplot_draw(const char *dir, const char *list, size_t first, size_t
             status = one;
             *err = problem;
         }
+    }
+    struct err problem;
+    enum status settled = pictures_settle(dir, status == ST_OK, &problem);
+    if (status == ST_OK && settled != ST_OK) {
+        status = settled;
+        *err = problem;
     }
     return status;
 }
