@@ -249,6 +249,20 @@ report_cuda() {
   fi
 }
 
+# ---- Python ---------------------------------------------------------------------------------------
+
+# A virtual environment of the project's own, since many systems' Python is managed by its packages.
+# Made anew when the requirements or the interpreter changed.
+python_environment() {
+  local requirements="$root/tests/python/requirements.txt" stamp="$root/.venv/requirements.stamp" want
+  want=$(python3 -VV && cat "$requirements" && echo "$root")
+  if [ "$(cat "$stamp" 2> /dev/null)" = "$want" ]; then return 0; fi
+  rm -rf "$root/.venv"
+  python3 -m venv "$root/.venv"
+  "$root/.venv/bin/python" -m pip install --disable-pip-version-check -r "$requirements"
+  printf '%s\n' "$want" > "$stamp"
+}
+
 # ---- Building --------------------------------------------------------------------------------------
 
 jobs=$(nproc 2> /dev/null || echo 2)
