@@ -106,9 +106,22 @@ def start(t, name, cells, code=None, seconds=120, **env):
     return done
 
 
-def check_whole(done):
+# A busy machine kept a role from it: then a launch fails, and rightly so.
+BUSY = "the GPU's clock could only be read within"
+
+
+def run_whole(t, name, cells, **env):
+    """Runs them until no busy machine spoils one: all must go well. What env names for each try has
+    "%d" in it."""
+    for attempt in range(4):
+        done = start(t, "%s.%d" % (name, attempt), cells, **{
+            key: value.replace("%d", str(attempt)) for key, value in env.items()})
+        if not any(BUSY in found["reason"] for found in done.cells):
+            break
     for found in done.cells:
         check(found["status"] == "ok", "%s: %s: %s" % (found["id"], found["status"], found["reason"]))
+    check(done.code == 0, "%s: exit code %d:\n%s" % (name, done.code, done.stderr()))
+    return attempt
 
 
 def side_by_side(jobs, at_once=2):
@@ -123,12 +136,12 @@ def side_by_side(jobs, at_once=2):
     check(not failures, "\n".join(failures))
 
 
-def test_every_cell(t):  # beside others
+def test_every_cell(t):
     cells = every_cell()
     if suite.sanitized(t.path):
         cells = cells[::2]
     halves = [cells[0::2], cells[1::2]]
-    side_by_side([(lambda part=part, i=i: check_whole(start(t, "part%d" % i, part, code=0)),)
+    side_by_side([(lambda part=part, i=i: run_whole(t, "part%d" % i, part),)
                   for i, part in enumerate(halves)])
     say("%d cells" % len(cells))
 
@@ -137,8 +150,8 @@ def test_other_machines(t):  # beside others
     """Attributes of a Jetson: managed memory changes hands, there are no legacy handles."""
     cells = [cell("shm", "managed"), cell("shm", "managed", fill="gpu"), cell("unix", "managed"),
              cell("shm", "managed", kernel="invert"), cell("cuda_vmm", "device", fill="gpu")]
-    check_whole(start(t, "turns", cells, code=0, HANDOFF_FAKE_GPU_ATTRIBUTES=
-                      "concurrent_managed_access=0,integrated=1,ipc_memory=0,dma_buf=0"))
+    run_whole(t, "turns", cells, HANDOFF_FAKE_GPU_ATTRIBUTES=
+              "concurrent_managed_access=0,integrated=1,ipc_memory=0,dma_buf=0")
 
 
 # Stands in for NVIDIA's program: a daemon with -f, else its client. The fake GPU is shared through it
@@ -172,8 +185,8 @@ def test_shared_through_mps(t):  # beside others
     os.chmod(path, 0o755)
     cells = [cell("cuda_vmm", "device", fill="gpu", gpu_sharing="mps"), cell("shm", "mapped"),
              cell("shm", "mapped", fill="gpu", gpu_sharing="mps")]
-    check_whole(start(t, "mps", cells, code=0, CUDA_MPS_PIPE_DIRECTORY=users, TMPDIR=t.file("tmp"),
-                      PATH=t.file("bin") + ":" + os.environ["PATH"]))
+    run_whole(t, "mps", cells, CUDA_MPS_PIPE_DIRECTORY=users, TMPDIR=t.file("tmp"),
+              PATH=t.file("bin") + ":" + os.environ["PATH"])
     check(not os.listdir(t.file("tmp")), "the daemon left %s" % os.listdir(t.file("tmp")))
 
 
@@ -198,9 +211,9 @@ def test_consumer_ends_first(t):  # beside others
 def calls_of(t, index, axes):
     """How often each role calls what."""
     count = t.file("count%d" % index)
-    check_whole(start(t, "calls%d" % index, [axes], code=0, HANDOFF_FAKE_GPU_COUNT=count))
+    attempt = run_whole(t, "calls%d" % index, [axes], HANDOFF_FAKE_GPU_COUNT=count + ".%d")
     calls = collections.Counter()
-    with open(count) as file:
+    with open("%s.%d" % (count, attempt)) as file:
         for line in file:
             role, _, function, number = line.split()
             if role in ("producer", "consumer"):
@@ -244,12 +257,13 @@ def fail_one(t, number, cells, role, function, n, how):
     for found, axes in zip(done.cells, cells):
         told = "%s in %s: %s: %s" % (spec, axes, found["status"], found["reason"])
         missed = function in BY_TIME and n > 1 and found["status"] == "ok"
-        check(missed or found["status"] == "failed" and "injected" in found["reason"], told)
+        check(missed or found["status"] == "failed" and (
+            "injected" in found["reason"] or BUSY in found["reason"]), told)
     check(done.code == 1 or n > 1 and done.code == 0, "%s: exit code %d:\n%s" % (spec, done.code, done.stderr()))
     check(done.seconds < 2 + SECONDS_PER_CELL * len(cells), "%s: %.1f s" % (spec, done.seconds))
 
 
-def test_every_call_fails(t):  # beside others
+def test_every_call_fails(t):
     cells = few_cells()
     jobs = []
     for role, function, n, how, users in faults(t, cells):

@@ -1,5 +1,6 @@
 """check_two_hosts.py: measurements between two networks, through a relay that adds delay, limits
 bandwidth and cuts. The serving side's clock is 1000 s ahead, where the kernel has time namespaces."""
+import re
 import time
 
 import suite
@@ -71,6 +72,11 @@ def p50_ms(cell, interval):
     return cell["intervals"][interval]["quantiles"]["p50"]["value_ns"] / 1e6
 
 
+def shortest_ms(cell, interval="round_trip"):
+    """Of the round trips: nobody else's work is in that one."""
+    return cell["intervals"][interval]["min_ns"] / 1e6
+
+
 def withheld(launch):
     return {one["interval"]: one["reason"] for one in launch["peer"]["withheld"]}
 
@@ -81,19 +87,20 @@ def test_delay(t):  # release only
     with begin(t) as net, serve(t, net) as serving:
         scenario = t.scenario(cells(["tcp"]), **SMALL)
         cell, = run(t, net, serving, scenario, "fast")["cells"]
-        fast = p50_ms(cell, "round_trip")
+        fast = shortest_ms(cell)
         check_clocks(net, cell["launches"][0])
         for name, there, back in (("even", 25, 25), ("uneven", 45, 5)):
             net.delay(there, back)
             cell, = run(t, net, serving, scenario, name)["cells"]
             suite.all_ok({"cells": [cell]})
-            slow, launch = p50_ms(cell, "round_trip"), cell["launches"][0]
+            slow, launch = shortest_ms(cell), cell["launches"][0]
             off, uncertainty = check_clocks(net, launch)
             say("%d + %d ms: round trip %.2f ms, without %.2f ms; clocks off by %.2f of %.2f ms" %
                 (there, back, slow, fast, off / 1e6, uncertainty / 1e6))
             check(49 <= slow - fast <= 51, "50 ms of delay are %.2f ms" % (slow - fast))
-            check("latency" not in launch["intervals"] and "agree only to within 25" in
-                  withheld(launch)["latency"], "latency: %s" % launch["peer"]["withheld"])
+            check("latency" not in launch["intervals"] and re.search(
+                r"agree only to within (2[5-9]|[3-9]\d)(\.\d+)? ms", withheld(launch)["latency"]),
+                  "latency: %s" % launch["peer"]["withheld"])
             check(launch["intervals"]["kernel"]["count"] == 20, "the kernel is withheld as well")
         serving.end()
 
@@ -112,7 +119,7 @@ def test_bandwidth(t):  # release only
         suite.all_ok({"cells": [big, scheduled]})
         launch = big["launches"][0]
         off, uncertainty = check_clocks(net, launch)
-        latency, trip = p50_ms(big, "latency"), p50_ms(big, "round_trip")
+        latency, trip = shortest_ms(big, "latency"), shortest_ms(big)
         say("1080p: latency %.1f ms, round trip %.1f ms; clocks off by %d of %d us" %
             (latency, trip, off / 1e3, uncertainty / 1e3))
         check(120 < latency < 160, "latency: %.1f ms" % latency)
