@@ -60,6 +60,8 @@ enum status comparison_judge(struct comparison *comparison, struct err *err)
 {
     struct compare_gate *family = calloc(comparison->row_count + 1, sizeof *family);
     size_t count = 0;
+    double worst = 0;
+    bool is_known = true;
     comparison->detectable = NAN;
     if (!family)
         return err_set(err, ST_NO_MEMORY, NULL, "out of memory for the comparison");
@@ -77,11 +79,13 @@ enum status comparison_judge(struct comparison *comparison, struct err *err)
         comparison->verdicts[row->judged.verdict]++;
         if (row->judged.verdict == COMPARE_UNCLEAR)
             row_explain_unclear(row);
+        /* One that does not say what it would have seen leaves the table without an answer: fmax would
+         * pass over it. */
         const double seen = row->judged.detectable;
-        comparison->detectable = count == 1 ? seen : fmax(comparison->detectable, seen);
-        if (isnan(seen))
-            comparison->detectable = NAN;
+        is_known = is_known && !isnan(seen);
+        worst = fmax(worst, seen);
     }
+    comparison->detectable = is_known && count > 0 ? worst : NAN;
     comparison->alike = comparison_alike(comparison);
     comparison->regressions = comparison->verdicts[COMPARE_SLOWER];
     for (size_t i = 0; i < comparison->left_count; i++)

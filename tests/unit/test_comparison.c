@@ -7,6 +7,8 @@
 
 #include <cmocka.h>
 
+#include <math.h>
+
 #include "harness/report/comparison_parts.h"
 #include "tests/support/random_input.h"
 #include "tests/support/result_fixture.h"
@@ -172,6 +174,35 @@ static void test_what_is_not_compared(void **state)
     table_free(&table);
 }
 
+/* What would have been seen is said of all gates or of none: one that had too few pairs saw nothing,
+ * wherever in the table it stands. */
+static void test_what_would_have_been_seen(void **state)
+{
+    (void)state;
+    for (int lacking = -1; lacking < 3; lacking++) {
+        const struct fixture_cell cells[] = {cell_of("shm", "futex", "pingpong", 30000, 0.001),
+                                             cell_of("shm", "spin", "pingpong", 30000, 0.001),
+                                             cell_of("unix", "block", "pingpong", 30000, 0.001)};
+        struct table table = {.base = result_of(cells, 3, "", 1),
+                              .new_json = result_of(cells, 3, "", 1)};
+        cJSON *launches =
+            lacking < 0 ? NULL
+                        : json_get(cJSON_GetArrayItem(json_get(table.new_json, "cells"), lacking),
+                                   "launches");
+        while (cJSON_GetArraySize(launches) > COMPARE_PAIRS_MIN - 1)
+            cJSON_DeleteItemFromArray(launches, 0);
+        judge_builds(&table);
+        assert_int_equal(table.comparison->judged_count, 3);
+        struct text text = {0};
+        comparison_conclude(table.comparison, &text);
+        const bool is_said = strstr(text_get(&text), "would have been seen in any gate") != NULL;
+        assert_int_equal(is_said, lacking < 0);
+        assert_int_equal(isnan(table.comparison->detectable), lacking >= 0);
+        text_free(&text);
+        table_free(&table);
+    }
+}
+
 static void test_figures_that_are_not_there(void **state)
 {
     (void)state;
@@ -306,6 +337,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_two_builds),
         cmocka_unit_test(test_what_is_not_compared),
+        cmocka_unit_test(test_what_would_have_been_seen),
         cmocka_unit_test(test_figures_that_are_not_there),
         cmocka_unit_test(test_values_of_an_axis),
         cmocka_unit_test(test_hostile_names),
