@@ -151,11 +151,23 @@ static bool paired_done(const struct paired *paired, const struct paired_cell *c
            paired_side_has(paired, PAIRED_NEW, id, launch);
 }
 
+/* Which side of a pair begins: chance. But the launch that a cut pair left is the first to be replaced:
+ * should this be cut, too, then one launch is left again, and not two of different times. */
+static enum paired_which paired_first(struct paired *paired, const char *id, uint32_t launch)
+{
+    const enum paired_which chance = plan_random(&paired->random) >> 63 ? PAIRED_NEW : PAIRED_BASE;
+    if (!paired->options->resume)
+        return chance;
+    const bool has_base = paired_side_has(paired, PAIRED_BASE, id, launch);
+    const bool has_new = paired_side_has(paired, PAIRED_NEW, id, launch);
+    return has_base == has_new ? chance : has_new ? PAIRED_NEW : PAIRED_BASE;
+}
+
 static enum status paired_pair(struct paired *paired, struct paired_cell *cell, uint32_t launch,
                                struct err *err)
 {
-    const enum paired_which first = plan_random(&paired->random) >> 63 ? PAIRED_NEW : PAIRED_BASE;
     const char *id = paired->sides[PAIRED_BASE].cells[cell->index[PAIRED_BASE]].id;
+    const enum paired_which first = paired_first(paired, id, launch);
     progress_step(&paired->progress, "pair", ++paired->index, paired->count, id, PAIRED_LAUNCH_NS);
     for (int i = 0; i < PAIRED_SIDES; i++) {
         struct paired_side *side = &paired->sides[i == 0 ? first : 1 - first];
@@ -258,6 +270,35 @@ static void paired_close_signals(struct paired *paired)
     sigprocmask(SIG_SETMASK, &paired->signals_before, NULL);
 }
 
+static bool paired_result_path(const struct paired *paired, enum paired_which which, char *path)
+{
+    return snprintf(path, PATH_MAX, "%s/%s/result.json", paired->options->out_dir,
+                    paired_name(which)) < PATH_MAX;
+}
+
+/* The results of a comparison that is resumed: if a side should not write its own again, the old one
+ * must not be taken for it. */
+static void paired_drop_results(const struct paired *paired)
+{
+    char path[PATH_MAX];
+    for (int i = 0; i < PAIRED_SIDES; i++)
+        if (paired_result_path(paired, (enum paired_which)i, path))
+            unlink(path);
+}
+
+static enum status paired_check_results(const struct paired *paired, struct err *err)
+{
+    char path[PATH_MAX];
+    for (int i = 0; i < PAIRED_SIDES; i++)
+        if (!paired_result_path(paired, (enum paired_which)i, path) || access(path, F_OK) != 0)
+            return err_set(err, ST_ROLE_DIED,
+                           "its log beside its folder says why; then go on with the same command "
+                           "and --resume",
+                           "%s (%s) ended without a result", paired->sides[i].name,
+                           paired->sides[i].program);
+    return ST_OK;
+}
+
 static enum status paired_work(struct paired *paired, struct paired_outcome *outcome,
                                struct err *err)
 {
@@ -266,8 +307,10 @@ static enum status paired_work(struct paired *paired, struct paired_outcome *out
         status = paired_start(paired, PAIRED_NEW, err);
     if (status == ST_OK)
         status = paired_match(paired, err);
-    if (status == ST_OK)
+    if (status == ST_OK) {
+        paired_drop_results(paired);
         status = paired_rounds(paired, outcome, err);
+    }
     /* Both are ended in order, whatever happened to one of them: a launch that is over counts. */
     for (int i = 0; i < PAIRED_SIDES; i++) {
         struct err ended = {.status = ST_OK};
@@ -279,7 +322,9 @@ static enum status paired_work(struct paired *paired, struct paired_outcome *out
     }
     /* Once both were ready, both have a result: what there is can be compared. */
     outcome->interrupted = status == ST_INTERRUPTED;
-    return outcome->interrupted && paired->cells ? ST_OK : status;
+    if (outcome->interrupted && paired->cells)
+        status = ST_OK;
+    return status == ST_OK ? paired_check_results(paired, err) : status;
 }
 
 enum status paired_run(const struct paired_options *options, struct paired_outcome *outcome,

@@ -78,13 +78,31 @@ def test_two_builds(t):  # beside others
     check_logs(out)
     check("already holds" in t.run(*command, code=2).stderr(), "a second run in the same folder")
     lost = pairs[3][0][1]
-    os.unlink(os.path.join(out, "new", "launches", lost))
-    before = {side: t.launches(os.path.join(out, side)) for side in ("base", "new")}
+    # The launch that is left is replaced first, whichever side it is on.
+    for kept, gone in (("base", "new"), ("new", "base")):
+        os.unlink(os.path.join(out, gone, "launches", lost))
+        before = {side: t.launches(os.path.join(out, side)) for side in ("base", "new")}
+        t.run(*command, "--resume")
+        for side in ("base", "new"):
+            now = t.launches(os.path.join(out, side))
+            changed = [name for name in now if now[name] != before[side].get(name)]
+            check(changed == [lost], "%s: %s instead of %s" % (side, changed, lost))
+        order = in_time(t, out)
+        check(order.index((kept, lost)) < order.index((gone, lost)), "%s came last" % kept)
+
+
+def test_no_result(t):  # beside others
+    """A side that ends without its result, in a comparison that goes on: the old one is not taken for
+    it."""
+    out, scenario = t.file("out"), t.scenario(ONE, launches=1)
+    command = ["compare", "--base", t.path, "--scenario", scenario, "--out", out]
+    t.run(*command)
+    mute = wrapper(t, "mute", "echo ready 1 1; echo cell 0 1 %s; cat > /dev/null\n" %
+                   results(out)[0]["cells"][0]["id"])
+    said = t.run(*command, "--new", mute, "--resume", code=3).stderr()
+    check("new (%s) ended without a result" % mute in said and "hint:" in said, said)
     t.run(*command, "--resume")
-    for side in ("base", "new"):
-        now = t.launches(os.path.join(out, side))
-        changed = [name for name in now if now[name] != before[side].get(name)]
-        check(changed == [lost], "%s: %s instead of %s" % (side, changed, lost))
+    check(all(result["run"]["complete"] for result in results(out)), "results")
 
 
 def test_a_slower_build(t):  # beside others
