@@ -144,7 +144,12 @@ def test_boards(t):
 
 def test_usage(t):
     """What is asked wrongly is said before any board is asked."""
-    for words, expected in ((["s.json"], "no such scenario"), ([], "which scenario"),
+    os.makedirs(t.file("earlier/board1"))
+    with open(t.file("earlier/board1/result.json"), "w") as file:
+        file.write("{}")
+    earlier = ["--hosts", "board1", "--out", t.file("earlier"), t.smoke()]
+    for words, expected in ((earlier, "already holds results"),
+                            (["s.json"], "no such scenario"), ([], "which scenario"),
                             (["--hosts", "a", "--slurm", "2", t.smoke()], "two ways"),
                             ([t.smoke()], "which boards"), (["--frob"], "unknown option"),
                             (["--hosts", "a,-oProxyCommand=x", t.smoke()], "not a host")):
