@@ -47,10 +47,12 @@ const char *paired_name(enum paired_which which)
 
 enum status paired_find_program(const char *named, char *path, struct err *err)
 {
-    char inside[PATH_MAX];
+    char inside[PATH_MAX] = "";
     struct stat info;
-    if (snprintf(inside, sizeof inside, "%s", named ? named : "/proc/self/exe") >=
-        (int)sizeof inside - 16)
+    /* An emulator answers this link with the program that it runs. */
+    if (!named && readlink("/proc/self/exe", inside, sizeof inside - 16) < 0)
+        return err_set_errno(err, errno, "is /proc mounted?", "cannot find my own program");
+    if (named && snprintf(inside, sizeof inside, "%s", named) >= (int)sizeof inside - 16)
         return err_set(err, ST_INVALID, NULL, "the path of a program is too long");
     if (stat(inside, &info) == 0 && S_ISDIR(info.st_mode))
         strcat(inside, "/handoff");

@@ -105,7 +105,7 @@ def test_no_result(t):  # beside others
     check(all(result["run"]["complete"] for result in results(out)), "results")
 
 
-def test_a_slower_build(t):  # beside others
+def test_a_slower_build(t):  # beside others, release only
     """A delay of a known length on the new side is a regression, and the gate is named; so is a cell that
     fails there alone."""
     validity = os.environ.get("HANDOFF_VALIDITY", "")

