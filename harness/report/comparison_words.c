@@ -110,9 +110,12 @@ void comparison_conclude(const struct comparison *comparison, struct text *text)
         slower_add(text, comparison);
     } else {
         sentence_begin(text);
-        text_addf(text, "%s slower in none of %zu gate%s.",
-                  comparison->axis ? "The others are" : "New is", comparison->judged_count,
-                  comparison->judged_count == 1 ? "" : "s");
+        const char *who = comparison->axis ? "another value" : "new";
+        if (comparison->judged_count == 1)
+            text_addf(text, "The one gate does not show %s to be slower.", who);
+        else
+            text_addf(text, "In none of %zu gates is %s shown to be slower.",
+                      comparison->judged_count, who);
     }
     failed_add(text, comparison);
     rest_add(text, comparison);
