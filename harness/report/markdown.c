@@ -7,9 +7,6 @@
 #include "harness/report/page.h"
 #include "harness/report/two_hosts.h"
 
-/* Code hosts refuse a summary of more than 1 MiB, and nobody reads so much in one: beyond this only
- * what is left out is said. */
-#define MARKDOWN_BYTES_MAX 52000
 #define CONCLUSIONS_MAX 24 /* comparisons said */
 #define POINTS_MAX 6       /* of one of them */
 #define ROWS_MAX 120       /* of all tables together */

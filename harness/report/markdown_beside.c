@@ -103,7 +103,7 @@ static void lines_add(struct text *out, const struct page_part *parts, const str
             for (size_t j = 0; j < row->line_count; j++) {
                 if (line_differs(&row->lines[j], columns) != (differing == 1))
                     continue;
-                if (shown == LINES_MAX) {
+                if (shown == LINES_MAX || out->used_bytes > MARKDOWN_BYTES_MAX / 2) {
                     left++;
                     continue;
                 }

@@ -25,6 +25,9 @@ struct page_part {
  * parts stand below each other. */
 void page_write(struct text *out, const struct page_part *parts, size_t count,
                 const struct beside *beside);
+/* Code hosts refuse a summary of more than 1 MiB, and nobody reads so much in one: beyond this only
+ * what is left out is said. */
+#define MARKDOWN_BYTES_MAX 52000
 /* report.md: what fits the summary of a CI job. */
 void markdown_write(struct text *out, const struct page_part *parts, size_t count,
                     const struct beside *beside);
