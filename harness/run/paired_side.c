@@ -139,9 +139,11 @@ static bool paired_take_line(struct paired_side *side, char line[PAIRED_LINE_BYT
     return true;
 }
 
+/* It is none that will end with its orders: paired_side_free ends it. */
 static enum status paired_side_strange(struct paired_side *side, const char *line, struct err *err)
 {
     char shown[80];
+    side->is_ready = false;
     snprintf(shown, sizeof shown, "%.60s", line);
     for (char *at = shown; *at; at++)
         if ((unsigned char)*at < 0x20 || *at == 0x7f)

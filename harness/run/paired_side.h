@@ -30,7 +30,7 @@ struct paired_side {
     size_t read_bytes;
     struct paired_side_cell *cells;
     size_t cell_count;
-    bool is_ready;
+    bool is_ready; /* takes orders, and has said nothing that is none of its answers */
 };
 
 /* Starts `program` with these arguments, NULL-terminated, of which the first is its name. Its standard
