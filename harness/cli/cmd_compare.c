@@ -144,6 +144,10 @@ static enum status compare_check(const struct compare_arguments *arguments, stru
         return err_set(err, ST_INVALID, "`handoff compare --help` shows the three forms",
                        "compare: --only, --launches and --resume are for what is run, and stored "
                        "results are not");
+    if (!runs && !arguments->by && arguments->out)
+        return err_set(err, ST_INVALID, "--format json prints it for programs",
+                       "compare: of stored results it prints, and writes nothing: --out is for "
+                       "the other forms");
     if (arguments->resume && !arguments->out)
         return err_set(err, ST_INVALID, "name the folder of the interrupted comparison with --out",
                        "compare: --resume needs --out DIR");

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "harness/base/folder.h"
 #include "harness/base/json.h"
 #include "harness/cli/compare.h"
 #include "harness/report/comparison.h"
@@ -71,6 +72,8 @@ enum status compare_finish(const struct compare_arguments *arguments,
     cJSON *json = compare_json(arguments, comparison, base, new_side);
     enum status status =
         json ? ST_OK : err_set(err, ST_NO_MEMORY, NULL, "out of memory for compare.json");
+    if (status == ST_OK && out_dir)
+        status = folder_make(out_dir, err);
     if (status == ST_OK && out_dir) {
         if (snprintf(path, sizeof path, "%s/compare.json", out_dir) >= (int)sizeof path)
             status =

@@ -187,7 +187,12 @@ def test_no_partner(t):  # beside others
     begun = time.monotonic()
     said = t.run(*command, "--base", t.path, "--new", chatty, code=2).stderr()
     check('new (%s) does not take part: it said "hello there"' % chatty in said, said)
-    check(time.monotonic() - begun < 8, "it took %.1f s" % (time.monotonic() - begun))
+    babbling = wrapper(t, "babbling", "echo ready 1 2\necho cell 0 2 %s\nexec yes no answer\n" %
+                       "shm+futex/frame=64x48x3/pacing=pingpong")
+    said = t.run("compare", "--scenario", scenario, "--out", t.file("babbling-out"), "--base", t.path,
+                 "--new", babbling, code=2).stderr()
+    check('new (%s) does not take part: it said "no answer"' % babbling in said, said)
+    check(time.monotonic() - begun < 16, "it took %.1f s" % (time.monotonic() - begun))
 
 
 def runs_of(compare, side):
@@ -268,8 +273,10 @@ def test_by_wait(t):  # beside others, release only
     answer = program.read_json(os.path.join(out, "compare.json"))
     check(answer["axis"] == "wait" and len(answer["gates"]) == 1 and
           answer["gates"][0]["cell"].startswith("shm+poll:100"), answer)
-    stored = t.start("compare", "--by", "wait", "--against", "poll:100", out, "--format", "json")
+    stored = t.start("compare", "--by", "wait", "--against", "poll:100", out, "--format", "json",
+                     "--out", t.file("new/folder"))
     other = json.loads(stored.stdout()) if stored.wait() in (0, 1) else None
+    check(other == program.read_json(t.file("new/folder/compare.json")), stored.stderr())
     check(other and other["gates"][0]["cell"].startswith("shm+futex"), stored.stderr())
     ratios = [row["gates"][0]["ratio"] for row in (answer, other)]
     check(abs(ratios[0] * ratios[1] - 1) < 1e-6, ratios)
@@ -277,6 +284,7 @@ def test_by_wait(t):  # beside others, release only
                           (["--by", "transport", out], "no block has several values of transport"),
                           (["--by", "wait", "--against", "block", out], "wait=block"),
                           (["--by", "wait"], "one scenario or one result"),
+                          ([out, out, "--out", t.file("lost")], "writes nothing"),
                           (["--by", "wait", "--base", t.path, out], "two comparisons"),
                           (["--base", t.path], "needs a scenario")):
         said = t.run("compare", *words, code=2).stderr()
