@@ -231,6 +231,9 @@ static void figure_judge(struct bounds_cell *one, const struct figure *figure, d
     else if (!(figure->high <= bound))
         text_addf(lacks, "%sthe %s of %s reaches beyond %s", sep,
                   figure->spread == SPREAD_CI95 ? "95 % interval" : "range", name, limit);
+    else if (figure->spread == SPREAD_RANGE && figure->launches == 1)
+        text_addf(lacks, "%s%s is of one launch; an interval needs %d", sep, name,
+                  STATS_LAUNCHES_MIN);
     else if (figure->spread == SPREAD_RANGE)
         text_addf(lacks, "%sthe range of %s is of %d launches; an interval needs %d", sep, name,
                   figure->launches, STATS_LAUNCHES_MIN);

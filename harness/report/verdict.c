@@ -133,7 +133,8 @@ double verdict_margin(const struct gate *gate, const struct report_cell *base, d
         double wall_ns = json_get_number(json_get(usage, "system"), "wall_ns", 0);
         points = wall_ns > 0 ? 100 * 2 * SYSTEM_STEP_NS / wall_ns : 100;
     }
-    return stats_margin(gate_scale(gate) * fmax(1e-3, value), gate_scale(gate) * points / 2);
+    /* Of next to nothing it is the points above what logarithms take it for: 1, as scaled. */
+    return stats_margin(gate_scale(gate) * value, gate_scale(gate) * points / 2);
 }
 
 struct stats_paired verdict_compare(const struct report *report, const struct report_cell *cell,

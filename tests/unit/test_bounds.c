@@ -124,6 +124,18 @@ static void each_state_is_told_from_the_others(void **unused)
     asked_free(&asked);
 }
 
+static void one_launch_has_no_range(void **unused)
+{
+    const struct fixture_cell cells[] = {cell_of("spin", 1000, 0.02, 10, 1)};
+    const struct bounds bounds = {.time_ns = {[STATS_P50] = 2000}};
+    struct asked asked;
+    ask(&asked, cells, 1, &bounds);
+    assert_int_equal(found(&asked, "spin")->state, BOUNDS_REACHED);
+    assert_null(strstr(text_get(&found(&asked, "spin")->lacks), "range"));
+    assert_non_null(strstr(text_get(&found(&asked, "spin")->lacks), "one launch"));
+    asked_free(&asked);
+}
+
 /* p99 takes 368 frames; a launch of the fixture has 40, and no p99. */
 static void what_was_not_measured_is_not_kept(void **unused)
 {
@@ -211,6 +223,7 @@ int main(void)
     random_seed();
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(each_state_is_told_from_the_others),
+        cmocka_unit_test(one_launch_has_no_range),
         cmocka_unit_test(what_was_not_measured_is_not_kept),
         cmocka_unit_test(cells_of_other_work_are_other_cases),
         cmocka_unit_test(only_the_asked_rate_answers),

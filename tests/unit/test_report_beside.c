@@ -273,6 +273,19 @@ static void test_cpu_below_a_percent_is_compared(void **state)
     assert_string_equal(beside_verdict_words(line, COMPARE_SLOWER), "more CPU in stored results");
     assert_int_equal(line->values[2].stored.verdict, COMPARE_UNCLEAR);
     several_free(&several);
+
+    /* Nor is it one above nothing at all. */
+    struct several nothing = {.count = 0};
+    static const double percents[] = {0, 0.05, 0.2};
+    for (int i = 0; i < 3; i++) {
+        several_add(&nothing, result_of(transports, 1, 20000));
+        result_set(nothing.json[i], "scenario.gates", cJSON_CreateStringArray(names, 1));
+        result_set_cpu(nothing.json[i], percents[i]);
+    }
+    line = &several_make(&nothing)->rows[0].lines[0];
+    assert_int_equal(line->values[1].stored.verdict, COMPARE_UNCLEAR);
+    assert_int_equal(line->values[2].stored.verdict, COMPARE_SLOWER);
+    several_free(&nothing);
 }
 
 /* A difference of two ticks is none, and where a median is a few ticks, means are compared. */
