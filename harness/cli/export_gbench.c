@@ -183,6 +183,20 @@ static bool gbench_add_part(const struct export_part *part, unsigned *index, cJS
     return ok;
 }
 
+/* As Google Benchmark means it: a governor other than performance. Where none is known it says
+ * nothing. */
+static bool gbench_add_scaling(const cJSON *cpu, cJSON *context)
+{
+    const cJSON *policy;
+    bool known = false, scales = false;
+    cJSON_ArrayForEach (policy, json_get(cpu, "frequency")) {
+        const char *governor = json_get_string(policy, "governor", "");
+        known = known || governor[0];
+        scales = scales || (governor[0] && strcmp(governor, "performance") != 0);
+    }
+    return !known || json_add_bool(context, "cpu_scaling_enabled", scales);
+}
+
 static bool gbench_add_context(const cJSON *result, cJSON *context)
 {
     const cJSON *before = json_get(json_get(result, "environment"), "before");
@@ -197,8 +211,7 @@ static bool gbench_add_context(const cJSON *result, cJSON *context)
         json_add_string(context, "host_name", "localhost") &&
         json_add_string(context, "executable", "handoff") &&
         json_add_double(context, "num_cpus", json_get_number(cpu, "cpu_count", 0)) &&
-        json_add_u64(context, "mhz_per_cpu", 0) &&
-        json_add_bool(context, "cpu_scaling_enabled", false) &&
+        json_add_u64(context, "mhz_per_cpu", 0) && gbench_add_scaling(cpu, context) &&
         json_add(context, "caches", cJSON_CreateArray()) &&
         json_add(context, "load_avg", cJSON_CreateArray()) &&
         json_add_string(context, "library_version", text_get(&version)) &&

@@ -188,6 +188,19 @@ def test_gbench(export, result, tmp_path):
     assert sum(row["run_type"] == "aggregate" for row in rows) == 3 * len(with_latency(result))
 
 
+@pytest.mark.parametrize("governors,expected", [(["performance", "powersave"], True),
+                                               (["performance"], False), ([], None)])
+def test_gbench_tells_scaling(handoff, result, tmp_path, governors, expected):
+    """As Google Benchmark does, which says nothing where it does not know."""
+    other = copy.deepcopy(result)
+    other["environment"]["before"]["cpu"]["frequency"] = [{"governor": name} for name in governors]
+    path = tmp_path / "result.json"
+    path.write_text(json.dumps(other))
+    said = subprocess.run([handoff, "export", str(path), "--to", "gbench"], check=True,
+                          stdout=subprocess.PIPE, universal_newlines=True, timeout=60).stdout
+    assert json.loads(said)["context"].get("cpu_scaling_enabled") is expected
+
+
 def compare_py():
     """compare.py and a Python that has what it needs; None without."""
     script = os.environ.get("HANDOFF_GBENCH_COMPARE", "/usr/share/benchmark/compare.py")
