@@ -78,7 +78,11 @@ enum status paired_side_start(struct paired_side *side, const char *const *argum
     int log = open(side->log, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644);
     enum status status =
         log < 0 ? err_set_errno(err, errno, "choose another --out", "cannot write %s", side->log)
-                : paired_fork(side, argv, log, err);
+                : ST_OK;
+    if (status == ST_OK) {
+        side->log_start = lseek(log, 0, SEEK_END);
+        status = paired_fork(side, argv, log, err);
+    }
     if (log >= 0)
         close(log);
     free(emulator);
@@ -87,12 +91,14 @@ enum status paired_side_start(struct paired_side *side, const char *const *argum
 
 /* ---- What it says of its end ----------------------------------------------------------------- */
 
-/* The last "error: " of its log, without that word; "" without one. */
+/* The last "error: " that it wrote to its log, without that word; "" without one. */
 static void paired_last_error(const struct paired_side *side, char *text, size_t size)
 {
     char line[512];
     FILE *file = fopen(side->log, "re");
     text[0] = '\0';
+    if (file)
+        fseeko(file, side->log_start, SEEK_SET);
     while (file && fgets(line, sizeof line, file)) {
         if (strncmp(line, "error: ", 7) != 0)
             continue;

@@ -7,6 +7,7 @@
 #include <limits.h>
 #include <stdbool.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 #include "harness/run/process.h"
 #include "harness/scenario/cell.h"
@@ -25,6 +26,7 @@ struct paired_side {
     const char *program; /* as it is executed */
     int signal_fd;       /* what asks to stop */
     char log[PATH_MAX];  /* what it says on standard error */
+    off_t log_start; /* where that begins: before it is what was said in a run that is resumed */
     struct process process;
     char read[PAIRED_LINE_BYTES];
     size_t read_bytes;

@@ -60,7 +60,10 @@ static enum status begin(struct paired_side *side, const char *script, struct er
     *side = (struct paired_side){
         .name = "base", .program = "script", .signal_fd = -1, .process = PROCESS_NONE};
     snprintf(side->log, sizeof side->log, "/tmp/handoff-paired-%d.log", (int)getpid());
-    unlink(side->log);
+    FILE *log = fopen(side->log, "w");
+    assert_non_null(log);
+    fputs("error: of an earlier run\n", log);
+    fclose(log);
     enum status status = paired_side_start(side, arguments, err);
     return status == ST_OK ? paired_side_wait_ready(side, err) : status;
 }
@@ -96,6 +99,7 @@ static void test_what_sides_say(void **state)
         if (!strstr(err.what, strange[i].said))
             fail_msg("expected \"%s\" in: %s", strange[i].said, err.what);
         assert_true(err.hint[0] != '\0');
+        assert_null(strstr(err.what, "of an earlier run"));
         end(&side);
     }
 }
