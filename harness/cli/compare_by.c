@@ -143,6 +143,9 @@ enum status compare_by(const struct compare_arguments *arguments, int *exit_code
     if (status == ST_OK)
         status = stored ? result_load(arguments->results[0], &result, err)
                         : run_choice_load(&arguments->choice, &scenario, err);
+    /* A file that cannot be read is a wrong argument; 1 is for what is slower. */
+    if (stored && status == ST_SYSTEM)
+        status = err->status = ST_INVALID;
     if (status == ST_OK && !stored) {
         run_choice_default_out(scenario, out, sizeof out);
         if (arguments->out)

@@ -284,6 +284,7 @@ def test_by_wait(t):  # beside others, release only
                           (["--by", "transport", out], "no block has several values of transport"),
                           (["--by", "wait", "--against", "block", out], "wait=block"),
                           (["--by", "wait"], "one scenario or one result"),
+                          (["--by", "wait", t.file("absent")], "cannot be opened"),
                           ([out, out, "--out", t.file("lost")], "writes nothing"),
                           (["--by", "wait", "--base", t.path, out], "two comparisons"),
                           (["--base", t.path], "needs a scenario")):
