@@ -321,11 +321,9 @@ class Compare:
         return ["compare", "--base", self.path, "--scenario", self.scenario, "--out", self.out, "--seed", "1"]
 
     def check_files(self):
-        """{side/launch: text}."""
-        launches = {}
-        for side in ("base", "new"):
-            for name, text in self.whole.check_run(os.path.join(self.out, side)).items():
-                launches[side + "/" + name] = text
+        """{launch: text of both sides}; one that is no pair may be measured again."""
+        base, new = (self.whole.check_run(os.path.join(self.out, side)) for side in ("base", "new"))
+        launches = {name: text + new[name] for name, text in base.items() if name in new}
         if os.path.exists(os.path.join(self.out, "compare.json")):
             self.whole.check_json(os.path.join(self.out, "compare.json"))
         return launches
@@ -355,7 +353,7 @@ class Compare:
 
     def check_complete(self, kept, moments):
         now = self.check_files()
-        check(all(now.get(launch, text) == text for launch, text in kept.items()),
+        check(all(now.get(launch) == text for launch, text in kept.items()),
               "compare killed at %s: --resume repeated a launch" % ", ".join(moments))
         check("compare.json" in os.listdir(self.out), "no compare.json")
         for side in ("base", "new"):
@@ -372,7 +370,7 @@ class Compare:
 def options():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--program", required=True, help="handoff")
-    parser.add_argument("--count", type=int, default=10, help="kills in all (default 10)")
+    parser.add_argument("--count", type=int, default=6, help="kills in all (default 6)")
     parser.add_argument("--seed", type=int, default=None)
     parser.add_argument("--kinds", default="run,report,compare", help="which of them")
     given = parser.parse_args()
