@@ -50,7 +50,8 @@ static const struct cli_option compare_options[] = {
 static const struct cli_exit_code compare_exit_codes[] = {
     {EXIT_CODE_OK, "no gate is shown to be slower, which those without enough data cannot be; of "
                    "stored results always, without --fail-on-slower"},
-    {EXIT_CODE_FAILED, "a regression: slower in a gate, or failed where base ran"},
+    {EXIT_CODE_FAILED,
+     "a regression: slower in a gate, or a cell that ran on base does not on new"},
     {EXIT_CODE_USAGE, "bad usage, scenario or program"},
     {EXIT_CODE_ROLE_DIED, "one of the two programs ended before it was told to"},
     {EXIT_CODE_UNAVAILABLE, "nothing could be compared"},

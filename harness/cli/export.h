@@ -94,6 +94,9 @@ struct export_walk {
     const cJSON *cell;
     unsigned interval;
 };
+/* At pacing max, latency and age are how long the queue is, and shorter is not better: no figure for
+ * whoever draws trends. */
+bool export_is_queue_depth(const struct export_part *part);
 /* The result's first; then export_next_part until it returns false. */
 struct export_walk export_walk_start(const cJSON *result);
 bool export_next_part(const struct export_options *options, struct export_walk *walk,

@@ -49,7 +49,8 @@ static bool bmf_add_measures(const struct export_options *options, const cJSON *
     for (unsigned i = 0; ok && i < INTERVAL_COUNT; i++) {
         struct export_part part = {cell, (enum interval)i,
                                    json_get(intervals, interval_name((enum interval)i))};
-        if (part.json && export_takes_interval(options, part.interval))
+        if (part.json && export_takes_interval(options, part.interval) &&
+            !export_is_queue_depth(&part))
             ok = bmf_add_interval(measures, &part);
     }
     return ok && bmf_add(measures, "throughput",

@@ -30,8 +30,9 @@ static bool gha_add_range(cJSON *json, const struct gha_entry *entry, struct tex
         !export_number(entry->estimate, entry->keys[2], &high))
         return true;
     snprintf(range, sizeof range, "%.10g to %.10g", low, high);
-    text_addf(extra, "%s over %.0f launches: %s\n", confident ? "95 % interval" : "range",
-              json_get_number(entry->estimate, "launches", 0), range);
+    const double launches = json_get_number(entry->estimate, "launches", 0);
+    text_addf(extra, "%s over %.0f launch%s: %s\n", confident ? "95 % interval" : "range", launches,
+              launches == 1 ? "" : "es", range);
     return json_add_string(json, "range", range);
 }
 
@@ -56,7 +57,9 @@ static enum status gha_finish(cJSON *array, bool ok, struct text *out, struct er
 {
     if (ok && cJSON_GetArraySize(array) == 0) {
         cJSON_Delete(array);
-        return err_set(err, ST_INVALID, "did every cell fail? `handoff report` shows the reasons",
+        return err_set(err, ST_INVALID,
+                       "did every cell fail, or run at its highest rate? `handoff report` shows "
+                       "the reasons; gha-bigger has frames/s",
                        "export: the result has no such figure");
     }
     if (!ok) {
@@ -75,6 +78,8 @@ enum status export_gha(const struct export_options *options, const cJSON *result
     struct export_walk walk = export_walk_start(result);
     bool ok = array != NULL;
     while (ok && export_next_part(options, &walk, &part)) {
+        if (export_is_queue_depth(&part))
+            continue;
         for (size_t i = 0; ok && i < sizeof quantiles / sizeof quantiles[0]; i++) {
             struct text name = {0};
             text_add_plain(&name, export_cell_id(part.cell));

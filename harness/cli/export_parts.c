@@ -51,6 +51,13 @@ bool export_next_part(const struct export_options *options, struct export_walk *
     return false;
 }
 
+bool export_is_queue_depth(const struct export_part *part)
+{
+    const char *pacing = json_get_string(json_get(part->cell, "axes"), "pacing", "");
+    return strcmp(pacing, "max") == 0 &&
+           (part->interval == INTERVAL_latency || part->interval == INTERVAL_age);
+}
+
 void export_part_name(const struct export_part *part, struct text *name)
 {
     text_add_plain(name, export_cell_id(part->cell));

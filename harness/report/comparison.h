@@ -39,7 +39,7 @@ struct comparison_row {
 struct comparison_left {
     char *id;
     char reason[COMPARISON_REASON_BYTES];
-    bool is_regression; /* new failed where base ran */
+    bool is_regression; /* base ran, and new failed, cannot run or has no such cell */
 };
 
 struct comparison {
@@ -54,7 +54,7 @@ struct comparison {
     /* After comparison_judge: */
     size_t judged_count; /* rows with figures */
     size_t verdicts[4];  /* of those, by enum compare_verdict */
-    size_t regressions;  /* slower gates and failed cells */
+    size_t regressions;  /* slower gates and lost cells */
     double detectable;   /* the worst of the judged gates; NAN where one does not say */
     unsigned alike;      /* the conditions that all cells share: comparison_words.c */
     /* What it was of, for the conditions. Borrowed. */

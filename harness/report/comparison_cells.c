@@ -24,6 +24,13 @@ static bool cell_ran(const struct report_cell *cell)
     return json_get_number(cell->json, "launches_ok", 0) > 0 && strcmp(cell->status, "failed") != 0;
 }
 
+/* Base ran and new does not: it failed, or it cannot run here any more. A run that was cut short has
+ * not come to it, which is another matter. */
+static bool cell_was_lost(const struct report_cell *base, const struct report_cell *cell)
+{
+    return cell_ran(base) && !cell_ran(cell) && strcmp(cell->status, "incomplete") != 0;
+}
+
 /* "failed on new (reason); on base it ran"; "" where both ran. */
 static void pair_explain(const struct report_cell *base, const struct report_cell *cell,
                          char *reason, size_t size)
@@ -69,18 +76,18 @@ enum status comparison_add_builds(struct comparison *comparison, struct err *err
                 continue;
             }
             pair_explain(base, cell, reason, sizeof reason);
-            status = reason[0]
-                         ? comparison_add_left(
-                               comparison, cell->id,
-                               cell_ran(base) && strcmp(cell->status, "failed") == 0, reason, err)
-                         : comparison_add_pair(comparison, cell, base, err);
+            status = reason[0] ? comparison_add_left(comparison, cell->id,
+                                                     cell_was_lost(base, cell), reason, err)
+                               : comparison_add_pair(comparison, cell, base, err);
         }
     }
     for (size_t i = 0; i < bases->block_count && status == ST_OK; i++)
-        for (size_t j = 0; j < bases->blocks[i].cell_count && status == ST_OK; j++)
-            if (!cell_find(news, bases->blocks[i].cells[j].id))
-                status = comparison_add_left(comparison, bases->blocks[i].cells[j].id, false,
+        for (size_t j = 0; j < bases->blocks[i].cell_count && status == ST_OK; j++) {
+            const struct report_cell *base = &bases->blocks[i].cells[j];
+            if (!cell_find(news, base->id))
+                status = comparison_add_left(comparison, base->id, cell_ran(base),
                                              "new has no such cell", err);
+        }
     return status;
 }
 

@@ -59,21 +59,21 @@ static void slower_add(struct text *text, const struct comparison *comparison)
     text_add(text, ".");
 }
 
-static void failed_add(struct text *text, const struct comparison *comparison)
+static void lost_add(struct text *text, const struct comparison *comparison)
 {
-    size_t failed = comparison->regressions - comparison->verdicts[COMPARE_SLOWER], named = 0;
-    if (failed == 0)
+    size_t lost = comparison->regressions - comparison->verdicts[COMPARE_SLOWER], named = 0;
+    if (lost == 0)
         return;
     sentence_begin(text);
-    text_addf(text, "%s on new and ran on base: ", failed == 1 ? "A cell failed" : "Cells failed");
+    text_addf(text, "%s on base and not on new: ", lost == 1 ? "A cell ran" : "Cells ran");
     for (size_t i = 0; i < comparison->left_count && named < NAMED_MAX; i++) {
         if (!comparison->left[i].is_regression)
             continue;
         text_add(text, named++ ? ", " : "");
         text_add_plain(text, comparison->left[i].id);
     }
-    if (failed > named)
-        text_addf(text, " and %zu more", failed - named);
+    if (lost > named)
+        text_addf(text, " and %zu more", lost - named);
     text_add(text, ".");
 }
 
@@ -96,12 +96,23 @@ static void rest_add(struct text *text, const struct comparison *comparison)
         text_add(text, ".");
 }
 
+/* Too few launches everywhere, of which nobody should think that they passed. */
+static void too_few_add(struct text *text, const struct comparison *comparison)
+{
+    for (size_t i = 0; i < comparison->row_count; i++)
+        if (comparison->rows[i].judged.paired.pairs >= COMPARE_PAIRS_MIN)
+            return;
+    sentence_begin(text);
+    text_addf(text, "No gate has the %d pairs of launches that a verdict needs: see --launches.",
+              COMPARE_PAIRS_MIN);
+}
+
 void comparison_conclude(const struct comparison *comparison, struct text *text)
 {
     if (comparison->interrupted)
         text_add(text, "Interrupted, so this is of the launches that were made.");
     if (comparison->judged_count == 0) {
-        failed_add(text, comparison);
+        lost_add(text, comparison);
         sentence_begin(text);
         text_add(text, "Nothing could be compared.");
         return;
@@ -117,8 +128,9 @@ void comparison_conclude(const struct comparison *comparison, struct text *text)
             text_addf(text, "In none of %zu gates is %s shown to be slower.",
                       comparison->judged_count, who);
     }
-    failed_add(text, comparison);
+    lost_add(text, comparison);
     rest_add(text, comparison);
+    too_few_add(text, comparison);
     if (comparison->verdicts[COMPARE_SLOWER] == 0 && comparison->detectable < DETECTABLE_SAID_MAX) {
         char by[FIGURE_BYTES];
         sentence_begin(text);

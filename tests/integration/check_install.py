@@ -60,7 +60,7 @@ def test_install(t):  # beside others, release only
 
 def test_package(t):  # beside others, release only
     folder = build_folder(t)
-    for tool in ("cpack", "dpkg-deb", "dpkg-shlibdeps"):
+    for tool in ("cpack", "file", "dpkg-deb", "dpkg-shlibdeps"):
         if not shutil.which(tool):
             raise suite.Skip("there is no " + tool)
     config = os.path.join(folder, "CPackConfig.cmake")

@@ -163,14 +163,36 @@ static void test_what_is_not_compared(void **state)
     assert_int_equal(made->row_count, 1);
     assert_int_equal(made->left_count, 5);
     for (size_t i = 0; i < made->left_count; i++)
-        assert_int_equal(made->left[i].is_regression, i == 0);
+        assert_int_equal(made->left[i].is_regression, i == 0 || i == 3);
     assert_non_null(strstr(made->left[0].reason, "failed on new: it <b>fell</b> over"));
     assert_non_null(strstr(made->left[1].reason, "failed on base"));
     assert_non_null(strstr(made->left[2].reason, "failed on new; failed on base"));
     assert_non_null(strstr(made->left[3].reason, "cannot run on new"));
     assert_non_null(strstr(made->left[4].reason, "base has no such cell"));
-    assert_int_equal(made->regressions, 1);
-    assert_concludes(made, "A cell failed on new and ran on base: shm+spin");
+    assert_int_equal(made->regressions, 2);
+    assert_concludes(made, "Cells ran on base and not on new: shm+spin");
+    table_free(&table);
+}
+
+/* A cell that new no longer has; and that a run which was cut short has not come to it, is no loss. */
+static void test_what_new_does_not_have(void **state)
+{
+    (void)state;
+    static const char *const waits[] = {"spin", "futex", "yield"};
+    struct fixture_cell cells[3];
+    for (int i = 0; i < 3; i++)
+        cells[i] = cell_of("shm", waits[i], "pingpong", 30000, 0.01);
+    struct table table = {.base = result_of(cells, 3, "", 1),
+                          .new_json = result_of(cells, 2, "", 1)};
+    cJSON *late = cJSON_GetArrayItem(json_get(table.new_json, "cells"), 1);
+    set_text(late, "status", "incomplete");
+    cJSON_DeleteItemFromObjectCaseSensitive(late, "launches_ok");
+    judge_builds(&table);
+    const struct comparison *made = table.comparison;
+    assert_int_equal(made->left_count, 2);
+    assert_false(made->left[0].is_regression);
+    assert_true(made->left[1].is_regression);
+    assert_concludes(made, "A cell ran on base and not on new: shm+yield");
     table_free(&table);
 }
 
@@ -337,6 +359,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_two_builds),
         cmocka_unit_test(test_what_is_not_compared),
+        cmocka_unit_test(test_what_new_does_not_have),
         cmocka_unit_test(test_what_would_have_been_seen),
         cmocka_unit_test(test_figures_that_are_not_there),
         cmocka_unit_test(test_values_of_an_axis),
