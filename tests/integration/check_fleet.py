@@ -14,8 +14,9 @@ HOSTS = 3
 
 def needed():
     """What is missing here, or ""."""
-    for tool, package in (("parallel", "parallel"), ("ip", "iproute2"), ("ssh", "openssh-client"),
-                          ("ssh-keygen", "openssh-client"), ("/usr/sbin/sshd", "openssh-server")):
+    for tool, package in (("parallel", "parallel"), ("ip", "iproute2"), ("nsenter", "util-linux"),
+                          ("ssh", "openssh-client"), ("ssh-keygen", "openssh-client"),
+                          ("/usr/sbin/sshd", "openssh-server")):
         if not shutil.which(tool):
             return "%s is not installed (%s)" % (tool, package)
     return "" if os.geteuid() == 0 else "namespaces with a server in each need root"
@@ -67,14 +68,16 @@ class Hosts:
                     namespace)
             command("ip", "addr", "add", "10.98.%d.1/24" % (self.net + i), "dev", here)
             command("ip", "link", "set", here, "up")
-            command("ip", "-n", namespace, "addr", "add", self.address(i) + "/24", "dev", there)
-            command("ip", "-n", namespace, "link", "set", there, "up")
-            command("ip", "-n", namespace, "link", "set", "lo", "up")
+            # nsenter, since `ip -n` would mount as well, which not every root allows.
+            within = ["nsenter", "--net=/run/netns/" + namespace]
+            command(*within, "ip", "addr", "add", self.address(i) + "/24", "dev", there)
+            command(*within, "ip", "link", "set", there, "up")
+            command(*within, "ip", "link", "set", "lo", "up")
             self.servers.append(subprocess.Popen(
-                ["ip", "netns", "exec", namespace, "/usr/sbin/sshd", "-D", "-e", "-f", "/dev/null",
-                 "-h", t.file("host"), "-o", "AuthorizedKeysFile=" + t.file("user.pub"),
-                 "-o", "StrictModes=no", "-o", "UsePAM=no", "-o", "PermitRootLogin=yes",
-                 "-o", "PidFile=none"], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
+                within + ["/usr/sbin/sshd", "-D", "-e", "-f", "/dev/null",
+                          "-h", t.file("host"), "-o", "AuthorizedKeysFile=" + t.file("user.pub"),
+                          "-o", "StrictModes=no", "-o", "UsePAM=no", "-o", "PermitRootLogin=yes",
+                          "-o", "PidFile=none"], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
                 stderr=open(t.file("sshd%d.log" % i), "w")))
             config[:0] = ["Host " + self.name(i), "  HostName " + self.address(i)]
         config[:0] = ["Host nobody", "  HostName " + self.address(0), "  Port 9"]
