@@ -52,7 +52,7 @@ do for [e = 0:13] {
 }
 set xlabel ARG9 textcolor rgb ink offset 0,0.4
 # Not a ylabel: where numbers are long, the svg terminal would leave it out.
-set label ARG6 at screen 14.0 / 560, graph 0.5 center rotate by 90 textcolor rgb ink
+set label ARG6 at screen 9.0 / 560, graph 0.5 center rotate by 90 textcolor rgb ink
 is(v) = strcol(11) eq v ? strcol(14) : ""
 plot ARG3 index 1 using 1:2 with lines linetype 1 dashtype (6, 4) linecolor rgb ink linewidth 1, \
      ARG3 index 0 using 3:2:($4 - $3):(0):7 with vectors nohead linecolor rgb variable \

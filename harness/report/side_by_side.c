@@ -219,7 +219,8 @@ static size_t column_add(struct text *sentences, size_t used, const struct page_
     return used;
 }
 
-/* What the comparison is worth: the weightiest difference, and that they did not run together. */
+/* What the comparison is worth: the weightiest difference, and that nothing is paired here, whether
+ * the results ran together or not. */
 static void worth_add(struct text *text, const struct beside *beside)
 {
     for (size_t i = 0; i < beside->difference_count && i < DIFFERENCES_SAID_MAX; i++) {
@@ -234,9 +235,11 @@ static void worth_add(struct text *text, const struct beside *beside)
     if (beside->difference_count > DIFFERENCES_SAID_MAX)
         text_addf(text, " and %zu more", beside->difference_count - DIFFERENCES_SAID_MAX);
     text_add(text, beside->difference_count ? ". " : "");
-    text_add(text, "These results did not run together: what differs from day to day is in their "
-                   "ratios, so they show trends. `handoff compare --base` runs two builds side by "
-                   "side and decides.");
+    text_add(text,
+             "The ratios are of results as they are stored, not launch by launch: what differs "
+             "from day to day may be in them, so they show trends. `handoff compare --base` "
+             "runs two builds next to each other and decides; its verdict is in its "
+             "compare.json.");
 }
 
 size_t side_sentences(const struct page_part *parts, const struct beside *beside,
