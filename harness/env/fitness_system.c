@@ -107,9 +107,7 @@ static bool check_dev_shm(const cJSON *env, cJSON *findings)
 static bool check_numa(const cJSON *env, cJSON *findings)
 {
     double mode = fitness_number(json_get(env, "kernel"), "numa_balancing", -1.0);
-    if (mode < 0.0) /* the kernel was built without it */
-        return fitness_good(findings, "numa_balancing", "memory is not moved between nodes");
-    if (mode == 0.0)
+    if (mode <= 0.0) /* below: the kernel was built without it */
         return fitness_good(findings, "numa_balancing", "memory is not moved between nodes");
     return fitness_say(findings,
                        (struct finding){"numa_balancing", FITNESS_NOTE,
