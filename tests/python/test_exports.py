@@ -282,6 +282,28 @@ def test_bmf_has_no_bounds_of_a_range(handoff, result, tmp_path):
         assert all(set(measure) == {"value"} for measure in measures.values())
 
 
+def test_no_trend_of_a_queue(handoff, result, tmp_path):
+    """At pacing max latency is how long the queue is: no figure of which smaller is better."""
+    paced = copy.deepcopy(result)
+    cell = next(iter(with_latency(paced)))
+    paced["cells"] = [cell]
+    path = tmp_path / "result.json"
+
+    def exported(pacing, to):
+        cell["axes"]["pacing"] = pacing
+        path.write_text(json.dumps(paced))
+        return subprocess.run([handoff, "export", str(path), "--to", to], stdout=subprocess.PIPE,
+                              stderr=subprocess.PIPE, universal_newlines=True)
+
+    assert len(strict_json(exported("pingpong", "gha").stdout)) == 1
+    done = exported("max", "gha")
+    assert done.returncode == 2 and "gha-bigger" in done.stderr
+    assert len(strict_json(exported("max", "gha-bigger").stdout)) == 1
+    assert "latency" in strict_json(exported("pingpong", "bmf").stdout)[cell["id"]]
+    measures = strict_json(exported("max", "bmf").stdout)[cell["id"]]
+    assert "latency" not in measures and "throughput" in measures
+
+
 def test_junit(export, result, tmp_path):
     junitparser = pytest.importorskip("junitparser")
     path = tmp_path / "junit.xml"
