@@ -77,7 +77,8 @@ enum library_threads {
     LIBRARY_THREADS_WITH_ROLE, /* where their role is pinned, as threads do by themselves */
 };
 
-#define CELL_ID_BYTES 320
+/* Room for every axis away from its default at once, with values of a usual length. */
+#define CELL_ID_BYTES 448
 /* Different pictures that a producer's source makes: frame `id` has picture id modulo this. */
 #define CELL_SOURCE_FRAMES 4
 #define CELL_DEPTH_MAX 64

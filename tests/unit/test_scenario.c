@@ -325,7 +325,9 @@ static void test_id_too_long(void **state)
         "\"pacing\": \"search:60000000us:123456.78901234567-234567.89012345678\", \"slots\": 1024,"
         "\"policy\": \"latest\", \"placement\": \"cpus:65535,65534\", \"frame_state\": "
         "\"evicted\", \"phase\": \"random\", \"scheduling\": \"fifo:99\", \"timer_slack_ns\": "
-        "1000000000, \"idle_latency\": \"held\", \"load\": \"membw\"}");
+        "1000000000, \"idle_latency\": \"held\", \"clocks\": \"locked\", \"load\": \"membw\","
+        "\"sync\": \"yield\", \"order\": \"event\", \"depth\": 64, \"register_per_frame\": \"on\","
+        "\"gpu_sharing\": \"mps\", \"pages\": \"hugetlb\", \"library_threads\": \"with_role\"}");
     struct cell *cell = &scenario->cells[0];
     size_t short_id = strlen(cell->id) - strlen("spin") - strlen("pause");
     for (size_t length = 2; length < 2 * (CELL_AXIS_BYTES - 1); length++) {
@@ -343,7 +345,7 @@ static void test_id_too_long(void **state)
             assert_int_equal(strlen(cell->id), short_id + length);
         } else {
             assert_int_equal(status, ST_INVALID);
-            assert_non_null(strstr(err.what, "the id of a cell is longer than 319 characters: "));
+            assert_non_null(strstr(err.what, "the id of a cell is longer than 447 characters: "));
         }
     }
     assert_int_equal(err.status, ST_INVALID);

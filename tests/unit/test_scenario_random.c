@@ -49,19 +49,24 @@ static const struct random_axis random_axes[] = {
 };
 #define RANDOM_AXES (sizeof random_axes / sizeof random_axes[0])
 
-/* A random subset of each axis' values, always at least one; bit i is value i. */
+/* A random subset of each axis' values, always at least one; bit i is value i. Drawn, rather than
+ * thrown away until the product is small enough: no number of axes makes that take long. */
 static void random_masks(unsigned *masks, size_t cells_max)
 {
-    size_t cells;
-    do {
-        cells = 1;
-        for (size_t a = 0; a < RANDOM_AXES; a++) {
-            masks[a] = 0;
-            while (masks[a] == 0)
-                masks[a] = (unsigned)random_below(1u << random_axes[a].known);
-            cells *= (size_t)__builtin_popcount(masks[a]);
-        }
-    } while (cells > cells_max);
+    const size_t limit = random_size(cells_max);
+    size_t cells = 1;
+    for (size_t a = 0; a < RANDOM_AXES; a++)
+        masks[a] = 1u << random_below(random_axes[a].known);
+    for (size_t i = 0; i < 3 * RANDOM_AXES; i++) {
+        const size_t a = (size_t)random_below(RANDOM_AXES);
+        const size_t others = cells / (size_t)__builtin_popcount(masks[a]);
+        const unsigned more = masks[a] | 1u << random_below(random_axes[a].known);
+        const size_t grown = others * (size_t)__builtin_popcount(more);
+        if (grown > limit)
+            continue;
+        masks[a] = more;
+        cells = grown;
+    }
 }
 
 static size_t write_axes(char *text, size_t size, const unsigned *masks)
