@@ -50,6 +50,12 @@ def test_doctor_refuses_what_it_cannot_do(t):  # beside others
     check("options only" in t.run("doctor", "now", code=2).stderr(), "an operand")
 
 
+def sentence(finding):
+    """As a warning says it; a warning always has an effect."""
+    return "%s: %s%s" % (finding["found"], finding["effect"],
+                         finding["fix"] and "; fix: " + finding["fix"])
+
+
 def test_a_run_keeps_its_findings(t):  # beside others
     """With the floor also the gaps; from `warning` on they are among the warnings."""
     path = t.scenario([{"name": "b", "axes": {"wait": ["spin"]}}], launches=1, transport="shm")
@@ -65,9 +71,11 @@ def test_a_run_keeps_its_findings(t):  # beside others
     used = sorted({role["cpu"] for role in result["cells"][0]["roles"] if role["cpu"] is not None})
     check([row["cpu"] for row in rows] == used or not used, "%s instead of %s" % (rows, used))
     check(all(row["window_ns"] >= 2e8 for row in rows), "watched for %s" % rows)
+    # The whole sentence: "0 % of CPU time in use" before is part of "60 % of CPU time in use" after.
     for finding in fitness["before"] + fitness["after"]:
-        told = any(finding["found"] in warning for warning in result["warnings"])
-        check(told == (finding["level"] in ("warning", "unfit")), finding["id"])
+        told = sentence(finding) in result["warnings"]
+        check(told == (finding["level"] in ("warning", "unfit")), "%s is %stold: %s" %
+              (finding, "" if told else "not ", result["warnings"]))
 
 
 if __name__ == "__main__":
