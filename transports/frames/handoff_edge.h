@@ -33,8 +33,9 @@ struct handoff_edge_config {
 
 #define HANDOFF_EDGE_ADDRESS_BYTES 4096
 #define HANDOFF_EDGE_FDS 4
-/* The edge's address as the runner relays it: opaque bytes, the transport's descriptors, and for each
- * direction (0 read, 1 write) the wait's descriptor or -1. */
+/* The edge's address as the runner relays it: opaque bytes, the transport's descriptors, and the wait's
+ * descriptor, or -1, of each direction in the order of the message's "wait_fds" (enum direction): 0 the
+ * producer's wait for free slots, 1 the consumer's for frames. */
 struct handoff_edge_address {
     uint32_t byte_count;
     uint32_t fd_count;
