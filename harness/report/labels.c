@@ -92,15 +92,27 @@ static bool constant_is_named(const struct report_cell *cell, const char *axis)
 {
     static const char *const always[] = {"transport", "wait",   "frame", "pacing",
                                          "kernel",    "access", "fill",  "slots"};
-    static const char *const unusual[] = {"placement",      "frame_state",
-                                          "producer_wait",  "phase",
-                                          "scheduling",     "timer_slack_ns",
-                                          "idle_latency",   "clocks",
-                                          "load",           "policy",
-                                          "sync",           "order",
-                                          "depth",          "register_per_frame",
-                                          "gpu_sharing",    "pages",
-                                          "library_threads"};
+    static const char *const unusual[] = {"placement",
+                                          "frame_state",
+                                          "producer_wait",
+                                          "phase",
+                                          "scheduling",
+                                          "timer_slack_ns",
+                                          "idle_latency",
+                                          "clocks",
+                                          "load",
+                                          "policy",
+                                          "sync",
+                                          "order",
+                                          "depth",
+                                          "register_per_frame",
+                                          "gpu_sharing",
+                                          "pages",
+                                          "library_threads",
+                                          "peer",
+                                          "read",
+                                          "gc",
+                                          "array"};
     if (strcmp(axis, "frame") == 0 && report_axis_is(cell, "fill", "header"))
         return false; /* a header and nothing else: the size says nothing */
     for (size_t i = 0; i < sizeof always / sizeof always[0]; i++)
@@ -134,19 +146,35 @@ static bool bound_common_add(struct text *text, const struct report_block *block
 
 char *label_of_block(const struct report_block *block)
 {
-    static const char *const order[] = {"transport",      "wait",
-                                        "frame",          "pacing",
-                                        "kernel",         "access",
-                                        "fill",           "slots",
-                                        "policy",         "placement",
-                                        "frame_state",    "producer_wait",
-                                        "phase",          "scheduling",
-                                        "timer_slack_ns", "idle_latency",
-                                        "clocks",         "load",
-                                        "sync",           "order",
-                                        "depth",          "register_per_frame",
-                                        "gpu_sharing",    "pages",
-                                        "library_threads"};
+    static const char *const order[] = {"transport",
+                                        "wait",
+                                        "frame",
+                                        "pacing",
+                                        "kernel",
+                                        "access",
+                                        "fill",
+                                        "slots",
+                                        "policy",
+                                        "placement",
+                                        "frame_state",
+                                        "producer_wait",
+                                        "phase",
+                                        "scheduling",
+                                        "timer_slack_ns",
+                                        "idle_latency",
+                                        "clocks",
+                                        "load",
+                                        "sync",
+                                        "order",
+                                        "depth",
+                                        "register_per_frame",
+                                        "gpu_sharing",
+                                        "pages",
+                                        "library_threads",
+                                        "peer",
+                                        "read",
+                                        "gc",
+                                        "array"};
     struct text text = {0};
     for (size_t i = 0; block->cell_count && i < sizeof order / sizeof order[0]; i++) {
         const struct report_cell *cell = &block->cells[0];

@@ -43,6 +43,10 @@ static const struct axis_name axis_names[] = {
     {"gpu_sharing", "GPU sharing", "time_sliced", true},
     {"pages", "pages", "normal", true},
     {"library_threads", "library's threads", "anywhere", true},
+    {"peer", "peers", "c/c", true},
+    {"read", "read", "view", false},
+    {"gc", "garbage collector", "on", true},
+    {"array", "array", "numpy", true},
 };
 
 static const struct axis_name *axis_name_find(const char *axis)
@@ -250,6 +254,46 @@ static bool load_pretty(const char *raw, char *value)
     return true;
 }
 
+static bool peer_pretty(const char *raw, char *value)
+{
+    if (strcmp(raw, "c/c") == 0)
+        strcpy(value, "C to C");
+    else if (strcmp(raw, "c/python") == 0)
+        strcpy(value, "C to Python");
+    else if (strcmp(raw, "python/c") == 0)
+        strcpy(value, "Python to C");
+    else if (strcmp(raw, "python/python") == 0)
+        strcpy(value, "Python to Python");
+    else
+        return false;
+    return true;
+}
+
+static bool gc_pretty(const char *raw, char *value)
+{
+    if (strcmp(raw, "on") == 0)
+        strcpy(value, "garbage collector on");
+    else if (strcmp(raw, "off") == 0)
+        strcpy(value, "garbage collector off");
+    else
+        return false;
+    return true;
+}
+
+/* The names under which their users know them. */
+static bool array_pretty(const char *raw, char *value)
+{
+    if (strcmp(raw, "cupy") == 0)
+        strcpy(value, "CuPy");
+    else if (strcmp(raw, "torch") == 0)
+        strcpy(value, "PyTorch");
+    else if (strcmp(raw, "numpy") == 0)
+        strcpy(value, "NumPy");
+    else
+        return false;
+    return true;
+}
+
 const char *report_axis_pretty(const struct report_cell *cell, const char *axis, char *value)
 {
     static const struct {
@@ -267,6 +311,9 @@ const char *report_axis_pretty(const struct report_cell *cell, const char *axis,
         {"timer_slack_ns", timer_slack_pretty},
         {"frame_state", frame_state_pretty},
         {"load", load_pretty},
+        {"peer", peer_pretty},
+        {"gc", gc_pretty},
+        {"array", array_pretty},
     };
     char raw[REPORT_AXIS_BYTES];
     report_axis(cell, axis, raw);

@@ -60,7 +60,8 @@ static inline uint32_t role_trace_capacity(const struct role_setup *setup)
     return role_setup_total(setup) + ROLE_REPEATS;
 }
 
-/* The message, and its inverse, which trusts nothing. */
+/* The message, and its inverse, which trusts nothing. It has the choices twice: as numbers for this
+ * program, and in "axes" as a scenario writes them, for roles in other languages. */
 cJSON *role_setup_to_json(const struct role_setup *setup);
 enum status role_setup_from_json(const cJSON *json, struct role_setup *setup, struct err *err);
 

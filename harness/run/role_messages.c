@@ -43,6 +43,19 @@ static enum status message_read_clock(const cJSON *json, struct clock_conversion
     return ST_OK;
 }
 
+/* Every choice of the cell as a scenario writes it: what a role in another language reads. */
+static bool message_add_axes(cJSON *json, const struct cell *cell)
+{
+    char text[CELL_AXIS_BYTES];
+    cJSON *axes = cJSON_AddObjectToObject(json, "axes");
+    bool ok = axes != NULL;
+    for (size_t i = 0; ok && i < cell_axis_count(); i++)
+        if (cell_axis_in_id(i))
+            ok = json_add_string(axes, cell_axis_name(i),
+                                 cell_axis_format(cell, i, text, sizeof text));
+    return ok;
+}
+
 cJSON *role_setup_to_json(const struct role_setup *setup)
 {
     const struct cell *cell = &setup->cell;
@@ -78,7 +91,8 @@ cJSON *role_setup_to_json(const struct role_setup *setup)
         json_add_u64(json, "load", cell->load) && json_add_u64(json, "frames", setup->frames) &&
         json_add_u64(json, "warmup", setup->warmup) && json_add_u64(json, "seed", setup->seed) &&
         json_add_i64(json, "cpu", setup->cpu) && json_add_u64(json, "listens", setup->listens) &&
-        message_add_clock(json, &setup->clock);
+        message_add_clock(json, &setup->clock) && message_add_axes(json, cell) &&
+        (!cell->detector || json_add_string(json, "detector", cell->detector));
     if (ok)
         return json;
     cJSON_Delete(json);

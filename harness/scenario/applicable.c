@@ -237,6 +237,6 @@ void applicable_judge(struct cell *cell)
     cell->reason[0] = '\0';
     cell->hint[0] = '\0';
     if (!transport_refuses(cell) && !values_refuse(cell) && !pacing_refuses(cell) &&
-        !scheduling_refuses(cell) && !library_refuses(cell))
+        !scheduling_refuses(cell) && !library_refuses(cell) && !applicable_python_refuses(cell))
         applicable_gpu_refuses(cell);
 }

@@ -12,6 +12,9 @@ void applicable_judge(struct cell *cell);
  * priority and one CPU for both roles, such a cell would stand still. */
 const char *applicable_cpu_keeper(const struct cell *cell);
 
+/* What Python roles do not do, and what only they do (applicable_python.c). */
+bool applicable_python_refuses(struct cell *cell);
+
 /* The rules of the GPU's axes (applicable_gpu.c), after all others: true when one refuses. */
 bool applicable_gpu_refuses(struct cell *cell);
 

@@ -64,6 +64,27 @@ const char *library_threads_name(enum library_threads threads)
     return threads == LIBRARY_THREADS_WITH_ROLE ? "with_role" : "anywhere";
 }
 
+const char *language_name(enum language language)
+{
+    return language == LANGUAGE_PYTHON ? "python" : "c";
+}
+
+const char *read_habit_name(enum read_habit read)
+{
+    static const char *const names[] = {[READ_VIEW] = "view",
+                                        [READ_SLICE] = "slice",
+                                        [READ_STRUCT] = "struct",
+                                        [READ_TOBYTES] = "tobytes"};
+    return names[read];
+}
+
+const char *array_kind_name(enum array_kind array)
+{
+    static const char *const names[] = {
+        [ARRAY_NUMPY] = "numpy", [ARRAY_CUPY] = "cupy", [ARRAY_TORCH] = "torch"};
+    return names[array];
+}
+
 const char *shm_pages_name(enum shm_pages pages)
 {
     static const char *const names[] = {
@@ -281,6 +302,27 @@ void axis_format_library_threads(const struct cell *cell, char *text, size_t siz
 void axis_format_pages(const struct cell *cell, char *text, size_t size)
 {
     snprintf(text, size, "%s", shm_pages_name(cell->pages));
+}
+
+void axis_format_peer(const struct cell *cell, char *text, size_t size)
+{
+    snprintf(text, size, "%s/%s", language_name(cell->producer_language),
+             language_name(cell->consumer_language));
+}
+
+void axis_format_read(const struct cell *cell, char *text, size_t size)
+{
+    snprintf(text, size, "%s", read_habit_name(cell->read));
+}
+
+void axis_format_gc(const struct cell *cell, char *text, size_t size)
+{
+    snprintf(text, size, "%s", cell->gc_off ? "off" : "on");
+}
+
+void axis_format_array(const struct cell *cell, char *text, size_t size)
+{
+    snprintf(text, size, "%s", array_kind_name(cell->array));
 }
 
 void axis_format_launches(const struct cell *cell, char *text, size_t size)

@@ -380,3 +380,55 @@ enum status axis_parse_pages(const struct axis *axis, const cJSON *value, struct
         cell->pages = (enum shm_pages)index;
     return status;
 }
+
+/* ---- What a role is written in ---------------------------------------------------------------- */
+
+enum status axis_parse_peer(const struct axis *axis, const cJSON *value, struct cell *cell,
+                            struct err *err)
+{
+    static const char *const names[] = {"c/c", "c/python", "python/c", "python/python"};
+    size_t index = 0;
+    enum status status = parse_choice(axis, value, names, 4, &index, err);
+    if (status == ST_OK) {
+        cell->producer_language = index >= 2 ? LANGUAGE_PYTHON : LANGUAGE_C;
+        cell->consumer_language = index % 2 == 1 ? LANGUAGE_PYTHON : LANGUAGE_C;
+    }
+    return status;
+}
+
+enum status axis_parse_read(const struct axis *axis, const cJSON *value, struct cell *cell,
+                            struct err *err)
+{
+    const char *names[READ_TOBYTES + 1];
+    for (int i = 0; i <= READ_TOBYTES; i++)
+        names[i] = read_habit_name((enum read_habit)i);
+    size_t index = 0;
+    enum status status = parse_choice(axis, value, names, READ_TOBYTES + 1, &index, err);
+    if (status == ST_OK)
+        cell->read = (enum read_habit)index;
+    return status;
+}
+
+enum status axis_parse_gc(const struct axis *axis, const cJSON *value, struct cell *cell,
+                          struct err *err)
+{
+    static const char *const names[] = {"on", "off"};
+    size_t index = 0;
+    enum status status = parse_choice(axis, value, names, 2, &index, err);
+    if (status == ST_OK)
+        cell->gc_off = index == 1;
+    return status;
+}
+
+enum status axis_parse_array(const struct axis *axis, const cJSON *value, struct cell *cell,
+                             struct err *err)
+{
+    const char *names[ARRAY_TORCH + 1];
+    for (int i = 0; i <= ARRAY_TORCH; i++)
+        names[i] = array_kind_name((enum array_kind)i);
+    size_t index = 0;
+    enum status status = parse_choice(axis, value, names, ARRAY_TORCH + 1, &index, err);
+    if (status == ST_OK)
+        cell->array = (enum array_kind)index;
+    return status;
+}

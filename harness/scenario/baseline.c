@@ -29,6 +29,10 @@ static const struct {
     {AXIS_INDEX_gpu_sharing, NULL},
     {AXIS_INDEX_pages, NULL},
     {AXIS_INDEX_library_threads, NULL},
+    {AXIS_INDEX_peer, NULL},
+    {AXIS_INDEX_read, NULL},
+    {AXIS_INDEX_gc, NULL},
+    {AXIS_INDEX_array, NULL},
 };
 
 /* Above this the producer of a baseline may find its slots taken by a consumer that looks every 50 ms

@@ -77,8 +77,22 @@ enum library_threads {
     LIBRARY_THREADS_WITH_ROLE, /* where their role is pinned, as threads do by themselves */
 };
 
+/* What a role is written in. */
+enum language { LANGUAGE_C, LANGUAGE_PYTHON };
+
+/* How a Python consumer gets at the bytes of a frame: with `view` nothing is copied. */
+enum read_habit {
+    READ_VIEW,    /* numpy.frombuffer over the transport's memory */
+    READ_SLICE,   /* a slice of the mmap, which is a copy */
+    READ_STRUCT,  /* struct.unpack_from("<%ds"), as examples have it: a copy */
+    READ_TOBYTES, /* tobytes() of the view: a copy */
+};
+
+/* What a Python consumer makes of a frame. */
+enum array_kind { ARRAY_NUMPY, ARRAY_CUPY, ARRAY_TORCH };
+
 /* Room for every axis away from its default at once, with values of a usual length. */
-#define CELL_ID_BYTES 448
+#define CELL_ID_BYTES 496
 /* Different pictures that a producer's source makes: frame `id` has picture id modulo this. */
 #define CELL_SOURCE_FRAMES 4
 #define CELL_DEPTH_MAX 64
@@ -124,6 +138,13 @@ struct cell {
     enum gpu_sharing gpu_sharing;
     enum shm_pages pages;                 /* of the transport's host memory; not the GPU's alone */
     enum library_threads library_threads; /* nor is this; TRANSPORT_OWN_THREADS */
+    enum language producer_language, consumer_language;
+    enum read_habit read; /* this and the next two are of Python roles, else at their defaults */
+    bool gc_off;
+    enum array_kind array;
+    /* With kernel `detector`: the user's function, "/home/me/my.py:detect". Borrowed from whoever
+     * named it (scenario_set_detector), for as long as the cell is used; NULL: none was named. */
+    const char *detector;
     /* Added by the block's "cpu_baseline", not by its axes: what the tool and the schedule cost
      * when nothing is handed over. Compared with nothing; see scenarios/README.md. */
     bool is_baseline;
@@ -165,6 +186,11 @@ static inline bool cell_uses_gpu(const struct cell *cell)
     return cell_producer_uses_gpu(cell) || cell_consumer_uses_gpu(cell);
 }
 
+static inline bool cell_has_python(const struct cell *cell)
+{
+    return cell->producer_language == LANGUAGE_PYTHON || cell->consumer_language == LANGUAGE_PYTHON;
+}
+
 /* Frames fall due on a schedule, so that `response`, `pacing` and deadlines exist. */
 static inline bool cell_has_schedule(const struct cell *cell)
 {
@@ -204,6 +230,9 @@ const char *order_name(enum order order);
 const char *gpu_sharing_name(enum gpu_sharing sharing);
 const char *shm_pages_name(enum shm_pages pages);
 const char *library_threads_name(enum library_threads threads);
+const char *language_name(enum language language);
+const char *read_habit_name(enum read_habit read);
+const char *array_kind_name(enum array_kind array);
 const char *cell_pacing_format(const struct cell *cell, char *text, size_t size);
 const char *cell_wait_format(const struct cell *cell, char *text, size_t size);
 const char *cell_placement_format(const struct cell *cell, char *text, size_t size);

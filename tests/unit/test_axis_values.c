@@ -36,6 +36,10 @@ static void test_words(void **state)
     expect(AXIS_INDEX_pacing, "rate: poisson: pingpong max");
     expect(AXIS_INDEX_sync, "spin yield block event flag");
     expect(AXIS_INDEX_library_threads, "anywhere with_role");
+    expect(AXIS_INDEX_peer, "c/c c/python python/c python/python");
+    expect(AXIS_INDEX_read, "view slice struct tobytes");
+    expect(AXIS_INDEX_gc, "on off");
+    expect(AXIS_INDEX_array, "numpy cupy torch");
     expect(AXIS_INDEX_timer_slack_ns, "as_found");
     expect(AXIS_INDEX_frames, "auto");
     expect(AXIS_INDEX_slots, "");
