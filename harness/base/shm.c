@@ -49,6 +49,25 @@ static enum status shm_room_check(const char *label, size_t size_bytes, enum shm
     return status;
 }
 
+/* Gives an empty file its size and the memory behind it. */
+static enum status shm_back(int fd, const char *label, size_t size_bytes, enum shm_pages pages,
+                            struct err *err)
+{
+    if (ftruncate(fd, (off_t)size_bytes) != 0)
+        return err_set_errno(err, errno, shm_space_hint, "cannot size segment %s to %zu bytes",
+                             label, size_bytes);
+    /* ftruncate beyond free space succeeds and the touch is a SIGBUS; this fails up front. But it
+     * takes normal pages where huge ones come by the mapping's advice. A signal ends it early. */
+    int failure;
+    do
+        failure = pages == SHM_PAGES_THP ? 0 : posix_fallocate(fd, 0, (off_t)size_bytes);
+    while (failure == EINTR);
+    return failure == 0
+               ? ST_OK
+               : err_set_errno(err, failure, shm_space_hint,
+                               "no room for the %zu bytes of segment %s", size_bytes, label);
+}
+
 enum status shm_create_pages(const char *label, size_t size_bytes, enum shm_pages pages,
                              struct shm_map *map, struct err *err)
 {
@@ -63,19 +82,9 @@ enum status shm_create_pages(const char *label, size_t size_bytes, enum shm_page
     int fd = memfd_create(label, MFD_CLOEXEC | MFD_ALLOW_SEALING | huge);
     if (fd < 0)
         return err_set_errno(err, errno, NULL, "cannot create a memory segment (%s)", label);
-    if (ftruncate(fd, (off_t)size_bytes) != 0) {
-        status = err_set_errno(err, errno, shm_space_hint, "cannot size segment %s to %zu bytes",
-                               label, size_bytes);
+    status = shm_back(fd, label, size_bytes, pages, err);
+    if (status != ST_OK)
         goto undo_fd;
-    }
-    /* ftruncate beyond free space succeeds and the touch is a SIGBUS; this fails up front. But it
-     * takes normal pages where huge ones come by the mapping's advice. */
-    int failure = pages == SHM_PAGES_THP ? 0 : posix_fallocate(fd, 0, (off_t)size_bytes);
-    if (failure != 0) {
-        status = err_set_errno(err, failure, shm_space_hint,
-                               "no room for the %zu bytes of segment %s", size_bytes, label);
-        goto undo_fd;
-    }
     if (fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) != 0) {
         status = err_set_errno(err, errno, NULL, "cannot seal segment %s", label);
         goto undo_fd;
@@ -89,6 +98,25 @@ enum status shm_create_pages(const char *label, size_t size_bytes, enum shm_page
 undo_fd:
     close(fd);
     return status;
+}
+
+enum status shm_back_file(int fd, const char *label, size_t size_bytes, void **bytes,
+                          struct err *err)
+{
+    if (size_bytes > SIZE_MAX / 2)
+        return err_set(err, ST_NO_MEMORY, shm_space_hint, "segment %s of %zu bytes", label,
+                       size_bytes);
+    enum status status = shm_room_check(label, size_bytes, SHM_PAGES_NORMAL, true, err);
+    if (status == ST_OK)
+        status = shm_back(fd, label, size_bytes, SHM_PAGES_NORMAL, err);
+    if (status == ST_OK)
+        status = pages_map(SHM_PAGES_NORMAL, fd, size_bytes, bytes, err);
+    return status;
+}
+
+enum status shm_map_file(int fd, size_t size_bytes, void **bytes, struct err *err)
+{
+    return pages_map(SHM_PAGES_NORMAL, fd, size_bytes, bytes, err);
 }
 
 enum status shm_create(const char *label, size_t size_bytes, struct shm_map *map, struct err *err)

@@ -51,6 +51,13 @@ enum status shm_attach(int fd, size_t min_bytes, struct shm_map *map, struct err
 enum status shm_attach_pages(int fd, size_t min_bytes, enum shm_pages pages, struct shm_map *map,
                              struct err *err);
 
+/* For a segment that has a name (transports/frames): gives the empty file `fd` size_bytes (whole pages)
+ * of memory as shm_create does, and maps and touches it. The caller unmaps, and keeps fd. */
+enum status shm_back_file(int fd, const char *label, size_t size_bytes, void **bytes,
+                          struct err *err);
+/* Maps and touches it on the other side. The caller has looked at the size, unmaps, and keeps fd. */
+enum status shm_map_file(int fd, size_t size_bytes, void **bytes, struct err *err);
+
 /* Unmaps and closes; safe on {0}-with-fd -1 and on one already unmapped. */
 void shm_unmap(struct shm_map *map);
 

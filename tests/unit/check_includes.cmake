@@ -4,12 +4,14 @@
 cmake_minimum_required(VERSION 3.16)
 
 # What each room may include besides itself. A room not listed here is an error, too.
-set(rooms main cli report run scenario transports access wait kernels measure env gpu base)
+set(rooms main cli report run scenario frames transports access wait kernels measure env gpu base)
 set(allowed_main cli run base) # run: a role is this program executed again
 set(allowed_cli report run scenario transports access wait kernels measure env gpu base)
 set(allowed_report scenario measure env base)
 set(allowed_run scenario transports access wait kernels measure env gpu base)
 set(allowed_scenario transports access wait kernels measure gpu base)
+# The library for other programs joins transports and waits by the session's own loop (see below).
+set(allowed_frames run transports wait measure gpu base)
 set(allowed_transports gpu base)
 set(allowed_access transports gpu base) # access.h needs transport.h for the memory to register
 set(allowed_kernels gpu base)
@@ -28,6 +30,8 @@ function(room_of path result)
     set(room ${CMAKE_MATCH_1})
   elseif(path MATCHES "^transports/access/")
     set(room access)
+  elseif(path MATCHES "^transports/frames/")
+    set(room frames)
   elseif(path MATCHES "^(transports|kernels)/")
     set(room ${CMAKE_MATCH_1})
   endif()
@@ -68,6 +72,10 @@ foreach(file ${files})
       continue()
     endif()
     list(APPEND joins ${target})
+    if(room STREQUAL frames AND target STREQUAL run
+       AND NOT included MATCHES "^harness/run/(wait_loop|schedule_times)\\.h$")
+      list(APPEND broken "${file}: includes ${included}: frames has wait_loop and schedule_times only")
+    endif()
     if(NOT target STREQUAL room AND NOT target IN_LIST allowed_${room})
       list(APPEND broken "${file}: ${room} must not include ${included}")
     endif()

@@ -55,8 +55,7 @@ HANDOFF_API int handoff_edge_create(const struct handoff_edge_config *config, ha
 HANDOFF_API int handoff_edge_attach(const struct handoff_edge_config *config,
                                     const struct handoff_edge_address *address, handoff_edge **edge,
                                     struct handoff_error *error);
-/* The whole mapping that holds the slots, for registering and for mmap-like habits; and where in it a
- * slot's header lies. */
+/* The whole mapping that holds the slots, for registering and for mmap-like habits. */
 HANDOFF_API uint8_t *handoff_edge_memory(handoff_edge *edge, uint64_t *size_bytes);
 /* A new descriptor of the segment, the caller's to close; -1 where there is none. */
 HANDOFF_API int handoff_edge_segment_fd(handoff_edge *edge);
@@ -71,6 +70,11 @@ struct handoff_edge_frame {
     uint32_t slot;
     uint32_t reserved;
 };
+
+/* The frame as it lies in slot `slot`, whatever is in it now: for views made once per slot.
+ * HANDOFF_UNAVAILABLE for a transport whose slots have no fixed place. */
+HANDOFF_API int handoff_edge_slot(handoff_edge *edge, uint32_t slot,
+                                  struct handoff_edge_frame *frame);
 
 /* The transport's verbs with the edge's waits; they wait until deadline_ns (CLOCK_MONOTONIC), without
  * slices: the runner ends a role whose peer died. stamps_ns[0]: when the wait began, [1]: when it
