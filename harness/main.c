@@ -9,6 +9,7 @@
 #include "harness/cli/options.h"
 #include "harness/run/build_info.h"
 #include "harness/run/capability.h"
+#include "harness/run/python_role.h"
 #include "harness/run/role.h"
 
 static int main_exit_code(enum status status)
@@ -84,6 +85,7 @@ int main(int argc, char **argv)
     if (argc >= 2 && strcmp(argv[1], "--role") == 0)
         return main_exit_code(role_main(argc, argv, &err));
     capability_install();
+    python_probe_install();
     enum status status = ST_INVALID;
     if (argc >= 2)
         status = cli_dispatch(argc - 1, argv + 1, &exit_code, &err);

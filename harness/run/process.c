@@ -17,8 +17,6 @@
 #include "harness/measure/clock.h"
 #include "harness/run/leftovers.h"
 
-#define PROCESS_CONTROL_FD 3
-
 size_t process_emulator_words(char *emulator, const char *argv[PROCESS_EMULATOR_WORDS_MAX])
 {
     size_t count = 0;
@@ -112,7 +110,6 @@ enum status process_start(const char *role, enum process_lifetime lifetime, stru
 enum status process_start_with(const char *role, enum process_lifetime lifetime,
                                const char *const *changes, struct process *process, struct err *err)
 {
-    enum status status;
     char program[4096];
     ssize_t length = readlink("/proc/self/exe", program, sizeof program - 1);
     if (length < 0)
@@ -120,30 +117,37 @@ enum status process_start_with(const char *role, enum process_lifetime lifetime,
     program[length] = 0;
     const char *emulator_text = getenv("HANDOFF_EMULATOR");
     char *emulator = strdup(emulator_text ? emulator_text : "");
-    char **environment = process_environment(changes);
-    if (!emulator || !environment) {
-        status = err_set(err, ST_NO_MEMORY, NULL, "out of memory to start a role");
-        goto undo_emulator;
-    }
+    if (!emulator)
+        return err_set(err, ST_NO_MEMORY, NULL, "out of memory to start a role");
     const char *argv[PROCESS_EMULATOR_WORDS_MAX + 6];
     process_arguments(emulator, program, role, argv);
+    enum status status = process_start_program(argv, role, lifetime, changes, process, err);
+    free(emulator);
+    return status;
+}
 
+enum status process_start_program(const char *const *argv, const char *name,
+                                  enum process_lifetime lifetime, const char *const *changes,
+                                  struct process *process, struct err *err)
+{
     int pair[2];
-    status = channel_pair(pair, err);
+    char **environment = process_environment(changes);
+    if (!environment)
+        return err_set(err, ST_NO_MEMORY, NULL, "out of memory to start a role");
+    enum status status = channel_pair(pair, err);
     if (status != ST_OK)
-        goto undo_emulator;
+        goto undo_environment;
     pid_t parent = getpid();
     pid_t pid = fork();
     if (pid < 0) {
         status = err_set_errno(err, errno, "end other processes, or raise `ulimit -u`",
-                               "cannot start a %s process", role);
+                               "cannot start a %s process", name);
         goto undo_pair;
     }
     if (pid == 0)
         process_become(argv, environment, pair[1], lifetime, parent);
     close(pair[1]);
     free(environment);
-    free(emulator);
     *process = (struct process){.pid = pid, .pidfd = -1, .control_fd = pair[0]};
 #ifdef SYS_pidfd_open
     process->pidfd = (int)syscall(SYS_pidfd_open, pid, 0);
@@ -152,9 +156,8 @@ enum status process_start_with(const char *role, enum process_lifetime lifetime,
 undo_pair:
     close(pair[0]);
     close(pair[1]);
-undo_emulator:
+undo_environment:
     free(environment);
-    free(emulator);
     return status;
 }
 

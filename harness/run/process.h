@@ -14,6 +14,8 @@
  * a sanitizer looks for leaks. */
 #define PROCESS_GRACE_NS 10000000000u
 
+/* Where a role finds its control socket. */
+#define PROCESS_CONTROL_FD 3
 /* The exit status of a child whose program could not be executed, as in shells. */
 #define PROCESS_NOT_EXECUTED 127
 #define PROCESS_EMULATOR_WORDS_MAX 16
@@ -45,6 +47,12 @@ enum status process_start(const char *role, enum process_lifetime lifetime, stru
 enum status process_start_with(const char *role, enum process_lifetime lifetime,
                                const char *const *changes, struct process *process,
                                struct err *err);
+
+/* The same with another program in a role's place: `argv`, ending with NULL, begins with its absolute
+ * path. It finds its control socket as descriptor PROCESS_CONTROL_FD. `name` is for messages. */
+enum status process_start_program(const char *const *argv, const char *name,
+                                  enum process_lifetime lifetime, const char *const *changes,
+                                  struct process *process, struct err *err);
 
 /* This process's environment with changes, for execve: "NAME=value" sets and "NAME" takes away; the
  * list ends with NULL. It borrows all texts; the caller frees the list. NULL when out of memory. */

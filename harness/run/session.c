@@ -9,6 +9,7 @@
 #include "harness/base/json.h"
 #include "harness/measure/clock.h"
 #include "harness/run/fault.h"
+#include "harness/run/python_role.h"
 
 /* Allocating and touching a ring of large frames takes seconds on a slow board. */
 #define SESSION_SETUP_NS 60000000000u
@@ -47,9 +48,11 @@ static enum status session_start_process(struct session *session, struct session
                                                    request->cell->gpu_sharing == GPU_SHARING_MPS,
                                                    variable, sizeof variable),
                                    MPS_SHARE_VARIABLE, NULL};
+    const char *const *used = cell_uses_gpu(request->cell) ? changes : NULL;
     enum status status =
-        process_start_with(role->name, PROCESS_DIES_WITH_US,
-                           cell_uses_gpu(request->cell) ? changes : NULL, &role->process, err);
+        role->language == LANGUAGE_PYTHON
+            ? python_start(role->name, used, &role->process, err)
+            : process_start_with(role->name, PROCESS_DIES_WITH_US, used, &role->process, err);
     return status == ST_OK ? guard_watch(session->request->guard, &role->process, err) : status;
 }
 
@@ -66,6 +69,13 @@ static cJSON *session_add_peer(const struct session_request *request, cJSON *set
     return NULL;
 }
 
+/* The run's clock; where a role is in Python, the one that Python can read. */
+static struct clock_conversion session_clock(const struct cell *cell)
+{
+    return cell_has_python(cell) ? (struct clock_conversion){.kind = CLOCK_KIND_MONOTONIC}
+                                 : clock_current;
+}
+
 static enum status session_start_role(struct session *session, int index, struct err *err)
 {
     const struct session_request *request = session->request;
@@ -76,7 +86,7 @@ static enum status session_start_role(struct session *session, int index, struct
         .warmup = request->warmup,
         .seed = request->seed,
         .cpu = role->cpu,
-        .clock = clock_current,
+        .clock = session_clock(request->cell),
         .listens = request->peer && index == PRODUCER,
     };
     const uint32_t capacity = role_trace_capacity(&setup);
@@ -340,7 +350,10 @@ static void session_cast(struct session *session)
     static const char *const names[ROLES] = {"producer", "consumer"};
     for (int i = 0; i < ROLES; i++) {
         struct session_role *role = &session->roles[session->role_count++];
-        *role = (struct session_role){.name = names[i], .cpu = cpus[i]};
+        *role = (struct session_role){.name = names[i],
+                                      .cpu = cpus[i],
+                                      .language = i == PRODUCER ? request->cell->producer_language
+                                                                : request->cell->consumer_language};
         snprintf(role->label, sizeof role->label, "%s", names[i]);
     }
     if (request->peer) {

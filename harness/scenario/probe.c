@@ -13,6 +13,7 @@
 #include "harness/scenario/axes.h"
 #include "harness/scenario/baseline.h"
 #include "harness/scenario/privileges.h"
+#include "harness/scenario/python_asker.h"
 #include "harness/scenario/scenario.h"
 
 typedef enum status (*probe_function)(struct err *err);
@@ -235,6 +236,23 @@ static void ask_frame_state(struct cell *cell)
 #endif
 }
 
+/* The asker remembers what it was told. */
+static void ask_python(struct cell *cell)
+{
+    struct answer answer = {.status = ST_OK};
+    char peer[CELL_AXIS_BYTES];
+    if (!cell_has_python(cell) || cell->runnable != ST_OK)
+        return;
+    enum python_part part = PYTHON_ROLE;
+    if (strncmp(cell->transport->name, "zmq", 3) == 0)
+        part = PYTHON_ZMQ;
+    else if (cell->array != ARRAY_NUMPY)
+        part = cell->array == ARRAY_CUPY ? PYTHON_CUPY : PYTHON_TORCH;
+    answer.status = python_check(part, &answer.err);
+    axis_table[AXIS_INDEX_peer].format(cell, peer, sizeof peer);
+    mark(cell, &answer, "peer", peer);
+}
+
 static bool probe_cell(struct answers *answers, struct cell *cell)
 {
     bool asked =
@@ -250,6 +268,7 @@ static bool probe_cell(struct answers *answers, struct cell *cell)
         ask_pages(answers, cell) && ask_privileges(answers, cell);
     if (!asked)
         return false;
+    ask_python(cell);
     ask_frame_state(cell);
     return cell->runnable == ST_OK && cell->fill != FILL_HEADER ? ask_geometry(answers, cell)
                                                                 : true;
