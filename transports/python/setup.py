@@ -78,7 +78,10 @@ class PlatformDistribution(Distribution):
         return True
 
 
+# What setuptools makes on the way does not stay in the source tree.
+scratch = tempfile.TemporaryDirectory()
 setup(
+    options={"build": {"build_base": scratch.name}, "egg_info": {"egg_base": scratch.name}},
     distclass=PlatformDistribution,
     cmdclass={"build_py": BuildWithLibrary, "bdist_wheel": PlatformWheel},
 )
