@@ -188,7 +188,9 @@ def _said_of_python(transport: str) -> dict[str, Any]:
 def main(arguments: list[str] | None = None) -> int:
     """The command line."""
     parser = argparse.ArgumentParser(prog="handoff.role", description=__doc__)
-    parser.add_argument("--role", required=True, choices=("producer", "consumer"))
+    what = parser.add_mutually_exclusive_group(required=True)
+    what.add_argument("--role", choices=("producer", "consumer"))
+    what.add_argument("--probe", action="store_true", help="say what this Python has, and end")
     parser.add_argument("--control-fd", required=True, type=int)
     options = parser.parse_args(arguments)
     # A peer that is gone is an error to report, and the runner alone decides what Ctrl-C means.
@@ -200,6 +202,11 @@ def main(arguments: list[str] | None = None) -> int:
     except RoleError as problem:
         print("error: %s" % problem.what, file=sys.stderr)
         return 2
+    if options.probe:
+        from . import probe
+
+        probe.answer(control)
+        return 0
     return Role(options.role, control).work()
 
 

@@ -160,6 +160,9 @@ class ConsumerEdge:
 # The module of each transport, imported only for its own cells: pyzmq need not be there for others.
 MODULES: dict[str, str] = {
     "shm": "edge_shm",
+    "unix": "edge_unix",
+    "zmq_ipc": "edge_zmq",
+    "zmq_tcp": "edge_zmq",
 }
 # Around an edge when it is opened. Not for the product: tests make known delays this way.
 wrap_producer: Callable[[ProducerEdge], ProducerEdge] = lambda edge: edge  # noqa: E731
