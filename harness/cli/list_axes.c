@@ -10,6 +10,7 @@
 #include "harness/report/wrap.h"
 #include "harness/scenario/axes.h"
 #include "harness/scenario/privileges.h"
+#include "harness/scenario/python_asker.h"
 
 #define NAME_COLUMNS 18
 #define DEFAULT_COLUMNS 11
@@ -85,6 +86,27 @@ static void lack_pages(struct lack *lack)
              !has_thp ? thp.hint : hugetlb.hint);
 }
 
+static void lack_arrays(struct lack *lack)
+{
+    static const char *const names[] = {"cupy", "torch"};
+    static const enum python_part parts[] = {PYTHON_CUPY, PYTHON_TORCH};
+    struct err none = {.what = ""};
+    if (python_check(PYTHON_ROLE, &none) != ST_OK) {
+        lack_value(lack, "cupy, torch", ST_UNAVAILABLE, &none);
+        return;
+    }
+    for (size_t i = 0; i < 2; i++) {
+        struct err why = {.what = ""};
+        const size_t used = strlen(lack->what);
+        if (python_check(parts[i], &why) == ST_OK)
+            continue;
+        snprintf(lack->what + used, sizeof lack->what - used, "%s%s: %s", used ? "; " : "",
+                 names[i], why.what);
+        if (!lack->hint[0])
+            snprintf(lack->hint, sizeof lack->hint, "%s", why.hint);
+    }
+}
+
 /* *list: the list that says more about the values, or NULL. */
 static void lack_of(size_t axis, struct lack *lack, const char **list)
 {
@@ -103,6 +125,10 @@ static void lack_of(size_t axis, struct lack *lack, const char **list)
         lack_value(lack, "event", gpu_capability_check(GPU_CAN_ipc_event, &why), &why);
     if (axis == AXIS_INDEX_gpu_sharing)
         lack_value(lack, "mps", gpu_capability_check(GPU_CAN_mps, &why), &why);
+    if (axis == AXIS_INDEX_peer)
+        lack_value(lack, "python", python_check(PYTHON_ROLE, &why), &why);
+    if (axis == AXIS_INDEX_array)
+        lack_arrays(lack);
     if (axis == AXIS_INDEX_pages)
         lack_pages(lack);
 }

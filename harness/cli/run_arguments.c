@@ -20,6 +20,10 @@ static const struct cli_option run_options[] = {
      "fresh processes per cell, instead of the scenario's number; intervals need 10", 0},
     {'s', "seed", "N", CLI_NUMBER, NULL,
      "order of launches and content of frames (default: random, kept in the result)", 0},
+    {'D', "detector", "FILE:FUNCTION", CLI_FILE, NULL,
+     "the Python function that kernel detector calls with each frame, a read-only array (height, "
+     "width, channels) of bytes",
+     0},
     {'c', "clock", "WHICH", CLI_CHOICE, clock_choices,
      "which clock stamps: auto (the cheapest that is right on all CPUs: the processor's counter or "
      "CLOCK_MONOTONIC), monotonic, counter",
@@ -110,6 +114,9 @@ static enum status run_take(struct run_arguments *arguments, int key, char *valu
                              err);
     case 's':
         return cli_parse_u64("--seed", value, 0, RUN_SEED_MAX, &arguments->seed, err);
+    case 'D':
+        arguments->choice.detector = value;
+        return ST_OK;
     case 'c':
         (void)clock_request_from_name(value, &arguments->clock);
         return ST_OK;

@@ -75,7 +75,9 @@ enum status run_choice_load(const struct run_choice *choice, struct scenario **s
         status = err->status = ST_INVALID;
     if (status != ST_OK)
         return status;
-    status = scenario_filter(loaded, choice->filters, choice->filter_count, err);
+    status = scenario_set_detector(loaded, choice->detector, err);
+    if (status == ST_OK)
+        status = scenario_filter(loaded, choice->filters, choice->filter_count, err);
     if (status != ST_OK) {
         scenario_free(loaded);
         return status;

@@ -14,7 +14,8 @@ struct run_choice {
     const char *scenario;
     struct scenario_filter filters[RUN_FILTERS_MAX];
     size_t filter_count;
-    uint64_t launches; /* 0: as the scenario says */
+    uint64_t launches;    /* 0: as the scenario says */
+    const char *detector; /* FILE:FUNCTION; NULL: none */
 };
 
 /* "AXIS=VALUE[,VALUE...]" of --only; cuts the text in place, which must outlive the choice. */

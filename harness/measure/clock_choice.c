@@ -137,3 +137,16 @@ enum status clock_choose(enum clock_request request, struct clock_choice *choice
     *choice = made;
     return ST_OK;
 }
+
+int64_t clock_tolerance_ns(const struct clock_choice *choice,
+                           const struct clock_candidate *candidate)
+{
+    /* Two readings of one clock in order can differ by a tick the wrong way on another CPU, and a
+     * stamp is taken up to one reading before or after what it stamps. A counter's CPUs may be
+     * apart; its conversion adds a nanosecond of rounding and nothing else: both stamps of an
+     * interval have the same one, so what it is off by (conversion_error_ppm) stretches an interval
+     * and turns none negative. */
+    const struct clock_quality *quality = &candidate->quality;
+    const double apart_ns = candidate->kind == CLOCK_KIND_COUNTER ? choice->cpus_agree_ns : 0;
+    return (int64_t)(2.0 * quality->read_ns + quality->tick_ns + apart_ns) + 1;
+}

@@ -49,6 +49,17 @@ static inline const struct clock_candidate *clock_chosen(const struct clock_choi
     return &choice->candidates[choice->chosen];
 }
 
+/* CLOCK_MONOTONIC, which is always looked at and measured. */
+static inline const struct clock_candidate *clock_monotonic(const struct clock_choice *choice)
+{
+    return &choice->candidates[0];
+}
+
+/* By how much two stamps of a candidate, taken in order on two CPUs, may lie the wrong way: the
+ * clock's error. */
+int64_t clock_tolerance_ns(const struct clock_choice *choice,
+                           const struct clock_candidate *candidate);
+
 /* Looks, measures and makes the winner this process's clock. Blocks for some 100 ms, 2 s at most; no
  * other thread may read the clock meanwhile. ST_UNAVAILABLE when a counter was asked for that is
  * not right here: the error says why. */

@@ -141,7 +141,10 @@ static void peer_list_transports(char *text, size_t size)
 static void peer_judge(struct cell *cell)
 {
     char reason[sizeof cell->reason], hint[sizeof cell->hint];
-    if (!(cell->transport->flags & TRANSPORT_CROSSES_HOSTS)) {
+    if (cell_has_python(cell)) {
+        peer_deny(cell, "roles in Python are started on this host only",
+                  "use peer c/c, or measure without --peer");
+    } else if (!(cell->transport->flags & TRANSPORT_CROSSES_HOSTS)) {
         snprintf(reason, sizeof reason, "transport %s does not reach another host",
                  cell->transport->name);
         peer_list_transports(hint, sizeof hint);

@@ -38,7 +38,7 @@ static enum status pilot_launch(const struct pilot_context *context, const struc
         .warmup = 1,
         .seed = plan_launch_seed(plan, 0),
         .cpus = cell->cpus,
-        .tolerance_ns = context->tolerance_ns,
+        .clock = context->clock,
         .guard = context->guard,
         .signal_fd = context->signal_fd,
         .peer = context->peer,

@@ -19,7 +19,7 @@ struct pilot_context {
     const struct scenario *scenario;
     struct guard *guard;
     int signal_fd;
-    int64_t tolerance_ns;
+    const struct clock_choice *clock;
     struct progress *progress;
     struct peer *peer; /* NULL: all on this host */
     bool *role_died;   /* set when a role process died in a pilot */

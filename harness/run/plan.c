@@ -10,6 +10,8 @@
 #define PLAN_LAUNCH_OVERHEAD_PER_BYTE_NS 6u
 /* A CUDA context in each of them, made at the same time, and taken down: 0.3 to 0.4 s on an H200. */
 #define PLAN_GPU_OVERHEAD_NS 500000000u
+/* An interpreter and numpy in each, at the same time, and on a slow board more. */
+#define PLAN_PYTHON_OVERHEAD_NS 400000000u
 
 /* A search has no pilot: its steps take as many frames as their rate needs. What the plan says is
  * the least. */
@@ -226,6 +228,8 @@ uint64_t plan_launch_expected_ns(const struct plan_cell *cell, const struct scen
                                                          PLAN_LAUNCH_OVERHEAD_PER_BYTE_NS;
     if (cell_uses_gpu(&cell->cell))
         overhead_ns += PLAN_GPU_OVERHEAD_NS;
+    if (cell_has_python(&cell->cell))
+        overhead_ns += PLAN_PYTHON_OVERHEAD_NS;
     uint32_t warmup = cell->result.warmup == UINT32_MAX ? 0 : cell->result.warmup;
     if (cell->cell.pacing == PACING_SEARCH)
         return search_steps_max(&cell->cell) * overhead_ns +

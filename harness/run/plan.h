@@ -30,7 +30,9 @@ struct plan_launch {
 struct plan {
     uint64_t seed;
     const char *clock; /* name of the run's clock, borrowed; NULL: not known */
-    const char *peer;  /* the other host, as it was named, borrowed; NULL: all on this one */
+    /* The user's function of kernel `detector`, by its absolute path, borrowed; NULL: none. */
+    const char *detector;
+    const char *peer; /* the other host, as it was named, borrowed; NULL: all on this one */
     struct plan_cell *cells;
     size_t cell_count;
     struct plan_launch *launches; /* in the order they run */

@@ -56,6 +56,7 @@ enum status plan_write(const struct plan *plan, const struct scenario *scenario,
               json_add_u64_text(json, "machine", plan_machine()) &&
               json_add_u64_text(json, "seed", plan->seed) &&
               (!plan->clock || json_add_string(json, "clock", plan->clock)) &&
+              (!plan->detector || json_add_string(json, "detector", plan->detector)) &&
               (!plan->peer || json_add_string(json, "peer", plan->peer)) &&
               json_add(json, "cells", cells);
     for (size_t i = 0; ok && i < plan->cell_count; i++) {
@@ -199,6 +200,9 @@ enum status plan_resume(struct plan *plan, const struct scenario *scenario, cons
         status = plan_differs(path, "another build of handoff began it", err);
     else if (strcmp(json_get_string(json, "peer", ""), plan->peer ? plan->peer : "") != 0)
         status = plan_differs(path, "its consumers ran on another host (--peer)", err);
+    else if (strcmp(json_get_string(json, "detector", ""), plan->detector ? plan->detector : "") !=
+             0)
+        status = plan_differs(path, "its detector is another (--detector)", err);
     else if (machine != plan_machine())
         status = plan_differs(path, "it was begun on another machine", err);
     else

@@ -20,6 +20,7 @@
 #include "harness/run/clocks.h"
 #include "harness/run/gpu_report.h"
 #include "harness/run/peer.h"
+#include "harness/run/python_report.h"
 #include "harness/run/search.h"
 #include "harness/run/surroundings.h"
 #include "harness/scenario/scenario.h"
@@ -65,6 +66,10 @@ struct launch_outcome {
     struct surroundings consumer_had;
     struct role_gpu_report producer_gpu; /* not `used` by a role that has no GPU, or died */
     struct role_gpu_report consumer_gpu;
+    struct role_python_report producer_python; /* not `used` by a role in C, or that died */
+    struct role_python_report consumer_python;
+    /* The clock of the stamps, where a role is in Python and that is not the run's; NULL: the run's. */
+    const char *clock;
     bool idle_latency_held; /* from before the roles began to after they ended */
     struct launch_clocks clocks;
     struct launch_load loads[LAUNCH_LOADS_MAX];

@@ -275,8 +275,7 @@ static bool cell_add_head(cJSON *json, const struct result_cell *planned,
            json_add_u64(json, "warmup_frames", planned->warmup) &&
            json_add_double(json, "copies_per_frame",
                            totals->ok ? totals->copies_per_frame / totals->ok : NAN) &&
-           (!cell->transport->copies ||
-            json_add_string(json, "copies", cell->transport->copies)) &&
+           (!cell->transport->copies || json_add_string(json, "copies", cell->transport->copies)) &&
            cell_add_roles(json, cell, totals) && json_add_u64(json, "launches_ok", totals->ok) &&
            json_add_u64(json, "launches_failed", totals->failed) &&
            json_add_u64(json, "launches_planned", planned->launches_planned);

@@ -134,6 +134,18 @@ static bool launch_add_gpu(cJSON *row, const struct launch_outcome *outcome)
            launch_add_role_gpu(gpu, "consumer", &outcome->consumer_gpu);
 }
 
+/* Nothing where both roles are in C. */
+static bool launch_add_python(cJSON *row, const struct launch_outcome *outcome)
+{
+    if (outcome->clock && !json_add_string(row, "clock", outcome->clock))
+        return false;
+    if (!outcome->producer_python.used && !outcome->consumer_python.used)
+        return true;
+    cJSON *python = result_add_object(row, "python");
+    return python && python_report_add(python, "producer", &outcome->producer_python) &&
+           python_report_add(python, "consumer", &outcome->consumer_python);
+}
+
 /* "p50_ns" and so on, null where the launch has too few frames. */
 static bool launch_add_quantiles(cJSON *json, const struct hdr *hdr, uint64_t infinite)
 {
@@ -304,7 +316,8 @@ static enum status launch_row(const struct launch_outcome *outcome, const struct
               launch_add_usages(row, outcome) &&
               json_add_bool(row, "idle_latency_held", outcome->idle_latency_held) &&
               launch_add_clocks(row, &outcome->clocks) && launch_add_gpu(row, outcome) &&
-              launch_add_loads(row, outcome) && launch_add_peer(row, &outcome->peer) &&
+              launch_add_python(row, outcome) && launch_add_loads(row, outcome) &&
+              launch_add_peer(row, &outcome->peer) &&
               (!outcome->search || result_add_search(row, outcome->search)) &&
               (!outcome->fold || result_add_timeline(row, &outcome->fold->timeline));
     if (!ok)

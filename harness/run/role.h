@@ -27,6 +27,7 @@
 #include "harness/measure/usage.h"
 #include "harness/run/gpu_report.h"
 #include "harness/run/placement.h"
+#include "harness/run/python_report.h"
 #include "harness/run/surroundings.h"
 #include "harness/run/wait_loop.h"
 #include "harness/scenario/cell.h"
@@ -91,6 +92,8 @@ struct role_report {
     uint64_t frames;                  /* frames sent, or acquired, warm-up included */
     struct surroundings surroundings; /* as read back before the first frame and after the last */
     struct role_gpu_report gpu;
+    /* Not `used` by roles in C: whether a role is one in Python, the runner knows. */
+    struct role_python_report python;
 };
 cJSON *role_report_to_json(const struct role_report *report);
 enum status role_report_from_json(const cJSON *json, struct role_report *report, struct err *err);

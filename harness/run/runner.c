@@ -72,17 +72,6 @@ bool runner_stop_wanted(const struct runner *runner)
     return poll(&signals, 1, 0) > 0;
 }
 
-int64_t runner_tolerance_ns(const struct runner *runner)
-{
-    /* Two readings of one clock in order can differ by a tick the wrong way on another CPU, and a
-     * stamp is taken up to one reading before or after what it stamps. A counter's CPUs may be
-     * apart; its conversion adds a nanosecond of rounding and nothing else: both stamps of an
-     * interval have the same one, so what it is off by (conversion_error_ppm) stretches an interval
-     * and turns none negative. */
-    const struct clock_quality *quality = &clock_chosen(&runner->clock)->quality;
-    return (int64_t)(2.0 * quality->read_ns + quality->tick_ns + runner->clock.cpus_agree_ns) + 1;
-}
-
 /* Where the consumers run is not for this host to say: their CPUs are chosen there. */
 static void runner_leave_consumers(struct plan *plan, const struct peer *peer)
 {
@@ -97,6 +86,7 @@ static enum status runner_prepare_plan(struct runner *runner, struct err *err)
     enum status status = plan_make(options->scenario, options->seed, &runner->plan, err);
     if (status != ST_OK)
         return status;
+    runner->plan.detector = options->scenario->detector;
     runner->plan.clock = clock_chosen(&runner->clock)->name;
     if (runner->peer)
         runner_leave_consumers(&runner->plan, runner->peer);
@@ -111,7 +101,7 @@ static enum status runner_prepare_plan(struct runner *runner, struct err *err)
         .scenario = options->scenario,
         .guard = &runner->guard,
         .signal_fd = runner->signal_fd,
-        .tolerance_ns = runner_tolerance_ns(runner),
+        .clock = &runner->clock,
         .progress = &runner->progress,
         .role_died = &runner->role_died,
         .peer = runner->peer,

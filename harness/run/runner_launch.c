@@ -46,7 +46,7 @@ enum status runner_launch(struct runner *runner, struct plan_launch planned, uin
         .seed = plan_launch_seed(&runner->plan, planned.launch),
         .cpus = cell->cpus,
         .expected_ns = expected_ns,
-        .tolerance_ns = runner_tolerance_ns(runner),
+        .clock = &runner->clock,
         .guard = &runner->guard,
         .signal_fd = runner->signal_fd,
         .peer = runner->peer,

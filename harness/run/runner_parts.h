@@ -42,8 +42,6 @@ struct runner_line {
 
 /* Whether a signal asks the run to stop. */
 bool runner_stop_wanted(const struct runner *runner);
-/* By how much stamps in order may lie the wrong way: the clock's error. */
-int64_t runner_tolerance_ns(const struct runner *runner);
 
 /* ---- runner_launch.c -------------------------------------------------------------------------- */
 

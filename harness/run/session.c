@@ -434,6 +434,9 @@ enum status session_run(const struct session_request *request, struct fold *fold
     if (orderly)
         session_check_ends(&session, &result);
     session_fill_outcome(&session, &result);
+    if (cell_has_python(request->cell) && request->clock &&
+        clock_chosen(request->clock)->kind != CLOCK_KIND_MONOTONIC)
+        result.clock = clock_monotonic(request->clock)->name;
     session_fold(&session, fold, &result);
     if (request->peer)
         request->peer->lost_in_a_row = session.peer_lost ? request->peer->lost_in_a_row + 1 : 0;

@@ -25,7 +25,10 @@ struct session_request {
     uint64_t expected_ns; /* what the frames should take, for the deadline; 0 = unknown */
     /* What they may take at most; 0: generously more than expected. */
     uint64_t limit_ns;
-    int64_t tolerance_ns; /* the clock's error */
+    /* The run's clocks: the chosen one stamps, or CLOCK_MONOTONIC where a role is in Python, which
+     * cannot read another. NULL: not measured, and taken to be good to a
+     * microsecond. */
+    const struct clock_choice *clock;
     struct guard *guard;
     int signal_fd; /* a signalfd for the signals that mean "stop", or -1 */
     /* The consumer is on this other host (peer.h); NULL: here. How often it was lost is counted in it,

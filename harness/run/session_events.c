@@ -93,6 +93,8 @@ static enum status session_handle(struct session *session, struct session_role *
     }
     if (strcmp(type, "finished") == 0 && role->phase == SESSION_READY && !role->is_load) {
         enum status status = role_report_from_json(message->json, &role->report, err);
+        if (status == ST_OK && role->language == LANGUAGE_PYTHON)
+            python_report_read(message->json, &role->report.python);
         role->phase = status == ST_OK ? SESSION_FINISHED : role->phase;
         return status;
     }

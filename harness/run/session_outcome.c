@@ -4,6 +4,9 @@
 
 #include <stdio.h>
 
+/* What stamps in order may lie apart the wrong way where nobody measured the clock. */
+#define SESSION_TOLERANCE_NS 1000
+
 /* Who failed first: a death that nobody announced, then a complaint that is not about the peer. */
 static const struct session_role *session_culprit(const struct session *session)
 {
@@ -144,6 +147,8 @@ void session_fill_outcome(const struct session *session, struct launch_outcome *
     outcome->consumer_had = received->surroundings;
     outcome->producer_gpu = session_gpu_report(&session->roles[PRODUCER]);
     outcome->consumer_gpu = session_gpu_report(&session->roles[CONSUMER]);
+    outcome->producer_python = sent->python;
+    outcome->consumer_python = received->python;
     session_fill_loads(session, outcome);
     /* Each side by its own frames: with policy latest the consumer takes fewer. */
     if (payload_bytes > 0 && sent->frames > 0 && received->frames > 0)
@@ -152,6 +157,15 @@ void session_fill_outcome(const struct session *session, struct launch_outcome *
                 (payload_bytes * (double)sent->frames) +
             (double)(received->counters.copied_bytes + received->filled_bytes) /
                 (payload_bytes * (double)received->frames);
+}
+
+static int64_t session_tolerance_ns(const struct session_request *request)
+{
+    const struct clock_choice *clock = request->clock;
+    if (!clock)
+        return SESSION_TOLERANCE_NS;
+    return clock_tolerance_ns(clock, cell_has_python(request->cell) ? clock_monotonic(clock)
+                                                                    : clock_chosen(clock));
 }
 
 static enum status session_fold_traces(const struct session *session, bool partial,
@@ -175,7 +189,7 @@ static enum status session_fold_traces(const struct session *session, bool parti
         .kernel_on_gpu = cell_kernel_on_gpu(cell),
         .order_event = cell->order == ORDER_EVENT,
         .deadline_ns = outcome->deadline_ns,
-        .tolerance_ns = request->tolerance_ns,
+        .tolerance_ns = session_tolerance_ns(request),
         .apart_ns = request->peer ? peer_clock_uncertainty_ns(&session->clock) : 0,
     };
     enum status status = fold_traces(&config, producer->bytes, producer->size_bytes,

@@ -320,6 +320,7 @@ void scenario_free(struct scenario *scenario)
     }
     free(scenario->blocks);
     free(scenario->cells);
+    free(scenario->detector);
     free(scenario->name);
     free(scenario->description);
     free(scenario->path);

@@ -40,6 +40,7 @@ struct scenario {
     size_t gate_count;
     struct block *blocks;
     size_t block_count;
+    char *detector;     /* scenario_set_detector's, or NULL */
     struct cell *cells; /* of all blocks in order, excluded ones left out, each id once */
     size_t cell_count;
 };
@@ -64,6 +65,11 @@ enum status scenario_parse(const char *path, const char *text, size_t bytes,
  * are not ST_UNAVAILABLE with the reason. Baselines that serve no cell that can run are dropped.
  * Only ST_NO_MEMORY is an error. */
 enum status scenario_probe(struct scenario *scenario, struct err *err);
+
+/* Names the user's function, "my.py:detect", for cells of kernel `detector`; NULL: there is none, and
+ * they are ST_UNAVAILABLE. ST_INVALID when the text is not of that form or the file cannot be read.
+ * The function is looked up only by the consumer that calls it. */
+enum status scenario_set_detector(struct scenario *scenario, const char *detector, struct err *err);
 
 /* Keeps only the cells that pass every filter, and the baselines of those that can run. Values are compared in their canonical form, with
  * ":" for "," ("cpus:0:1"); one without a parameter stands for all ("poll" for "poll:100"), and

@@ -14,7 +14,7 @@ from hdrh.histogram import HdrHistogram
 OPTIONAL = ("deadline", "floor", "conversion_error_ppm", "cpus_agree_ns", "candidates", "scheduling",
             "claim", "baseline", "search", "system_less_null", "producer_wait", "phase",
             "timer_slack_ns", "idle_latency", "load", "sync", "order", "depth", "register_per_frame",
-            "gpu_sharing", "pages", "machine", "moved_bytes", "gpu", "peer",
+            "gpu_sharing", "pages", "machine", "moved_bytes", "gpu", "peer", "python", "clock", "detector",
             "library_threads", "peer", "read", "gc", "array", "timeline", "unfinished", "fitness", "clocks")
 QUANTILES = (("p50", 50.0, 6), ("p90", 90.0, 36), ("p99", 99.0, 368), ("p999", 99.9, 3688))
 

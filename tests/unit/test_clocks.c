@@ -293,7 +293,6 @@ static struct launch_outcome run_launch(struct guard *guard, bool locked, double
         .warmup = 2,
         .seed = random_below((uint64_t)1 << 53),
         .cpus = on_cpu(allowed_cpu, allowed_cpu),
-        .tolerance_ns = 1000,
         .guard = guard,
         .signal_fd = -1,
     };

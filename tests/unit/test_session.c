@@ -338,7 +338,6 @@ static struct launch_outcome run_launch(uint32_t slots, struct fold *fold)
         .warmup = WARMUP,
         .seed = random_below((uint64_t)1 << 53),
         .cpus = {-1, -1},
-        .tolerance_ns = 1000,
         .guard = &no_guard,
         .signal_fd = -1,
     };

@@ -66,7 +66,6 @@ static struct launch_outcome run_launch(const struct cell *cell, int producer_cp
         .warmup = WARMUP,
         .seed = random_below((uint64_t)1 << 53),
         .cpus = {producer_cpu, consumer_cpu},
-        .tolerance_ns = 1000,
         .guard = &no_guard,
         .signal_fd = -1,
     };
