@@ -342,7 +342,6 @@ static struct launch_outcome launch(struct guard *guard, const char *transport, 
                                             .seed = random_below((uint64_t)1 << 53),
                                             .cpus = {-1, -1},
                                             .limit_ns = limit_ns,
-                                            .tolerance_ns = 1000,
                                             .guard = guard,
                                             .signal_fd = -1};
     struct launch_outcome outcome;
