@@ -36,6 +36,8 @@ static const struct cli_option compare_options[] = {
      "launches per cell and side, instead of the scenario's number; a verdict needs 5, and small "
      "differences more than 10",
      0},
+    {'D', "detector", "FILE:FUNCTION", CLI_FILE, NULL,
+     "the Python function that kernel detector calls: `handoff run --help`", 0},
     {'s', "seed", "N", CLI_NUMBER, NULL,
      "order of launches and content of frames (default: random)", 0},
     {'r', "resume", NULL, CLI_FLAG, NULL, "go on with the interrupted comparison in --out DIR", 0},
@@ -90,9 +92,13 @@ static enum status compare_take(struct compare_arguments *arguments, int key, ch
                                 struct err *err)
 {
     const char **const texts[] = {
-        ['b'] = &arguments->base, ['N'] = &arguments->new_program,
-        ['y'] = &arguments->by,   ['a'] = &arguments->against,
-        ['o'] = &arguments->out,  ['S'] = &arguments->choice.scenario,
+        ['b'] = &arguments->base,
+        ['N'] = &arguments->new_program,
+        ['y'] = &arguments->by,
+        ['a'] = &arguments->against,
+        ['o'] = &arguments->out,
+        ['S'] = &arguments->choice.scenario,
+        ['D'] = &arguments->choice.detector,
     };
     bool *const flags[] = {['r'] = &arguments->resume,
                            ['f'] = &arguments->fail_on_slower,
@@ -141,11 +147,11 @@ static enum status compare_check(const struct compare_arguments *arguments, stru
     if (!runs && !arguments->by && arguments->choice.scenario)
         return err_set(err, ST_INVALID, "name the other build by --base, or an axis by --by",
                        "compare: what is the scenario to be compared by?");
-    if (!runs &&
-        (arguments->choice.launches || arguments->choice.filter_count || arguments->resume))
+    if (!runs && (arguments->choice.launches || arguments->choice.filter_count ||
+                  arguments->choice.detector || arguments->resume))
         return err_set(err, ST_INVALID, "`handoff compare --help` shows the three forms",
-                       "compare: --only, --launches and --resume are for what is run, and stored "
-                       "results are not");
+                       "compare: --only, --launches, --detector and --resume are for what is run, "
+                       "and stored results are not");
     if (!runs && !arguments->by && arguments->out)
         return err_set(err, ST_INVALID, "--format json prints it for programs",
                        "compare: of stored results it prints, and writes nothing: --out is for "

@@ -70,7 +70,7 @@ static enum status paired_answer(const struct compare_arguments *arguments,
  * in `made`, for the caller to free. `path`: the scenario's, since the other program may not know it
  * by name. */
 static bool run_arguments_make(const struct run_choice *choice, const char *path,
-                               const char *list[2 * RUN_FILTERS_MAX + 4],
+                               const char *list[2 * RUN_FILTERS_MAX + 6],
                                char *made[RUN_FILTERS_MAX + 1])
 {
     size_t count = 0, used = 0;
@@ -95,6 +95,10 @@ static bool run_arguments_make(const struct run_choice *choice, const char *path
         list[count++] = "--launches";
         list[count++] = text;
     }
+    if (choice->detector) {
+        list[count++] = "--detector";
+        list[count++] = choice->detector;
+    }
     list[count] = NULL;
     return true;
 }
@@ -103,7 +107,7 @@ enum status compare_paired(const struct compare_arguments *arguments, int *exit_
                            struct err *err)
 {
     char programs[PAIRED_SIDES][PATH_MAX], default_out[512], found[PATH_MAX];
-    const char *list[2 * RUN_FILTERS_MAX + 4];
+    const char *list[2 * RUN_FILTERS_MAX + 6];
     char *made[RUN_FILTERS_MAX + 1] = {NULL};
     struct scenario *scenario = NULL;
     enum status status = paired_find_program(arguments->base, programs[PAIRED_BASE], err);

@@ -6,14 +6,8 @@
 #include <string.h>
 #include <unistd.h>
 
-/* What the build bakes in: where the package lies in the source tree, and where, seen from the
- * program's folder, the library is installed. */
-#ifndef HANDOFF_PYTHON_SOURCE
-#define HANDOFF_PYTHON_SOURCE ""
-#endif
-#ifndef HANDOFF_LIBRARY_FOLDER
-#define HANDOFF_LIBRARY_FOLDER "../lib"
-#endif
+#include "python_places.h"
+
 #define PYTHON_LIBRARY "libhandoff_frames.so.1"
 #define PYTHON_CHANGES_MAX 8
 
@@ -101,11 +95,11 @@ enum status python_place_find(struct python_place *place, struct err *err)
     const char *home = getenv("HANDOFF_PYTHON_HOME"), *library = getenv("HANDOFF_FRAMES_LIBRARY");
     python_own_folder(own, sizeof own);
     snprintf(shared, sizeof shared, "%s/../share/handoff/python", own);
-    snprintf(libraries, sizeof libraries, "%s/%s", own, HANDOFF_LIBRARY_FOLDER);
+    snprintf(libraries, sizeof libraries, "%s/%s", own, HANDOFF_LIBRARY_INSTALLED);
     const bool has_home = home && home[0], has_library = library && library[0];
     const char *const homes[] = {has_home ? home : shared, has_home ? NULL : HANDOFF_PYTHON_SOURCE,
                                  NULL};
-    const char *const folders[] = {own, libraries, NULL};
+    const char *const folders[] = {own, libraries, HANDOFF_LIBRARY_BUILT, NULL};
     enum status status = python_find_program(place, err);
     if (status != ST_OK)
         return status;
@@ -130,7 +124,7 @@ enum status python_start(const char *role, const char *const *changes, struct pr
 {
     struct python_place place;
     char path[2 * PATH_MAX + 16], library[PATH_MAX + 32];
-    const char *all[PYTHON_CHANGES_MAX + 3];
+    const char *all[PYTHON_CHANGES_MAX + 4];
     size_t count = 0;
     enum status status = python_place_find(&place, err);
     if (status != ST_OK)
@@ -145,6 +139,8 @@ enum status python_start(const char *role, const char *const *changes, struct pr
     }
     all[count++] = path;
     all[count++] = library;
+    if (!getenv("PYTHONFAULTHANDLER"))
+        all[count++] = "PYTHONFAULTHANDLER=1"; /* says where, when a module crashes */
     all[count] = NULL;
     const char *const as_role[] = {place.program, "-c",           python_begin, "--role",
                                    role,          "--control-fd", "3",          NULL};

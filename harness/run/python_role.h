@@ -3,7 +3,7 @@
  * Which interpreter: $HANDOFF_ROLE_PYTHON (a path, or a name on PATH), else python3. Where package
  * `handoff` lies: $HANDOFF_PYTHON_HOME, else where it was installed beside this program, else the source
  * tree that it was built from. The C library: $HANDOFF_FRAMES_LIBRARY, else beside this program, or
- * where it was installed. Called by session.c and python_probe.c.
+ * where it was installed or built. Called by session.c and python_probe.c.
  */
 #ifndef HANDOFF_RUN_PYTHON_ROLE_H
 #define HANDOFF_RUN_PYTHON_ROLE_H

@@ -7,6 +7,15 @@
 /* What stamps in order may lie apart the wrong way where nobody measured the clock. */
 #define SESSION_TOLERANCE_NS 1000
 
+/* Where the reason of a death may be found that nobody announced. */
+static const char *session_death_hint(const struct session_role *role)
+{
+    return role->language == LANGUAGE_PYTHON
+               ? "what Python said of it is on standard error; the kernel's log (dmesg) tells of "
+                 "memory running out"
+               : "the kernel's log (dmesg) tells of crashes and of memory running out";
+}
+
 /* Who failed first: a death that nobody announced, then a complaint that is not about the peer. */
 static const struct session_role *session_culprit(const struct session *session)
 {
@@ -82,8 +91,7 @@ void session_explain(struct session *session, enum status status, struct launch_
         snprintf(outcome->reason, sizeof outcome->reason, "the %s %s after %u of its %u frames",
                  culprit->label, process_end_format(&culprit->process, end, sizeof end),
                  session_trace_count(culprit), session->request->warmup + session->request->frames);
-        snprintf(outcome->hint, sizeof outcome->hint,
-                 "the kernel's log (dmesg) tells of crashes and of memory running out");
+        snprintf(outcome->hint, sizeof outcome->hint, "%s", session_death_hint(culprit));
     }
 }
 

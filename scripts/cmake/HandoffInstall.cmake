@@ -32,6 +32,12 @@ install(CODE "
   file(REMOVE_RECURSE \"\${folder}\")")
 install(DIRECTORY scenarios DESTINATION "${CMAKE_INSTALL_DATADIR}/handoff"
   FILES_MATCHING PATTERN "*.json" PATTERN "README.md")
+# For roles in Python: harness/run/python_role.c looks for both from the program's folder.
+install(DIRECTORY transports/python/handoff DESTINATION "${CMAKE_INSTALL_DATADIR}/handoff/python"
+  FILES_MATCHING PATTERN "*.py" PATTERN "py.typed" PATTERN "__pycache__" EXCLUDE)
+if(TARGET handoff_frames)
+  install(TARGETS handoff_frames LIBRARY DESTINATION "${CMAKE_INSTALL_LIBDIR}" NAMELINK_SKIP)
+endif()
 install(FILES README.md LICENSE DESTINATION "${CMAKE_INSTALL_DOCDIR}")
 install(FILES results/README.md results/schema.json DESTINATION "${CMAKE_INSTALL_DOCDIR}/results")
 
@@ -48,6 +54,9 @@ if(CMAKE_BUILD_TYPE STREQUAL "Release" AND NOT HANDOFF_SANITIZE)
   set(CPACK_DEBIAN_PACKAGE_SECTION utils)
   # Which libraries, and how new, dpkg-shlibdeps (of dpkg-dev) reads off the program.
   set(CPACK_DEBIAN_PACKAGE_SHLIBDEPS ON)
-  set(CPACK_DEBIAN_PACKAGE_RECOMMENDS gnuplot-nox)
+  # Programs of users may load the library: the loader's cache is to know it.
+  set(CPACK_DEBIAN_PACKAGE_GENERATE_SHLIBS ON)
+  set(CPACK_DEBIAN_PACKAGE_RECOMMENDS "gnuplot-nox, python3-numpy")
+  set(CPACK_DEBIAN_PACKAGE_SUGGESTS python3-zmq)
   include(CPack)
 endif()
