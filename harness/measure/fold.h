@@ -24,6 +24,7 @@ struct fold_config {
     bool partial;  /* the launch did not end in order: fold what there is; missing frames at the end
                    * are not lost, and the producer may have sent fewer */
     bool latest;   /* policy latest: frames may be skipped, and `age` exists */
+    bool detector; /* a user's own function works on them: `age` exists with every policy */
     bool rate;     /* with a schedule: `response`, `pacing` and deadlines exist */
     bool pingpong; /* one frame in flight: `round_trip` exists */
     bool commit_moves_bytes; /* TRANSPORT_MOVES_BYTES: `handoff` and backlog do not exist */

@@ -23,7 +23,7 @@ static bool fold_applies(const struct fold_config *config, enum interval interva
     case INTERVAL_pacing:
         return config->rate;
     case INTERVAL_age:
-        return config->latest;
+        return config->latest || config->detector;
     case INTERVAL_round_trip:
         return config->pingpong;
     default:

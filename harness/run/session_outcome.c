@@ -3,6 +3,7 @@
 #include "harness/run/session_parts.h"
 
 #include <stdio.h>
+#include <string.h>
 
 /* What stamps in order may lie apart the wrong way where nobody measured the clock. */
 #define SESSION_TOLERANCE_NS 1000
@@ -189,6 +190,7 @@ static enum status session_fold_traces(const struct session *session, bool parti
         .frames = request->frames,
         .partial = partial,
         .latest = cell->policy == POLICY_LATEST,
+        .detector = strcmp(cell->kernel->name, "detector") == 0,
         .rate = cell_has_schedule(cell),
         .pingpong = cell->pacing == PACING_PINGPONG,
         .commit_moves_bytes = (cell->transport->flags & TRANSPORT_MOVES_BYTES) != 0,

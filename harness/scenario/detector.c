@@ -25,8 +25,7 @@ static bool detector_is_name(const char *text)
     return true;
 }
 
-/* "/home/me/my.py:detect" of "my.py:detect". The caller frees. */
-static enum status detector_resolve(const char *text, char **resolved, struct err *err)
+enum status scenario_resolve_detector(const char *text, char **resolved, struct err *err)
 {
     static const char hint[] = "name a file and a function in it: my.py:detect";
     char path[PATH_MAX], file[PATH_MAX];
@@ -49,7 +48,7 @@ static enum status detector_resolve(const char *text, char **resolved, struct er
 enum status scenario_set_detector(struct scenario *scenario, const char *detector, struct err *err)
 {
     char *resolved = NULL;
-    enum status status = detector ? detector_resolve(detector, &resolved, err) : ST_OK;
+    enum status status = detector ? scenario_resolve_detector(detector, &resolved, err) : ST_OK;
     if (status != ST_OK)
         return status;
     for (size_t i = 0; i < scenario->cell_count; i++) {

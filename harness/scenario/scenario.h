@@ -70,6 +70,9 @@ enum status scenario_probe(struct scenario *scenario, struct err *err);
  * they are ST_UNAVAILABLE. ST_INVALID when the text is not of that form or the file cannot be read.
  * The function is looked up only by the consumer that calls it. */
 enum status scenario_set_detector(struct scenario *scenario, const char *detector, struct err *err);
+/* "/home/me/my.py:detect" of "my.py:detect", which must be of that form and name a file that can be read:
+ * ST_INVALID otherwise. The caller frees. */
+enum status scenario_resolve_detector(const char *text, char **resolved, struct err *err);
 
 /* Keeps only the cells that pass every filter, and the baselines of those that can run. Values are compared in their canonical form, with
  * ":" for "," ("cpus:0:1"); one without a parameter stands for all ("poll" for "poll:100"), and

@@ -481,6 +481,20 @@ static void test_gpu_stamps_may_be_off_by_their_error(void **state)
     free_launch(&launch);
 }
 
+/* How old a frame is when a user's function gets it is asked whatever the policy. */
+static void test_age_exists_for_a_detector(void **state)
+{
+    struct launch launch = make_launch(usual);
+    struct fold *fold = fold_fine(&launch);
+    assert_int_equal(hdr_count(fold->intervals[INTERVAL_age]), 0);
+    fold_free(fold);
+    launch.config.detector = true;
+    fold = fold_fine(&launch);
+    assert_all(fold, INTERVAL_age, 100, 570);
+    fold_free(fold);
+    free_launch(&launch);
+}
+
 /* ---- Integrity ------------------------------------------------------------------------------- */
 
 static void test_latest_skips_and_counts_infinite_responses(void **state)
@@ -1008,6 +1022,7 @@ int main(void)
         cmocka_unit_test(test_order_event_has_no_host_intervals_of_the_fill),
         cmocka_unit_test(test_gpu_stamps_that_cannot_be_are_refused),
         cmocka_unit_test(test_gpu_stamps_may_be_off_by_their_error),
+        cmocka_unit_test(test_age_exists_for_a_detector),
         cmocka_unit_test(test_latest_skips_and_counts_infinite_responses),
         cmocka_unit_test(test_latest_may_be_woken_by_an_older_frame),
         cmocka_unit_test(test_broken_frames_are_counted),
