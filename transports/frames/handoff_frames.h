@@ -48,7 +48,8 @@ HANDOFF_API uint32_t handoff_abi(void);
 enum handoff_status {
     HANDOFF_OK = 0,
     HANDOFF_TIMEOUT = 1,     /* nothing came before the deadline */
-    HANDOFF_PEER_GONE = 2,   /* the other side closed or died */
+    HANDOFF_PEER_GONE = 2,   /* the other side closed or died; a reader is told which by
+                              * system_errno: 0 when the writer closed, EOWNERDEAD when it died */
     HANDOFF_INVALID = 3,     /* an argument, or a call out of order */
     HANDOFF_UNAVAILABLE = 4, /* this machine cannot do it (now) */
     HANDOFF_SYSTEM = 5,      /* a system call failed: system_errno */

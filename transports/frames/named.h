@@ -46,11 +46,12 @@ struct named_layout {
 };
 _Static_assert(sizeof(struct named_layout) == 104, "no padding");
 
-/* Alone on their lines; `request` and `grant` are those of session.h. */
+/* Alone on their lines; `request`, `grant` and `entered` are those of session.h. */
 struct named_control {
     struct doorbell request;
     struct doorbell grant;
     _Alignas(SHARED_LINE_BYTES) _Atomic uint64_t first_sequence;
+    _Alignas(SHARED_LINE_BYTES) _Atomic uint32_t entered; /* the ticket last granted and taken up */
     struct ring_control ring;
 };
 #define NAMED_CONTROL_OFFSET TRANSPORT_PAGE_BYTES

@@ -106,6 +106,7 @@ static int reader_session(handoff_reader *reader, uint64_t deadline_ns, struct h
     config.first_sequence =
         atomic_load_explicit(&side->control->first_sequence, memory_order_relaxed);
     exchange_consumer_init(&side->endpoint.exchange, &side->control->ring, &config);
+    atomic_store_explicit(&side->control->entered, ticket, memory_order_release);
     return HANDOFF_OK;
 }
 
@@ -151,11 +152,15 @@ int handoff_reader_open(const char *name, uint64_t deadline_ns, handoff_reader *
 
 /* ---- The verbs ------------------------------------------------------------------------------- */
 
-static int reader_writer_gone(const handoff_reader *reader, struct handoff_error *error)
+static int reader_writer_gone(const handoff_reader *reader, bool dead, struct handoff_error *error)
 {
-    return frames_fail_as(HANDOFF_PEER_GONE, error, "open it again to wait for another writer",
-                          "segment %s: its writer closed or died, and every frame was taken",
-                          reader->side.name);
+    int status =
+        frames_fail_as(HANDOFF_PEER_GONE, error, "open it again to wait for another writer",
+                       "segment %s: its writer %s, and every frame was taken", reader->side.name,
+                       dead ? "died" : "closed");
+    if (error && dead)
+        error->system_errno = EOWNERDEAD;
+    return status;
 }
 
 /* Nothing to take just now: waits for a slice, or says why not. HANDOFF_OK: look again, or, with `held`,
@@ -166,7 +171,7 @@ reader_wait(handoff_reader *reader, enum status status, struct err *err, uint64_
 {
     struct named_side *side = &reader->side;
     if (status == ST_AGAIN && reader->writer_dead)
-        return reader_writer_gone(reader, error);
+        return reader_writer_gone(reader, true, error);
     if (status == ST_AGAIN) {
         struct wait_loop_stamps stamps;
         side->loop.deadline_ns = named_side_slice(side, clock_now_ns(), deadline_ns);
@@ -179,7 +184,7 @@ reader_wait(handoff_reader *reader, enum status status, struct err *err, uint64_
         return HANDOFF_OK;
     }
     if (status == ST_PEER_GONE)
-        return reader_writer_gone(reader, error);
+        return reader_writer_gone(reader, false, error);
     if (status != ST_TIMEOUT)
         return named_side_fail(side, status, err, error);
     const uint64_t now_ns = clock_now_ns();

@@ -144,11 +144,15 @@ const char *handoff_writer_name(const handoff_writer *writer)
 
 /* ---- Sessions -------------------------------------------------------------------------------- */
 
+/* HANDOFF_OK: nobody had entered the session; look for the next request. */
 static int writer_reader_gone(handoff_writer *writer, struct handoff_error *error)
 {
     writer->granted = false;
     writer->reader_lost = false;
     writer->side.look_at_ns = 0;
+    if (atomic_load_explicit(&writer->side.control->entered, memory_order_acquire) !=
+        writer->session)
+        return HANDOFF_OK;
     return frames_fail_as(HANDOFF_PEER_GONE, error, "reserve again to wait for the next reader",
                           "segment %s: its reader closed or died", writer->side.name);
 }
@@ -181,8 +185,11 @@ writer_session(handoff_writer *writer, uint64_t deadline_ns, struct handoff_erro
 {
     struct named_side *side = &writer->side;
     struct doorbell *bell = &side->control->request;
-    if (writer->granted && side->layout.policy == HANDOFF_EVERY)
-        return writer_reader_gone(writer, error); /* another one asks, so it has the lock */
+    if (writer->granted && side->layout.policy == HANDOFF_EVERY) {
+        int status = writer_reader_gone(writer, error); /* another one asks, so it has the lock */
+        if (status != HANDOFF_OK)
+            return status;
+    }
     for (;;) {
         const uint32_t request = session_word(bell);
         if (request != writer->session) {
@@ -253,8 +260,12 @@ int handoff_writer_reserve(handoff_writer *writer, uint64_t deadline_ns,
             if (status != HANDOFF_OK)
                 return status;
         }
-        if (!RING_LIKELY(!writer->reader_lost))
-            return writer_reader_gone(writer, error);
+        if (!RING_LIKELY(!writer->reader_lost)) {
+            int status = writer_reader_gone(writer, error);
+            if (status != HANDOFF_OK)
+                return status;
+            continue;
+        }
         enum status tried =
             exchange_reserve(&side->endpoint.exchange, &writer->slot, &sequence, &err);
         writer->reserved = tried == ST_OK;
