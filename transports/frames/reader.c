@@ -10,6 +10,7 @@
 
 /* How often to look for a writer that is not there. */
 #define READER_LOOK_NS UINT64_C(5000000)
+#define READER_CLOSED_NS UINT64_C(500000)
 
 struct handoff_reader {
     struct named_side side;
@@ -91,7 +92,11 @@ static int reader_session(handoff_reader *reader, uint64_t deadline_ns, struct h
         if (granted == ticket)
             break;
         const uint64_t now_ns = clock_now_ns();
-        if (granted & DOORBELL_CLOSED || named_side_peer_dead(side, now_ns, NAMED_LOCK_WRITER))
+        /* A closed bell is believed when the lock is free, too: the writer lets go of it a moment later,
+         * and whatever else wrote there does not keep every reader out. */
+        const bool closed = granted & DOORBELL_CLOSED;
+        if (closed ? !named_lock_held(side->lock_fd, NAMED_LOCK_WRITER)
+                   : named_side_peer_dead(side, now_ns, NAMED_LOCK_WRITER))
             return reader_absent(reader, error);
         if (now_ns >= deadline_ns) {
             reader_tail_close(side);
@@ -99,7 +104,11 @@ static int reader_session(handoff_reader *reader, uint64_t deadline_ns, struct h
                                   "segment %s: its writer did not take note before the deadline",
                                   side->name);
         }
-        session_idle(grant, granted, named_side_slice(side, now_ns, deadline_ns));
+        if (closed)
+            clock_sleep_until_ns(now_ns + READER_CLOSED_NS);
+        else if (session_idle(grant, granted, named_side_slice(side, now_ns, deadline_ns)) ==
+                 ST_SYSTEM)
+            return session_idle_failed(side, error);
     }
     side->look_at_ns = 0;
     struct transport_config config = named_layout_config(&side->layout);

@@ -69,4 +69,11 @@ static inline enum status session_idle(struct doorbell *bell, uint32_t seen, uin
     return wait_futex.idle(&state, &source, seen, deadline_ns);
 }
 
+static inline int session_idle_failed(const struct named_side *side, struct handoff_error *error)
+{
+    return frames_fail_as(HANDOFF_SYSTEM, error,
+                          "allow it: a system-call filter (seccomp, a container) may forbid it",
+                          "segment %s: FUTEX_WAIT_BITSET failed", side->name);
+}
+
 #endif

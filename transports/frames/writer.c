@@ -201,9 +201,13 @@ writer_session(handoff_writer *writer, uint64_t deadline_ns, struct handoff_erro
             return HANDOFF_OK;
         if (session_word(bell) != writer->session)
             continue;
-        if (deadline_ns == 0 || session_idle(bell, writer->session, deadline_ns) == ST_TIMEOUT)
+        enum status status =
+            deadline_ns == 0 ? ST_TIMEOUT : session_idle(bell, writer->session, deadline_ns);
+        if (status == ST_TIMEOUT)
             return frames_fail_as(HANDOFF_TIMEOUT, error, "start the reader",
                                   "segment %s: nobody reads it yet", side->name);
+        if (status != ST_OK)
+            return session_idle_failed(side, error);
     }
 }
 

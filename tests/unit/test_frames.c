@@ -1,0 +1,559 @@
+/* test_frames.c: the verbs of libhandoff_frames: what they hand over, what they refuse, how long they
+ * wait. Deaths are in test_frames_deaths.c, files in test_frames_files.c.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "harness/wait/wait.h"
+#include "tests/support/frames_fixture.h"
+#include "transports/frames/writer.h"
+
+static const char *const waits[] = {"futex",    "spin",        "pause",     "yield",
+                                    "poll:200", "adaptive:50", "semaphore", NULL};
+
+static handoff_writer *writer_new(int policy, const char *wait)
+{
+    struct handoff_error error;
+    handoff_writer *writer = NULL;
+    const struct handoff_writer_options options = some_options(policy, wait);
+    expect_ok(handoff_writer_create(fresh_name(), &options, &writer, &error), error);
+    return writer;
+}
+
+/* ---- Handing over ---------------------------------------------------------------------------- */
+
+static void every_frame_arrives_in_order(void **state)
+{
+    for (const char *const *wait = waits; *wait; wait++) {
+        struct handoff_error error;
+        struct handoff_frame sent, got;
+        handoff_writer *writer = writer_new(HANDOFF_EVERY, *wait);
+        handoff_reader *reader = meet(writer);
+        for (uint32_t i = 0; i < 50; i++) {
+            const uint32_t ahead = 1 + (uint32_t)random_below(4);
+            for (uint32_t j = 0; j < ahead; j++)
+                send_one(writer, &sent);
+            for (uint32_t j = 0; j < ahead; j++) {
+                take_one(reader, &got);
+                assert_int_equal(got.sequence + ahead - 1 - j, sent.sequence);
+                assert_ptr_equal(got.pixels, handoff_reader_pixels(reader, got.slot));
+                expect_ok(handoff_reader_release(reader, &got, &error), error);
+            }
+        }
+        assert_int_equal(handoff_writer_skipped(writer), 0);
+        handoff_reader_free(reader);
+        handoff_writer_free(writer);
+    }
+}
+
+/* A frame that is held stays as it is, however many newer ones come; what is not taken is counted. */
+static void latest_keeps_what_is_held(void **state)
+{
+    struct handoff_error error;
+    struct handoff_frame sent, held;
+    struct handoff_writer_options options = some_options(HANDOFF_LATEST, NULL);
+    for (options.slots = 3; options.slots < 7; options.slots++) {
+        handoff_writer *writer = NULL;
+        expect_ok(handoff_writer_create(fresh_name(), &options, &writer, &error), error);
+        handoff_reader *reader = meet(writer);
+        const uint64_t skipped = handoff_writer_skipped(writer);
+        uint64_t expected = 0;
+        for (int i = 0; i < 20; i++) {
+            send_one(writer, &sent);
+            take_one(reader, &held);
+            assert_int_equal(held.sequence, sent.sequence);
+            const uint64_t more = random_below(20);
+            for (uint64_t j = 0; j < more; j++) {
+                send_one(writer, &sent);
+                assert_int_not_equal(sent.slot, held.slot);
+                assert_true(frame_is_whole(&held));
+            }
+            expect_ok(handoff_reader_release(reader, &held, &error), error);
+            expected += more ? more - 1 : 0;
+            if (more) {
+                take_one(reader, &held);
+                assert_int_equal(held.sequence, sent.sequence);
+                expect_ok(handoff_reader_release(reader, &held, &error), error);
+            }
+        }
+        assert_int_equal(handoff_writer_skipped(writer) - skipped, expected);
+        handoff_reader_free(reader);
+        handoff_writer_free(writer);
+    }
+}
+
+static void header_is_what_python_reads(void **state)
+{
+    struct handoff_error error;
+    struct handoff_frame frame;
+    handoff_writer *writer = writer_new(HANDOFF_EVERY, NULL);
+    handoff_reader *reader = meet(writer);
+    for (int i = 0; i < 3; i++) {
+        const int64_t given = i == 1 ? (int64_t)(random_u64() >> 2) + 1 : 0;
+        expect_ok(handoff_writer_reserve(writer, in_ns(LONG_NS), &frame, &error), error);
+        assert_int_equal(frame.timestamp_ns, 0);
+        frame.timestamp_ns = given;
+        const int64_t before = (int64_t)clock_now_ns();
+        expect_ok(handoff_writer_commit(writer, &frame, &error), error);
+        const int64_t after = (int64_t)clock_now_ns();
+        expect_ok(handoff_reader_acquire(reader, 0, &frame, &error), error);
+        int64_t timestamp;
+        int32_t figures[4];
+        memcpy(&timestamp, frame.header, 8);
+        memcpy(figures, frame.header + 8, 16);
+        assert_true(given ? timestamp == given : timestamp >= before && timestamp <= after);
+        assert_int_equal(frame.timestamp_ns, timestamp);
+        assert_int_equal(figures[0], 43);
+        assert_int_equal(figures[1], 101);
+        assert_int_equal(figures[2], 3);
+        assert_int_equal(figures[3], frame.id);
+        assert_ptr_equal(frame.pixels, frame.header + 4096);
+        assert_int_equal((uintptr_t)frame.pixels % 4096, 0);
+        expect_ok(handoff_reader_release(reader, &frame, &error), error);
+    }
+    struct handoff_shape shape;
+    handoff_reader_shape(reader, &shape);
+    assert_true(shape.width == 43 && shape.height == 101 && shape.channels == 3 &&
+                shape.slots == 4 && shape.policy == HANDOFF_EVERY && shape.pixel_bytes == 13029);
+    assert_null(handoff_reader_pixels(reader, 4));
+    assert_null(handoff_writer_pixels(writer, 4));
+    handoff_reader_free(reader);
+    handoff_writer_free(writer);
+}
+
+/* The words count in 31 bits, ids in 31, sequences in 64. */
+static void counts_wrap_around(void **state)
+{
+    static const uint64_t edges[] = {UINT64_C(1) << 31, UINT64_C(1) << 32, UINT64_C(1) << 33};
+    for (int policy = HANDOFF_EVERY; policy <= HANDOFF_LATEST; policy++) {
+        for (size_t i = 0; i < 3; i++) {
+            struct handoff_error error;
+            struct handoff_frame sent, got;
+            handoff_writer *writer = NULL;
+            const struct handoff_writer_options options = some_options(policy, NULL);
+            expect_ok(writer_create(fresh_name(), &options, edges[i] - 20 - random_below(9),
+                                    &writer, &error),
+                      error);
+            handoff_reader *reader = meet(writer);
+            do {
+                send_one(writer, &sent);
+                take_one(reader, &got);
+                assert_int_equal(got.sequence, sent.sequence);
+                assert_int_equal(got.id, got.sequence & 0x7fffffff);
+                expect_ok(handoff_reader_release(reader, &got, &error), error);
+                if (random_below(7) == 0) { /* another reader, on this side of the edge or beyond */
+                    handoff_reader_free(reader);
+                    reader = meet(writer);
+                }
+            } while (policy == HANDOFF_EVERY ? sent.sequence < edges[i] + 30
+                                             : sent.sequence < edges[i] + 10);
+            handoff_reader_free(reader);
+            handoff_writer_free(writer);
+        }
+    }
+}
+
+/* ---- Refusing -------------------------------------------------------------------------------- */
+
+static void options_are_checked(void **state)
+{
+    struct handoff_error error;
+    handoff_writer *writer = NULL;
+    char long_name[HANDOFF_NAME_MAX + 2];
+    memset(long_name, 'x', sizeof long_name);
+    long_name[HANDOFF_NAME_MAX + 1] = '\0';
+    const char *const names[] = {"", "a/b", "../x", "a b", "\xc3\xa4", "%s%n", long_name};
+    struct handoff_writer_options options = some_options(HANDOFF_EVERY, NULL);
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+        handoff_reader *reader = NULL;
+        expect_status(handoff_writer_create(names[i], &options, &writer, &error), HANDOFF_INVALID,
+                      error);
+        expect_status(handoff_reader_open(names[i], 0, &reader, &error), HANDOFF_INVALID, error);
+    }
+    expect_status(handoff_reader_open(NULL, 0, &(handoff_reader *){NULL}, &error), HANDOFF_INVALID,
+                  error);
+    expect_status(handoff_writer_create("x", NULL, &writer, &error), HANDOFF_INVALID, error);
+#define REFUSED(change)                                                               \
+    do {                                                                              \
+        options = some_options(HANDOFF_EVERY, NULL);                                  \
+        change;                                                                       \
+        expect_status(handoff_writer_create(fresh_name(), &options, &writer, &error), \
+                      HANDOFF_INVALID, error);                                        \
+    } while (0)
+    REFUSED(options.size = 0);
+    REFUSED(options.size--);
+    REFUSED(options.width = 0);
+    REFUSED(options.height = -1);
+    REFUSED(options.channels = 0);
+    REFUSED(options.width = options.height = INT32_MAX);
+    REFUSED(options.width = options.height = options.channels = INT32_MAX);
+    REFUSED(options.slots = 1025);
+    REFUSED(options.slots = UINT32_MAX);
+    REFUSED((options.slots = 2, options.policy = HANDOFF_LATEST));
+    REFUSED(options.policy = 2);
+    REFUSED(options.policy = -1);
+    static const char *const no_waits[] = {
+        "",        "futext",   "fute",   "poll",    "poll:",   "poll:0", "poll:-1",
+        "poll:1x", "poll:1e3", "spin:1", "condvar", "eventfd", "block",  "poll:1000001"};
+    for (size_t i = 0; i < sizeof no_waits / sizeof no_waits[0]; i++)
+        REFUSED(options.wait = no_waits[i]);
+    /* More than this library knows of options: fine as long as it is zero. */
+    struct {
+        struct handoff_writer_options known;
+        char more[16];
+    } newer = {.known = some_options(HANDOFF_EVERY, NULL)};
+    newer.known.size = sizeof newer;
+    expect_ok(handoff_writer_create(fresh_name(), &newer.known, &writer, &error), error);
+    handoff_writer_free(writer);
+    newer.more[15] = 1;
+    expect_status(handoff_writer_create(fresh_name(), &newer.known, &writer, &error),
+                  HANDOFF_INVALID, error);
+    assert_int_equal(names_left(), 0);
+}
+
+/* Memory that there is not: said before anything is touched, and nothing stays. */
+static void too_much_memory_is_refused(void **state)
+{
+    struct handoff_error error;
+    handoff_writer *writer = NULL;
+    struct handoff_writer_options options = some_options(HANDOFF_EVERY, NULL);
+    options.width = options.height = 8192;
+    options.channels = 4;
+    options.slots = 1024; /* 275 GB */
+    expect_status(handoff_writer_create(fresh_name(), &options, &writer, &error), HANDOFF_NO_MEMORY,
+                  error);
+    assert_null(writer);
+    assert_int_equal(names_left(), 0);
+}
+
+static void calls_out_of_order_are_refused(void **state)
+{
+    struct handoff_error error;
+    struct handoff_frame frame, again, other = {0};
+    for (int policy = HANDOFF_EVERY; policy <= HANDOFF_LATEST; policy++) {
+        handoff_writer *writer = writer_new(policy, NULL);
+        expect_status(handoff_writer_commit(writer, &other, &error), HANDOFF_INVALID, error);
+        handoff_reader *reader = meet(writer);
+        expect_status(handoff_reader_release(reader, &other, &error), HANDOFF_INVALID, error);
+        expect_ok(handoff_writer_reserve(writer, 0, &frame, &error), error);
+        expect_ok(handoff_writer_reserve(writer, 0, &again, &error), error);
+        assert_memory_equal(&frame, &again, sizeof frame);
+        again.sequence++;
+        expect_status(handoff_writer_commit(writer, &again, &error), HANDOFF_INVALID, error);
+        frame_paint(&frame);
+        expect_ok(handoff_writer_commit(writer, &frame, &error), error);
+        expect_status(handoff_writer_commit(writer, &frame, &error), HANDOFF_INVALID, error);
+        expect_ok(handoff_reader_acquire(reader, 0, &frame, &error), error);
+        expect_status(handoff_reader_acquire(reader, 0, &again, &error), HANDOFF_INVALID, error);
+        again = frame;
+        again.sequence++;
+        expect_status(handoff_reader_release(reader, &again, &error), HANDOFF_INVALID, error);
+        expect_ok(handoff_reader_release(reader, &frame, &error), error);
+        expect_status(handoff_reader_release(reader, &frame, &error), HANDOFF_INVALID, error);
+        handoff_reader_close(reader);
+        handoff_reader_close(reader);
+        expect_status(handoff_reader_acquire(reader, 0, &frame, &error), HANDOFF_INVALID, error);
+        expect_status(handoff_reader_release(reader, &frame, &error), HANDOFF_INVALID, error);
+        handoff_writer_close(writer);
+        handoff_writer_close(writer);
+        expect_status(handoff_writer_reserve(writer, 0, &frame, &error), HANDOFF_INVALID, error);
+        expect_status(handoff_writer_commit(writer, &frame, &error), HANDOFF_INVALID, error);
+        assert_int_equal(handoff_writer_has_reader(writer), 0);
+        /* Pointers of closed sides are still good. */
+        assert_true(frame_is_whole(&frame));
+        handoff_reader_free(reader);
+        handoff_writer_free(writer);
+    }
+    handoff_writer_close(NULL);
+    handoff_writer_free(NULL);
+    handoff_reader_close(NULL);
+    handoff_reader_free(NULL);
+}
+
+/* Every call takes NULL for the error. */
+static void errors_may_be_ignored(void **state)
+{
+    struct handoff_frame frame;
+    handoff_reader *reader = NULL;
+    handoff_writer *writer = writer_new(HANDOFF_EVERY, NULL);
+    assert_int_equal(handoff_writer_reserve(writer, 0, &frame, NULL), HANDOFF_TIMEOUT);
+    assert_int_equal(handoff_writer_commit(writer, &frame, NULL), HANDOFF_INVALID);
+    assert_int_equal(handoff_writer_create("", NULL, &writer, NULL), HANDOFF_INVALID);
+    assert_int_equal(handoff_reader_open("absent", 0, &reader, NULL), HANDOFF_ABSENT);
+    assert_int_equal(handoff_reader_open(handoff_writer_name(writer), 0, &reader, NULL),
+                     HANDOFF_TIMEOUT);
+    handoff_writer_free(writer);
+}
+
+/* ---- Who is there ---------------------------------------------------------------------------- */
+
+static void one_writer_and_one_reader(void **state)
+{
+    struct handoff_error error;
+    handoff_reader *second = NULL;
+    handoff_writer *other = NULL;
+    const struct handoff_writer_options options = some_options(HANDOFF_EVERY, NULL);
+    handoff_writer *writer = writer_new(HANDOFF_EVERY, NULL);
+    const char *name = handoff_writer_name(writer);
+    expect_status(handoff_writer_create(name, &options, &other, &error), HANDOFF_BUSY, error);
+    char pid[32];
+    snprintf(pid, sizeof pid, "process %d ", (int)getpid());
+    assert_non_null(strstr(error.what, pid));
+    assert_int_equal(handoff_writer_has_reader(writer), 0);
+    handoff_reader *reader = meet(writer);
+    assert_int_equal(handoff_writer_has_reader(writer), 1);
+    expect_status(handoff_reader_open(name, in_ns(LONG_NS), &second, &error), HANDOFF_BUSY, error);
+    handoff_reader_close(reader);
+    assert_int_equal(handoff_writer_has_reader(writer), 0);
+    handoff_reader_free(reader);
+    reader = meet(writer); /* the place is free again */
+    handoff_reader_free(reader);
+    handoff_writer_free(writer);
+    assert_int_equal(names_left(), 0);
+    /* Random names differ. */
+    expect_ok(handoff_writer_create(NULL, &options, &writer, &error), error);
+    expect_ok(handoff_writer_create(NULL, &options, &other, &error), error);
+    assert_string_not_equal(handoff_writer_name(writer), handoff_writer_name(other));
+    handoff_writer_free(writer);
+    handoff_writer_free(other);
+}
+
+static void a_closed_writer_is_drained(void **state)
+{
+    for (int policy = HANDOFF_EVERY; policy <= HANDOFF_LATEST; policy++) {
+        struct handoff_error error;
+        struct handoff_frame frame;
+        handoff_writer *writer = writer_new(policy, NULL);
+        handoff_reader *reader = meet(writer);
+        const uint32_t count = policy == HANDOFF_EVERY ? 3 : 1;
+        for (uint32_t i = 0; i < count; i++)
+            send_one(writer, &frame);
+        handoff_writer_free(writer);
+        assert_int_equal(names_left(), 0);
+        for (uint32_t i = 0; i < count; i++) {
+            take_one(reader, &frame);
+            expect_ok(handoff_reader_release(reader, &frame, &error), error);
+        }
+        for (int i = 0; i < 2; i++)
+            expect_status(handoff_reader_acquire(reader, HANDOFF_FOREVER, &frame, &error),
+                          HANDOFF_PEER_GONE, error);
+        handoff_reader_free(reader);
+    }
+}
+
+/* HANDOFF_EVERY: once for each reader, whether the ring is full or not, and whether or not the next one
+ * has asked already. */
+static void a_gone_reader_is_told_once(void **state)
+{
+    struct handoff_error error;
+    struct handoff_frame frame;
+    handoff_writer *writer = writer_new(HANDOFF_EVERY, NULL);
+    for (int full = 0; full < 2; full++) {
+        handoff_reader *reader = meet(writer);
+        for (int i = 0; i < (full ? 4 : 1); i++)
+            send_one(writer, &frame);
+        handoff_reader_free(reader);
+        uint64_t since = clock_now_ns();
+        int status;
+        while ((status = handoff_writer_reserve(writer, in_ns(LONG_NS), &frame, &error)) ==
+                   HANDOFF_OK &&
+               clock_now_ns() - since < LONG_NS) {
+            /* A camera at 100 frames/s: the ring fills, or the look between commits finds it. */
+            expect_ok(handoff_writer_commit(writer, &frame, &error), error);
+            clock_sleep_until_ns(in_ns(10 * MS));
+        }
+        assert_int_equal(status, HANDOFF_PEER_GONE);
+        expect_status(handoff_writer_reserve(writer, 0, &frame, &error), HANDOFF_TIMEOUT, error);
+    }
+    /* The next one comes before the writer looks. */
+    handoff_reader *reader = meet(writer);
+    handoff_reader_free(reader);
+    struct opening opening = {.name = handoff_writer_name(writer)};
+    pthread_t thread;
+    assert_int_equal(pthread_create(&thread, NULL, open_reader, &opening), 0);
+    while (!handoff_writer_has_reader(writer))
+        clock_sleep_until_ns(in_ns(MS));
+    clock_sleep_until_ns(in_ns(20 * MS));
+    expect_status(handoff_writer_reserve(writer, in_ns(LONG_NS), &frame, &error), HANDOFF_PEER_GONE,
+                  error);
+    expect_ok(handoff_writer_reserve(writer, in_ns(LONG_NS), &frame, &error), error);
+    pthread_join(thread, NULL);
+    assert_int_equal(opening.status, HANDOFF_OK);
+    /* What was committed before it came is not given to it. */
+    expect_status(handoff_reader_acquire(opening.reader, 0, &frame, &error), HANDOFF_TIMEOUT,
+                  error);
+    handoff_reader_free(opening.reader);
+    handoff_writer_free(writer);
+}
+
+/* ---- Deadlines ------------------------------------------------------------------------------- */
+
+static void deadlines_are_kept(void **state)
+{
+    for (const char *const *wait = waits; *wait; wait++) {
+        struct handoff_error error;
+        struct handoff_frame frame;
+        handoff_writer *writer = writer_new(HANDOFF_EVERY, *wait);
+        handoff_reader *reader = meet(writer);
+        static const uint64_t lengths_ns[] = {0, 3 * MS, 120 * MS};
+        for (size_t i = 0; i < (wait == waits ? 3u : 2u); i++) {
+            uint64_t deadline_ns = lengths_ns[i] ? in_ns(lengths_ns[i]) : 0;
+            expect_status(handoff_reader_acquire(reader, deadline_ns, &frame, &error),
+                          HANDOFF_TIMEOUT, error);
+            assert_true(clock_now_ns() >= deadline_ns);
+        }
+        for (int i = 0; i < 4; i++)
+            send_one(writer, &frame);
+        for (size_t i = 0; i < (wait == waits ? 3u : 2u); i++) {
+            uint64_t deadline_ns = lengths_ns[i] ? in_ns(lengths_ns[i]) : 0;
+            expect_status(handoff_writer_reserve(writer, deadline_ns, &frame, &error),
+                          HANDOFF_TIMEOUT, error);
+            assert_true(clock_now_ns() >= deadline_ns);
+        }
+        handoff_reader_free(reader);
+        handoff_writer_free(writer);
+    }
+    struct handoff_error error;
+    handoff_reader *reader = NULL;
+    const uint64_t deadline_ns = in_ns(20 * MS);
+    expect_status(handoff_reader_open(fresh_name(), deadline_ns, &reader, &error), HANDOFF_ABSENT,
+                  error);
+    assert_true(clock_now_ns() >= deadline_ns);
+}
+
+/* ---- Fork ------------------------------------------------------------------------------------ */
+
+struct both {
+    handoff_writer *writer;
+    handoff_reader *reader;
+};
+
+static void use_as_child(void *data)
+{
+    struct both *both = data;
+    struct handoff_frame frame = {0};
+    struct handoff_error error = {0};
+    if (handoff_writer_reserve(both->writer, 0, &frame, &error) != HANDOFF_INVALID ||
+        !strstr(error.what, "parent") ||
+        handoff_writer_commit(both->writer, &frame, &error) != HANDOFF_INVALID ||
+        handoff_reader_acquire(both->reader, 0, &frame, &error) != HANDOFF_INVALID ||
+        handoff_reader_release(both->reader, &frame, &error) != HANDOFF_INVALID ||
+        handoff_writer_has_reader(both->writer) != 0)
+        _exit(1);
+    /* Neither of these may close what the parent has. */
+    handoff_reader_close(both->reader);
+    handoff_reader_free(both->reader);
+    handoff_writer_close(both->writer);
+    handoff_writer_free(both->writer);
+}
+
+static void a_child_has_nothing_of_it(void **state)
+{
+    struct handoff_frame frame;
+    struct both both = {.writer = writer_new(HANDOFF_EVERY, NULL)};
+    both.reader = meet(both.writer);
+    expect_end(start(use_as_child, &both));
+    assert_int_equal(handoff_writer_has_reader(both.writer), 1);
+    assert_int_equal(names_left(), 1);
+    send_one(both.writer, &frame);
+    take_one(both.reader, &frame);
+    handoff_reader_free(both.reader);
+    handoff_writer_free(both.writer);
+    assert_int_equal(names_left(), 0);
+}
+
+static void stay(void *data)
+{
+    for (;;)
+        pause();
+}
+
+/* The lock of a dead parent does not live on in its child. */
+static void a_child_keeps_no_lock(void **state)
+{
+    struct handoff_error error;
+    handoff_writer *writer = writer_new(HANDOFF_EVERY, NULL);
+    handoff_reader *reader = meet(writer);
+    pid_t child = start(stay, NULL);
+    /* Closing is what a death does to descriptors. The child may not have run yet. */
+    handoff_reader_close(reader);
+    const uint64_t since_ns = clock_now_ns();
+    while (handoff_writer_has_reader(writer) && clock_now_ns() - since_ns < LONG_NS / 4)
+        clock_sleep_until_ns(in_ns(MS));
+    assert_int_equal(handoff_writer_has_reader(writer), 0);
+    handoff_writer *next = NULL;
+    char name[128];
+    snprintf(name, sizeof name, "%s", handoff_writer_name(writer));
+    handoff_writer_close(writer);
+    const struct handoff_writer_options options = some_options(HANDOFF_EVERY, NULL);
+    expect_ok(handoff_writer_create(name, &options, &next, &error), error);
+    end_now(child);
+    handoff_reader_free(reader);
+    handoff_writer_free(writer);
+    handoff_writer_free(next);
+}
+
+/* ---- The list of waits ----------------------------------------------------------------------- */
+
+static void waits_are_what_is_said(void **state)
+{
+    char names[256];
+    unsigned count = 0;
+    snprintf(names, sizeof names, "%s", handoff_waits());
+    for (char *left = names, *name; (name = strtok_r(left, " ", &left));) {
+        char wait[32];
+        char *parameter = strstr(name, ":US");
+        snprintf(wait, sizeof wait, "%.*s%s", (int)(parameter ? parameter - name : 30), name,
+                 parameter ? ":100" : "");
+        struct handoff_error error;
+        handoff_writer *writer = NULL;
+        const struct handoff_writer_options options = some_options(HANDOFF_EVERY, wait);
+        int status = handoff_writer_create(fresh_name(), &options, &writer, &error);
+        if (status != HANDOFF_UNAVAILABLE) /* a processor's own, which it has or not */
+            assert_int_equal(status, HANDOFF_OK);
+        handoff_writer_free(writer);
+        count++;
+    }
+    assert_int_equal(count, 9);
+    assert_int_equal(handoff_abi(), HANDOFF_ABI);
+}
+
+static int nothing_stays(void **state)
+{
+    static unsigned descriptors;
+    if (!descriptors)
+        descriptors = descriptors_open();
+    assert_int_equal(descriptors_open(), descriptors);
+    assert_int_equal(names_left(), 0);
+    return 0;
+}
+
+#define TEST(function) cmocka_unit_test_setup_teardown(function, nothing_stays, nothing_stays)
+
+int main(void)
+{
+    random_seed();
+    content_seed = random_u64();
+    const struct CMUnitTest tests[] = {
+        TEST(every_frame_arrives_in_order),
+        TEST(latest_keeps_what_is_held),
+        TEST(header_is_what_python_reads),
+        TEST(counts_wrap_around),
+        TEST(options_are_checked),
+        TEST(too_much_memory_is_refused),
+        TEST(calls_out_of_order_are_refused),
+        TEST(errors_may_be_ignored),
+        TEST(one_writer_and_one_reader),
+        TEST(a_closed_writer_is_drained),
+        TEST(a_gone_reader_is_told_once),
+        TEST(deadlines_are_kept),
+        TEST(a_child_has_nothing_of_it),
+        TEST(a_child_keeps_no_lock),
+        TEST(waits_are_what_is_said),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
