@@ -30,6 +30,7 @@ class Role:
         self.name = name
         self.control = control
         self._edge: Any = None
+        self._part: Any = None
         self._gc_was_on = False
 
     def work(self) -> int:
@@ -66,7 +67,8 @@ class Role:
         trace = Trace(fds[0], setup.total)
         os.close(fds[0])
         around = surroundings.Surroundings(setup)
-        part, extra = self._prepare(setup, around)
+        # Kept until the edge is closed: a library may still send from the source's memory.
+        self._part, extra = self._prepare(setup, around)
         around.verify()
         extra["clock_cost_ns"] = clock.stamp_cost_ns()
         if setup.gc_off:
@@ -74,7 +76,7 @@ class Role:
         self.control.send({"type": "ready"})
         go, _ = self.control.receive("go")
         start_ns, deadline_ns = _time(go, "start_ns"), _time(go, "deadline_ns")
-        report = part.run(trace, start_ns, deadline_ns)
+        report = self._part.run(trace, start_ns, deadline_ns)
         self._restore_gc()
         report.update(around.verify())
         self.control.send(dict(report, type="finished", **extra))
@@ -96,6 +98,7 @@ class Role:
             if kernel is None:
                 self._edge, address = edges.create(setup)
                 self.control.send(*edges.address_to_message(address))
+                self._edge.address_sent()
             else:
                 told = edges.address_from_message(*self.control.receive("address"))
                 self._edge = edges.attach(setup, told)

@@ -99,6 +99,9 @@ class ProducerEdge:
     borrows_source = False
     deadline_ns = FOREVER_NS
 
+    def address_sent(self) -> None:
+        """The runner has the address: lets go of what is the consumer's alone."""
+
     def reserve(self) -> int:
         """Waits for a free slot; which one. Again before a commit: the same."""
         raise NotImplementedError

@@ -1,7 +1,8 @@
 """Axis read: how a Python program gets at the bytes of a frame that lies in a buffer.
 
 view     numpy.frombuffer: an array over the buffer itself; no byte is copied
-slice    buffer[a:b] of an mmap: a bytes object with all of them
+slice    buffer[a:b] of an mmap: a bytes object with all of them. (Of pyzmq's memory, whose slices
+         are no copies, bytes(buffer[a:b]).)
 struct   struct.unpack_from("<%ds"), as the folklore's example does: the same
 tobytes  the view, and then its tobytes(): the same
 
@@ -39,7 +40,7 @@ def _slice(size: int) -> Callable[[Any, int], Any]:
     frombuffer, uint8 = numpy.frombuffer, numpy.uint8
 
     def get(buffer: Any, offset: int) -> Any:
-        return frombuffer(buffer[offset : offset + size], uint8)
+        return frombuffer(bytes(buffer[offset : offset + size]), uint8)
 
     return get
 

@@ -11,6 +11,7 @@ from .control import Control
 from .errors import RoleError
 
 MODULES = {"numpy": "numpy", "pyzmq": "zmq", "cupy": "cupy", "torch": "torch"}
+SLOW = ("cupy", "torch")
 
 
 def answer(control: Control) -> None:
@@ -29,9 +30,12 @@ def answer(control: Control) -> None:
 
 
 def _version(name: str) -> str:
-    """A module that is there but cannot be loaded is of no use."""
+    """A module that is there but cannot be loaded is of no use; but to load those of a GPU takes
+    seconds, which no other cell is to wait for."""
     if importlib.util.find_spec(name) is None:
         return ""
+    if name in SLOW:
+        return "installed"
     try:
         return str(getattr(importlib.import_module(name), "__version__", "?"))
     except Exception:
