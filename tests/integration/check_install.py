@@ -48,6 +48,23 @@ def look_at(t, root):
     check(re.match(r"results/runs/\w+-smoke/result.json$", said["result"]), said["result"])
     result = json.load(open(os.path.join(elsewhere, said["result"])))
     check(result["cells"][0]["status"] == "ok", "%s" % result["cells"][0])
+    look_at_python(t, root, program)
+
+
+def look_at_python(t, root, program):
+    """A role in Python runs from the installed package, with the installed library."""
+    python = os.environ.get("HANDOFF_ROLE_PYTHON") or "python3"
+    if subprocess.run([python, "-c", "import numpy"], stderr=subprocess.DEVNULL).returncode != 0:
+        return
+    mark = t.file("mark")
+    with open(os.path.join(root, "share/handoff/python/handoff/role/__init__.py"), "a") as file:
+        file.write("\nimport os\nopen(%r, 'w').write(os.environ['HANDOFF_FRAMES_LIBRARY'])\n" % mark)
+    scenario = t.scenario([{"name": "a", "base": {"transport": "shm", "wait": "futex",
+                                                  "peer": "c/python", "launches": 1}}])
+    call(program, "run", scenario, "--no-floor", "--quiet", "--out", t.file("python"))
+    with open(mark) as file:
+        library = os.path.realpath(file.read())
+    check(library.startswith(os.path.realpath(root) + "/") and "/lib" in library, library)
 
 
 def test_install(t):  # beside others, release only
