@@ -50,8 +50,8 @@ _Static_assert(sizeof(struct named_layout) == 104, "no padding");
 struct named_control {
     struct doorbell request;
     struct doorbell grant;
+    struct doorbell entered;
     _Alignas(SHARED_LINE_BYTES) _Atomic uint64_t first_sequence;
-    _Alignas(SHARED_LINE_BYTES) _Atomic uint32_t entered; /* the ticket last granted and taken up */
     struct ring_control ring;
 };
 #define NAMED_CONTROL_OFFSET TRANSPORT_PAGE_BYTES

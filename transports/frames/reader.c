@@ -78,7 +78,7 @@ static void reader_tail_close(struct named_side *side)
     wait_loop_notify(&side->loop);
 }
 
-/* R2 to R6. */
+/* R2 to R8. */
 static int reader_session(handoff_reader *reader, uint64_t deadline_ns, struct handoff_error *error)
 {
     struct named_side *side = &reader->side;
@@ -115,7 +115,8 @@ static int reader_session(handoff_reader *reader, uint64_t deadline_ns, struct h
     config.first_sequence =
         atomic_load_explicit(&side->control->first_sequence, memory_order_relaxed);
     exchange_consumer_init(&side->endpoint.exchange, &side->control->ring, &config);
-    atomic_store_explicit(&side->control->entered, ticket, memory_order_release);
+    atomic_store_explicit(&side->control->entered.word, ticket, memory_order_release);
+    session_notify(&side->control->entered);
     return HANDOFF_OK;
 }
 

@@ -11,7 +11,9 @@
  *   R3  store request = ticket      release         anew from its own count, and the waits' rooms
  *   R4  wake who waits for requests             W3  store first_sequence, then grant = ticket  release
  *   R5  wait until grant = ticket   acquire     W4  wake who waits for grants
- *   R6  begin at first_sequence; store entered = ticket  release
+ *   R6  begin at first_sequence
+ *   R7  store entered = ticket      release     W5  with HANDOFF_EVERY: wait until entered = ticket
+ *   R8  wake who waits for entries
  *
  * Tickets. Only who has byte 1 changes `request`, and adds a step to what it finds: no two readers have
  * the same. A reader believes in nothing but its own ticket. One that died behind R3 leaves a request
@@ -36,8 +38,8 @@
  * spare the user a reader that never was).
  *
  * A reader may give up in R5, at its deadline, and ask again at once, as one in Python does ten times a
- * second to look for Ctrl-C. A session granted just then ends without having had a reader: `entered` is
- * not its ticket, and the writer's user is not told of a reader that went.
+ * second to look for Ctrl-C. A session granted just then never has a reader: the writer puts no frame
+ * into it (W5), and its user is not told of a reader that went.
  *
  * The writer closes: CLOSED in head (readers drain and are told), CLOSED in `grant` (who waits in R5
  * begins again with the name), unlinks, unlocks, in this order.

@@ -11,12 +11,16 @@
 #include "transports/frames/session.h"
 #include "transports/frames/writer.h"
 
+/* How long to wait for a reader to take up what it asked for, before looking what it does. */
+#define WRITER_ENTRY_NS UINT64_C(5000000)
+
 struct handoff_writer {
     struct named_side side;
     uint64_t committed; /* frames, through all sessions */
     uint64_t skipped;   /* in the sessions before this one */
     uint32_t session;   /* the last request answered */
     bool granted;       /* a reader has the session; with HANDOFF_LATEST, the mailbox is in order */
+    bool offered;       /* HANDOFF_EVERY: its reader has not entered it yet */
     bool reserved;
     bool reader_lost; /* HANDOFF_EVERY: found in a look while committing; not told yet */
     uint32_t slot;    /* reserved */
@@ -144,15 +148,11 @@ const char *handoff_writer_name(const handoff_writer *writer)
 
 /* ---- Sessions -------------------------------------------------------------------------------- */
 
-/* HANDOFF_OK: nobody had entered the session; look for the next request. */
 static int writer_reader_gone(handoff_writer *writer, struct handoff_error *error)
 {
     writer->granted = false;
     writer->reader_lost = false;
     writer->side.look_at_ns = 0;
-    if (atomic_load_explicit(&writer->side.control->entered, memory_order_acquire) !=
-        writer->session)
-        return HANDOFF_OK;
     return frames_fail_as(HANDOFF_PEER_GONE, error, "reserve again to wait for the next reader",
                           "segment %s: its reader closed or died", writer->side.name);
 }
@@ -165,17 +165,33 @@ static int writer_grant(handoff_writer *writer, uint32_t request, struct handoff
     const bool asked = named_lock_held(side->lock_fd, NAMED_LOCK_READER);
     struct err err;
     writer->session = request;
+    writer->offered = false;
     if (!asked && !latest)
         return HANDOFF_OK;
     enum status status = writer_session_make(writer, writer->committed, &err);
     if (status != ST_OK)
         return named_side_fail(side, status, &err, error);
-    writer->granted = true;
+    writer->granted = latest;
+    writer->offered = !latest;
     side->look_at_ns = 0;
     writer->look_at_ns = 0;
     atomic_store_explicit(&side->control->grant.word, request, memory_order_release);
     session_notify(&side->control->grant);
     return HANDOFF_OK;
+}
+
+/* W5. Who asked comes at once, or has given up and may be asking again, or is dead. */
+static enum status writer_entry_wait(handoff_writer *writer, uint32_t entered, uint64_t deadline_ns)
+{
+    struct named_side *side = &writer->side;
+    const uint64_t look_at_ns = clock_now_ns() + WRITER_ENTRY_NS;
+    if (deadline_ns <= look_at_ns)
+        return session_idle(&side->control->entered, entered, deadline_ns);
+    enum status status = session_idle(&side->control->entered, entered, look_at_ns);
+    if (status != ST_TIMEOUT)
+        return status;
+    writer->offered = named_lock_held(side->lock_fd, NAMED_LOCK_READER);
+    return ST_OK;
 }
 
 /* Before a reserve that has no session, or finds another request than it has answered. HANDOFF_OK: there
@@ -185,11 +201,8 @@ writer_session(handoff_writer *writer, uint64_t deadline_ns, struct handoff_erro
 {
     struct named_side *side = &writer->side;
     struct doorbell *bell = &side->control->request;
-    if (writer->granted && side->layout.policy == HANDOFF_EVERY) {
-        int status = writer_reader_gone(writer, error); /* another one asks, so it has the lock */
-        if (status != HANDOFF_OK)
-            return status;
-    }
+    if (writer->granted && side->layout.policy == HANDOFF_EVERY)
+        return writer_reader_gone(writer, error); /* another one asks, so it has the lock */
     for (;;) {
         const uint32_t request = session_word(bell);
         if (request != writer->session) {
@@ -197,12 +210,19 @@ writer_session(handoff_writer *writer, uint64_t deadline_ns, struct handoff_erro
             if (status != HANDOFF_OK)
                 return status;
         }
+        const uint32_t entered = session_word(&side->control->entered);
+        if (writer->offered && entered == writer->session) {
+            writer->offered = false;
+            writer->granted = true;
+        }
         if (writer->granted)
             return HANDOFF_OK;
         if (session_word(bell) != writer->session)
             continue;
-        enum status status =
-            deadline_ns == 0 ? ST_TIMEOUT : session_idle(bell, writer->session, deadline_ns);
+        enum status status = ST_TIMEOUT;
+        if (deadline_ns != 0)
+            status = writer->offered ? writer_entry_wait(writer, entered, deadline_ns)
+                                     : session_idle(bell, writer->session, deadline_ns);
         if (status == ST_TIMEOUT)
             return frames_fail_as(HANDOFF_TIMEOUT, error, "start the reader",
                                   "segment %s: nobody reads it yet", side->name);
@@ -264,12 +284,8 @@ int handoff_writer_reserve(handoff_writer *writer, uint64_t deadline_ns,
             if (status != HANDOFF_OK)
                 return status;
         }
-        if (!RING_LIKELY(!writer->reader_lost)) {
-            int status = writer_reader_gone(writer, error);
-            if (status != HANDOFF_OK)
-                return status;
-            continue;
-        }
+        if (!RING_LIKELY(!writer->reader_lost))
+            return writer_reader_gone(writer, error);
         enum status tried =
             exchange_reserve(&side->endpoint.exchange, &writer->slot, &sequence, &err);
         writer->reserved = tried == ST_OK;
