@@ -195,7 +195,8 @@ static enum status session_fold_traces(const struct session *session, bool parti
         .pingpong = cell->pacing == PACING_PINGPONG,
         .commit_moves_bytes = (cell->transport->flags & TRANSPORT_MOVES_BYTES) != 0,
         .fills_in_place = cell->fill == FILL_IN_PLACE || cell->fill == FILL_GPU,
-        .zero_copy = cell->access->enqueue == NULL && !cell->register_per_frame,
+        .zero_copy = cell->access->enqueue == NULL && !cell->register_per_frame &&
+                     cell->read == READ_VIEW,
         .kernel_on_gpu = cell_kernel_on_gpu(cell),
         .order_event = cell->order == ORDER_EVENT,
         .deadline_ns = outcome->deadline_ns,

@@ -77,6 +77,8 @@ def test_peers(t):  # beside others, release only
         copies = (axes["fill"] == "copy") + (axes["read"] != "view")
         check(abs(cell["copies_per_frame"] - copies) < 1e-9,
               "%s: %s copies of a frame" % (cell["id"], cell["copies_per_frame"]))
+        check(("access" in cell["intervals"]) == (axes["read"] != "view"),
+              "%s: access: %s" % (cell["id"], cell["intervals"].get("access")))
     check(len(cells) == 11, "%s" % sorted(cells))
 
 
