@@ -153,8 +153,7 @@ const struct cli_command command_advise = {
     .description =
         "Says which transport, wait and other choices of a result keep all the bounds that are "
         "given, cheapest in CPU first, and what the nearest miss lacks. Cells with the same "
-        "frames, "
-        "rate, kernel and load form a case; each case has its answer.\n\n"
+        "frames, rate, kernel, load and peers form a case; each case has its answer.\n\n"
         "A cell keeps a bound when the whole 95 % interval of its figure does, which takes 10 "
         "launches. Where only the figure does, it is listed as not sure to.",
     .operands = advise_operands,

@@ -4,6 +4,7 @@
 
 #include "harness/base/json.h"
 #include "harness/cli/export.h"
+#include "harness/report/stamp_clock.h"
 
 bool export_add_text(cJSON *object, const char *name, const char *text)
 {
@@ -44,7 +45,7 @@ void export_conditions(const cJSON *result, const cJSON *cell, struct text *text
     text_addf(text, "%.0f launches of %.0f frames", launches, frames);
     condition_add(text, "processor", json_get_string(json_get(before, "cpu"), "model", ""));
     condition_add(text, "kernel", json_get_string(json_get(before, "kernel"), "release", ""));
-    condition_add(text, "clock", json_get_string(json_get(run, "clock"), "name", ""));
+    condition_add(text, "clock", stamp_clock_of_cell(result, cell));
     condition_add(text, "handoff", json_get_string(tool, "version", ""));
     condition_add(text, "commit", json_get_string(tool, "commit", ""));
     condition_add(text, "measured", json_get_string(run, "started_utc", ""));

@@ -14,7 +14,7 @@
 
 /* What somebody who has frames is given; all other axes can be chosen. */
 static const char *const given_axes[] = {"pacing",      "frame", "kernel", "fill",
-                                         "frame_state", "phase", "load"};
+                                         "frame_state", "phase", "load",   "peer"};
 #define GIVEN_COUNT (sizeof given_axes / sizeof given_axes[0])
 
 static bool axis_is_given(const char *axis)

@@ -7,6 +7,7 @@
 #include "harness/base/json.h"
 #include "harness/report/comparison_parts.h"
 #include "harness/report/page.h"
+#include "harness/report/stamp_clock.h"
 
 #define NAMED_MAX 3
 /* A ratio beyond which "it would have been seen" is no comfort. */
@@ -255,6 +256,11 @@ void comparison_conditions(const struct comparison *comparison, struct text *tex
     text_add_plain(text, json_get_string(clock, "name", "not known"));
     if (report->tick_ns > 0 && report->tick_ns < 1e9)
         text_addf(text, ", tick %.3g ns", report->tick_ns);
+    const char *other = stamp_clock_other(report->json);
+    if (other) {
+        text_add(text, ", of cells with a role in Python ");
+        text_add_plain(text, other);
+    }
     governor_add(text, report);
     text_add(text, ".");
     const char *fitness = json_get_string(json_get(report->json, "fitness"), "verdict", "");

@@ -7,6 +7,7 @@
 #include "harness/base/json.h"
 #include "harness/measure/intervals.h"
 #include "harness/report/page.h"
+#include "harness/report/stamp_clock.h"
 
 #define DEPTH_MAX 6
 #define KEY_BYTES 160
@@ -130,8 +131,9 @@ static void clock_candidate_add(struct text *out, const cJSON *candidate)
     }
 }
 
-/* The clock of all stamps, how good it is, and the others. Older results have fewer members. */
-static void clock_add(struct text *out, const cJSON *clock)
+/* The clock of the stamps (all of them, unless some cells have another), how good it is, and the
+ * others. Older results have fewer members. */
+static void clock_add(struct text *out, const cJSON *clock, const char *other)
 {
     const char *name = json_get_string(clock, "name", "one clock");
     double read_ns = json_get_number(clock, "read_ns", 0);
@@ -141,7 +143,7 @@ static void clock_add(struct text *out, const cJSON *clock)
     const cJSON *candidate;
     if (!(read_ns > 0 && read_ns < 1e9))
         return;
-    text_add(out, "All stamps are on ");
+    text_add(out, other ? "Stamps are on " : "All stamps are on ");
     text_add_html(out, name);
     text_addf(out, ", which costs %.1f ns to read here", read_ns);
     if (tick_ns > 0)
@@ -168,7 +170,13 @@ void page_machine(struct text *out, const struct page_part *part)
     text_add(out, "<section>\n<h2>The machine</h2>\n<p>");
     text_add_html(out, line.used_bytes ? text_get(&line) : "Nothing is recorded about it");
     text_add(out, ". ");
-    clock_add(out, clock);
+    const char *other = stamp_clock_other(report->json);
+    clock_add(out, clock, other);
+    if (other) {
+        text_add(out, " Cells with a role in Python are stamped by ");
+        text_add_html(out, other);
+        text_add(out, ", which Python can read.");
+    }
     text_add(out, "</p>\n");
     text_free(&line);
     if (cJSON_GetArraySize(before) > 0) {
