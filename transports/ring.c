@@ -4,13 +4,19 @@
 #include <inttypes.h>
 #include <string.h>
 
+/* Word by word: a segment with a name is emptied again between two readers (transports/frames/session.h),
+ * while the next one may be knocking at `tail`. */
+static void ring_bell_init(struct doorbell *bell, uint32_t word)
+{
+    atomic_store_explicit(&bell->word_and_detail, word, memory_order_relaxed);
+    atomic_store_explicit(&bell->sleepers, 0, memory_order_relaxed);
+    memset(bell->room, 0, sizeof bell->room);
+}
+
 void ring_control_init(struct ring_control *control, const struct transport_config *config)
 {
-    memset(control, 0, sizeof *control);
-    atomic_store_explicit(&control->head.word, ring_word(config->first_sequence),
-                          memory_order_relaxed);
-    atomic_store_explicit(&control->tail.word, ring_word(config->first_sequence),
-                          memory_order_relaxed);
+    ring_bell_init(&control->head, ring_word(config->first_sequence));
+    ring_bell_init(&control->tail, ring_word(config->first_sequence));
 }
 
 void ring_producer_init(struct ring_producer *ring, struct ring_control *control,
