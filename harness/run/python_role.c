@@ -6,7 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "python_places.h"
+#include "handoff_places.h"
 
 #define PYTHON_LIBRARY "libhandoff_frames.so.1"
 #define PYTHON_CHANGES_MAX 8
