@@ -1,7 +1,7 @@
 """Transport unix in Python: a stream socket, sent from wherever the frame lies.
 
 The wire and the address are those of transports/stream.h and unix.c, so that the other side may be
-in C. What a program would write: send() of a buffer without a copy, recv_into() memory that was made
+in C. What a program would write: send() of a buffer without a copy, recv_into() memory made
 before. Waits as in C on a descriptor: `spin` tries again and again, `poll:<us>` sleeps between
 tries, `block` sleeps in poll(). With `spin` each try that finds nothing costs an exception, over
 1 us: Python's socket module says it in no other way.

@@ -56,8 +56,8 @@ def address_from_message(message: Message, fds: list[int]) -> Address:
     flags = [value is True for value in waits] if isinstance(waits, list) else []
     flags = ([*flags, False, False])[:2]
     data: bytes | None = None
-    with contextlib.suppress(ValueError, TypeError):
-        data = bytes.fromhex(message.get("bytes", ""))
+    with contextlib.suppress(KeyError, ValueError, TypeError):
+        data = bytes.fromhex(message["bytes"])
     left = list(fds)
     if data is None or len(data) > ADDRESS_BYTES_MAX or len(left) < sum(flags):
         raise RoleError("corrupt", "control message: not the address of an edge", MISMATCH)
