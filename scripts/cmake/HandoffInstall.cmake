@@ -35,9 +35,7 @@ install(DIRECTORY scenarios DESTINATION "${CMAKE_INSTALL_DATADIR}/handoff"
 # For roles in Python: harness/run/python_role.c looks for both from the program's folder.
 install(DIRECTORY transports/python/handoff DESTINATION "${CMAKE_INSTALL_DATADIR}/handoff/python"
   FILES_MATCHING PATTERN "*.py" PATTERN "py.typed" PATTERN "__pycache__" EXCLUDE)
-if(TARGET handoff_frames)
-  install(TARGETS handoff_frames LIBRARY DESTINATION "${CMAKE_INSTALL_LIBDIR}" NAMELINK_SKIP)
-endif()
+# The library itself, its header and its .pc file: transports/frames/CMakeLists.txt.
 install(FILES README.md LICENSE DESTINATION "${CMAKE_INSTALL_DOCDIR}")
 install(FILES results/README.md results/schema.json DESTINATION "${CMAKE_INSTALL_DOCDIR}/results")
 
