@@ -12,7 +12,7 @@ from suite import check
 
 FILES = ["bin/handoff", "share/man/man1/handoff.1", "share/bash-completion/completions/handoff",
          "share/handoff/scenarios/quick.json", "share/handoff/scenarios/schema.json",
-         "share/doc/handoff/README.md", "share/doc/handoff/LICENSE"]
+         "share/doc/handoff/README.md", "share/doc/handoff/LICENSE", "include/handoff_frames.h"]
 
 
 def build_folder(t):
