@@ -259,7 +259,8 @@ python_environment() {
   if [ "$(cat "$stamp" 2> /dev/null)" = "$want" ]; then return 0; fi
   rm -rf "$root/.venv"
   python3 -m venv "$root/.venv"
-  "$root/.venv/bin/python" -m pip install --disable-pip-version-check -r "$requirements"
+  # Not compiled: most of it is never imported, and it would be half of the time.
+  "$root/.venv/bin/python" -m pip install --no-compile --disable-pip-version-check -r "$requirements"
   printf '%s\n' "$want" > "$stamp"
 }
 

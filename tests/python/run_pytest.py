@@ -9,7 +9,8 @@ import sys
 
 PACKAGES = {"pytest": "pytest", "hdrh.histogram": "hdrhistogram", "jsonschema": "jsonschema",
             "benchadapt": "benchadapt", "junitparser": "junitparser",
-            "cmarkgfm": "cmarkgfm"}
+            "cmarkgfm": "cmarkgfm", "numpy": "numpy", "zmq": "pyzmq", "mypy": "mypy",
+            "ruff": "ruff"}
 
 
 def missing_packages():

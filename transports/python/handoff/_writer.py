@@ -25,16 +25,18 @@ class Slot:
     When the body raises, nothing is published, and the next frame is filled into the same slot.
 
     timestamp_ns: when the picture was taken, in nanoseconds of CLOCK_MONOTONIC, the clock of
-    time.monotonic_ns(); yours to set, and where you do not, the time of publishing.
+    time.monotonic_ns(); yours to set, and where you do not, the time of publishing. sequence: how
+    many frames were published before it. id: the same, modulo 2**31.
     """
 
-    __slots__ = ("_array", "_timeout", "_writer", "timestamp_ns")
+    __slots__ = ("_array", "_timeout", "_writer", "id", "sequence", "timestamp_ns")
 
     def __init__(self, writer: "Writer", timeout: Optional[float]) -> None:
         self._writer = writer
         self._timeout = timeout
         self._array: Optional[Array] = None
         self.timestamp_ns = 0
+        self.sequence = self.id = -1
 
     @property
     def array(self) -> Array:
@@ -51,7 +53,7 @@ class Slot:
         return self._array
 
     def __enter__(self) -> "Slot":
-        self._array = self._writer._reserve(self._timeout)
+        self._array = self._writer._reserve(self)
         return self
 
     def __exit__(
@@ -153,8 +155,8 @@ class Writer(Endpoint):
             frame.timestamp_ns = timestamp_ns
             frame.array[...] = given
 
-    def _reserve(self, timeout: Optional[float]) -> Array:
-        deadline_ns = deadline(timeout)
+    def _reserve(self, slot: Slot) -> Array:
+        deadline_ns = deadline(slot._timeout)
         self._enter()
         try:
             if self._filling:
@@ -166,6 +168,7 @@ class Writer(Endpoint):
                 status = self._wait(self._reserve_quick, self._reserve_slow, deadline_ns)
             self._check(status)
             self._filling = True
+            slot.id, slot.sequence = self._info.id, self._info.sequence
             array: Array = self._views[self._info.slot]
             return array
         finally:
