@@ -11,10 +11,6 @@
 #include "harness/measure/clock.h"
 #include "harness/run/role_edge.h"
 #include "harness/run/source_frames.h"
-#include "kernels/preprocess.h"
-
-#define OUTPUT_BYTES \
-    ((size_t)PREPROCESS_PLANES_MAX * PREPROCESS_SIZE * PREPROCESS_SIZE * sizeof(float))
 
 /* ---- Undoing ----------------------------------------------------------------------------------- */
 
@@ -123,7 +119,9 @@ static enum status consumer_gpu_open_kernel(const struct role *role, struct cons
     enum status status = ST_OK;
     void *output = NULL;
     if (cell->kernel->gpu_kind == LAUNCH_PREPROCESS)
-        status = gpu_device_alloc(consumer->gpu.gpu, OUTPUT_BYTES, &output, err);
+        status = gpu_device_alloc(consumer->gpu.gpu,
+                                  consumer->gpu.lane_count * CONSUMER_OUTPUT_FLOATS * sizeof(float),
+                                  &output, err);
     consumer->output = output;
     consumer->work = (struct launch_work){
         .kind = cell->kernel->gpu_kind,

@@ -11,11 +11,14 @@
 #include "harness/run/fault.h"
 #include "harness/run/role_gpu.h"
 #include "harness/run/wait_loop.h"
+#include "kernels/preprocess.h"
 
 #define CONSUMER_FAULT(point, id) FAULT_POINT("consumer", point, id)
 
 /* How long before the first frame may come the consumer begins to wait for it. */
 #define CONSUMER_GPU_LEAD_NS 500000u
+/* One frame's output of PREPROCESS. */
+#define CONSUMER_OUTPUT_FLOATS ((size_t)PREPROCESS_PLANES_MAX * PREPROCESS_SIZE * PREPROCESS_SIZE)
 /* How long work that was called off, or is over, may take to leave the GPU. */
 #define CONSUMER_GPU_END_NS 1000000000u
 
@@ -44,6 +47,7 @@ struct flight {
     struct launch_report *report; /* pinned */
     struct launch_report *check;  /* pinned, of LAUNCH_CHECK */
     uint32_t value;               /* what report->done, and check->done, will be */
+    uint32_t lane;                /* in order of arrival: role_gpu_lane */
     struct gpu_event *event;      /* COMPLETION_EVENT and _POLL */
 };
 
@@ -64,7 +68,7 @@ struct consumer_gpu {
     struct frame_tag_weights weights;
     size_t payload_bytes;
     unsigned access_copies;
-    float *output;           /* PREPROCESS: device memory */
+    float *output;           /* PREPROCESS: device memory, of each lane its own */
     struct launch_work work; /* what is the same for all frames */
     /* `flight_count` frames, and beside each its two reports: pinned, a line of its own each. */
     struct flight *flights;
@@ -106,8 +110,7 @@ static inline void consumer_gpu_stamps(const struct role *role, const struct lau
 {
     struct trace_gpu_record *gpu = trace_gpu_record(
         role->trace, atomic_load_explicit(&role->trace->count, memory_order_relaxed));
-    launch_report_stamps(report, &gpu->stamps_ns[STAMP_GPU_BEGIN],
-                         &gpu->stamps_ns[STAMP_GPU_END]);
+    launch_report_stamps(report, &gpu->stamps_ns[STAMP_GPU_BEGIN], &gpu->stamps_ns[STAMP_GPU_END]);
 }
 
 /* Puts the frame under the kernel: sets flight->accessed. May enqueue. */

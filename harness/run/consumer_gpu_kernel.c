@@ -49,7 +49,7 @@ static enum status kernel_run(struct consumer_gpu *consumer, struct role *role, 
         if (status != ST_OK)
             return err_context(err, "consumer, frame %u", frame);
     }
-    status = role_gpu_await_idle(&consumer->gpu, consumer->gpu.stream, CONSUMER_GPU_END_NS, err);
+    status = role_gpu_await_idle(&consumer->gpu, CONSUMER_GPU_END_NS, err);
     const uint32_t end = __atomic_load_n(ended, __ATOMIC_ACQUIRE);
     if (status == ST_OK && end != LAUNCH_FINISHED)
         status =
@@ -68,6 +68,6 @@ enum status consumer_gpu_kernel_loop(struct consumer_gpu *consumer, struct role 
     if (status == ST_OK)
         return status;
     __atomic_store_n(ahead_word(consumer->ahead, AHEAD_STOP), 1, __ATOMIC_RELEASE);
-    (void)role_gpu_await_idle(&consumer->gpu, consumer->gpu.stream, CONSUMER_GPU_END_NS, &ignored);
+    (void)role_gpu_await_idle(&consumer->gpu, CONSUMER_GPU_END_NS, &ignored);
     return status;
 }

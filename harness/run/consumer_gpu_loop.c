@@ -33,7 +33,8 @@ enum status consumer_gpu_access(struct consumer_gpu *consumer, struct flight *fl
     enum status status = ST_OK;
     if (access->enqueue)
         status = access->enqueue(consumer->access_state, &flight->frame, &flight->accessed,
-                                 consumer->gpu.stream, &consumer->access_copies, err);
+                                 role_gpu_lane(&consumer->gpu, flight->lane)->stream,
+                                 &consumer->access_copies, err);
     else if (access->locate)
         status = access->locate(consumer->access_state, &flight->frame, &flight->accessed, err);
     else
@@ -50,8 +51,10 @@ enum status consumer_gpu_launch(const struct consumer_gpu *consumer, const struc
     work.report = consumer_gpu_on_device(consumer, flight->report);
     work.done_value = flight->value;
     work.abandon = abandon;
-    const enum status status =
-        launcher_enqueue(consumer->gpu.launcher, consumer->gpu.stream, &work, err);
+    const struct role_gpu_lane *lane = role_gpu_lane(&consumer->gpu, flight->lane);
+    if (work.output)
+        work.output += (size_t)(lane - consumer->gpu.lanes) * CONSUMER_OUTPUT_FLOATS;
+    const enum status status = launcher_enqueue(lane->launcher, lane->stream, &work, err);
     return status == ST_OK ? ST_OK
                            : err_context(err, "the kernel %s", consumer->cell->kernel->name);
 }
@@ -64,7 +67,8 @@ static enum status loop_release_at_once(struct gpu_loop *loop, struct flight *fl
     enum status status = ST_OK;
     flight->record->flags = consumer_gpu_shape(consumer, &flight->frame);
     if (flight->frame.mark.event)
-        status = gpu_event_record(flight->frame.mark.event, consumer->gpu.stream, err);
+        status = gpu_event_record(flight->frame.mark.event,
+                                  role_gpu_lane(&consumer->gpu, flight->lane)->stream, err);
     if (status == ST_OK)
         status = wait_loop_release(&consumer->loop, &flight->frame, err);
     if (status != ST_OK)
@@ -80,18 +84,20 @@ static enum status loop_enqueue(struct gpu_loop *loop, struct flight *flight, st
     struct consumer_gpu *consumer = loop->consumer;
     const int32_t id = flight->record->frame_id;
     enum status status = ST_OK;
+    flight->lane = loop->enqueued;
     flight->value = ++loop->enqueued;
+    const struct role_gpu_lane *lane = role_gpu_lane(&consumer->gpu, flight->lane);
     if (flight->frame.fence.event)
-        status = gpu_stream_wait_event(consumer->gpu.stream, flight->frame.fence.event, err);
+        status = gpu_stream_wait_event(lane->stream, flight->frame.fence.event, err);
     if (status == ST_OK)
         status = consumer_gpu_access(consumer, flight, err);
     if (status == ST_OK)
         status = consumer_gpu_launch(consumer, flight, id, NULL, err);
     if (status == ST_OK && flight->event)
-        status = gpu_event_record(flight->event, consumer->gpu.stream, err);
+        status = gpu_event_record(flight->event, lane->stream, err);
     if (status == ST_OK && consumer->check_ahead)
-        status = consumer_gpu_launch_check(consumer, flight, id, consumer->gpu.launcher,
-                                           consumer->gpu.stream, NULL, err);
+        status = consumer_gpu_launch_check(consumer, flight, id, lane->launcher, lane->stream, NULL,
+                                           err);
     if (status == ST_OK && consumer->cell->order == ORDER_EVENT)
         status = loop_release_at_once(loop, flight, err);
     CONSUMER_FAULT("enqueued", id);
@@ -253,8 +259,8 @@ enum status consumer_gpu_loop(struct consumer_gpu *consumer, struct role *role, 
     enum status status = loop_run(&loop, err);
     /* With order event the last frame's mark lies behind its kernel. */
     if (status == ST_OK)
-        return role_gpu_await_idle(&consumer->gpu, consumer->gpu.stream, CONSUMER_GPU_END_NS, err);
+        return role_gpu_await_idle(&consumer->gpu, CONSUMER_GPU_END_NS, err);
     struct err ignored;
-    (void)role_gpu_await_idle(&consumer->gpu, consumer->gpu.stream, CONSUMER_GPU_END_NS, &ignored);
+    (void)role_gpu_await_idle(&consumer->gpu, CONSUMER_GPU_END_NS, &ignored);
     return err_context(err, "consumer, after frame %d", loop.acquired_id);
 }

@@ -90,7 +90,7 @@ static enum status stream_run(struct consumer_gpu *consumer, struct role *role, 
         if (status != ST_OK)
             return err_context(err, "consumer, frame %u", frame);
     }
-    return role_gpu_await_idle(&consumer->gpu, consumer->gpu.stream, CONSUMER_GPU_END_NS, err);
+    return role_gpu_await_idle(&consumer->gpu, CONSUMER_GPU_END_NS, err);
 }
 
 enum status consumer_gpu_stream_loop(struct consumer_gpu *consumer, struct role *role,

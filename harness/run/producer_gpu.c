@@ -175,8 +175,7 @@ static enum status producer_gpu_run(struct role *role, void *state, struct role_
     enum status status = producer_gpu_frames(producer, role, &begin, err);
     if (status != ST_OK) {
         struct err ignored;
-        (void)role_gpu_await_idle(&producer->gpu, producer->gpu.stream, PRODUCER_GPU_END_NS,
-                                  &ignored);
+        (void)role_gpu_await_idle(&producer->gpu, PRODUCER_GPU_END_NS, &ignored);
         return status;
     }
     status = producer_report(&producer->common, total, &begin, report, err);
@@ -184,8 +183,7 @@ static enum status producer_gpu_run(struct role *role, void *state, struct role_
          status == ST_OK && producer->cell->fill == FILL_GPU && id < total; id++)
         status = producer_gpu_collect(producer, role, id, err);
     if (status == ST_OK)
-        status =
-            role_gpu_await_idle(&producer->gpu, producer->gpu.stream, PRODUCER_GPU_END_NS, err);
+        status = role_gpu_await_idle(&producer->gpu, PRODUCER_GPU_END_NS, err);
     report->gpu = producer->gpu.report;
     return status;
 }

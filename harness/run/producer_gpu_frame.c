@@ -42,27 +42,28 @@ static inline enum status producer_gpu_fill(struct producer_gpu *producer, const
     work.source_index = id % CELL_SOURCE_FRAMES;
     work.report = &producer->reports_device[id & producer->report_mask];
     work.done_value = id + 1;
-    return launcher_enqueue(producer->gpu.launcher, producer->gpu.stream, &work, err);
+    const struct role_gpu_lane *lane = role_gpu_lane(&producer->gpu, id);
+    return launcher_enqueue(lane->launcher, lane->stream, &work, err);
 }
 
 /* Puts the frame's work on the stream. */
 static enum status producer_gpu_enqueue(struct producer_gpu *producer, const struct role *role,
                                         uint32_t id, const struct frame *frame, struct err *err)
 {
+    struct gpu_stream *stream = role_gpu_lane(&producer->gpu, id)->stream;
     enum status status = ST_OK;
     if (frame->fence.event)
-        status = gpu_stream_wait_event(producer->gpu.stream, frame->fence.event, err);
+        status = gpu_stream_wait_event(stream, frame->fence.event, err);
     if (status == ST_OK && producer->cell->fill == FILL_GPU)
         return producer_gpu_fill(producer, role, id, frame, err);
     if (status != ST_OK || frame->payload_bytes == 0)
         return status;
-    status = gpu_stream_copy(producer->gpu.stream, frame->device_payload,
+    status = gpu_stream_copy(stream, frame->device_payload,
                              source_frames_payload(&producer->common.source, (int32_t)id),
                              frame->payload_bytes, err);
     producer->common.filled_bytes += frame->payload_bytes;
     if (status == ST_OK && producer->uploaded)
-        status =
-            gpu_stream_write_value(producer->gpu.stream, producer->uploaded_device, id + 1, err);
+        status = gpu_stream_write_value(stream, producer->uploaded_device, id + 1, err);
     return status;
 }
 
@@ -116,8 +117,10 @@ static enum status producer_gpu_bring(struct producer_gpu *producer, const struc
         return status;
     if (producer->cell->order == ORDER_EVENT) {
         producer_gpu_header(producer, id, stamps[fills ? STAMP_RESERVED : STAMP_READY], frame);
-        return frame->mark.event ? gpu_event_record(frame->mark.event, producer->gpu.stream, err)
-                                 : ST_OK;
+        return frame->mark.event
+                   ? gpu_event_record(frame->mark.event,
+                                      role_gpu_lane(&producer->gpu, (uint32_t)id)->stream, err)
+                   : ST_OK;
     }
     /* A header alone is no work of the GPU's. */
     if (fills || frame->payload_bytes > 0)
@@ -139,7 +142,7 @@ static enum status __attribute__((cold))
 producer_gpu_no_slot(const struct producer_gpu *producer, enum status status, struct err *err)
 {
     struct err own;
-    const enum status work = gpu_stream_poll(producer->gpu.stream, &own);
+    const enum status work = role_gpu_poll(&producer->gpu, &own);
     if (work == ST_OK || work == ST_AGAIN)
         return status;
     *err = own;

@@ -27,6 +27,21 @@ static enum status role_gpu_check_sharing(const struct cell *cell, struct role_g
     return ST_OK;
 }
 
+static enum status role_gpu_open_lanes(const struct cell *cell, struct role_gpu *gpu,
+                                       struct err *err)
+{
+    enum status status = ST_OK;
+    gpu->lane_count = cell->order == ORDER_EVENT && cell->depth > 1 ? ROLE_GPU_LANES_MAX : 1;
+    for (uint32_t i = 0; i < gpu->lane_count && status == ST_OK; i++) {
+        status = gpu_stream_open(gpu->gpu, &gpu->lanes[i].stream, err);
+        if (status == ST_OK)
+            status = launcher_open(gpu->gpu, &gpu->lanes[i].launcher, err);
+    }
+    gpu->stream = gpu->lanes[0].stream;
+    gpu->launcher = gpu->lanes[0].launcher;
+    return status;
+}
+
 enum status role_gpu_open(const struct cell *cell, struct role_gpu *gpu, struct err *err)
 {
     *gpu = (struct role_gpu){.sync = cell->sync};
@@ -38,11 +53,7 @@ enum status role_gpu_open(const struct cell *cell, struct role_gpu *gpu, struct 
     gpu->report.context_ns = clock_now_ns() - begin_ns;
     gpu->report.schedule = cell->sync <= GPU_SYNC_BLOCK ? cell->sync : GPU_SYNC_SPIN;
     status = role_gpu_check_sharing(cell, gpu, err);
-    if (status == ST_OK)
-        status = gpu_stream_open(gpu->gpu, &gpu->stream, err);
-    if (status == ST_OK)
-        status = launcher_open(gpu->gpu, &gpu->launcher, err);
-    return status;
+    return status == ST_OK ? role_gpu_open_lanes(cell, gpu, err) : status;
 }
 
 void role_gpu_close(struct role_gpu *gpu)
@@ -50,8 +61,10 @@ void role_gpu_close(struct role_gpu *gpu)
     if (gpu->stuck)
         return; /* freeing would wait for what does not end */
     gpu_clock_close(&gpu->clock);
-    launcher_close(gpu->launcher);
-    gpu_stream_close(gpu->stream);
+    for (uint32_t i = 0; i < ROLE_GPU_LANES_MAX; i++) {
+        launcher_close(gpu->lanes[i].launcher);
+        gpu_stream_close(gpu->lanes[i].stream);
+    }
     gpu_close(gpu->gpu);
     *gpu = (struct role_gpu){0};
 }
@@ -98,12 +111,23 @@ enum status role_gpu_await_event(struct role_gpu_watch *watch, struct gpu_event 
     }
 }
 
-enum status role_gpu_await_idle(struct role_gpu *gpu, struct gpu_stream *stream, uint64_t limit_ns,
-                                struct err *err)
+enum status role_gpu_poll(const struct role_gpu *gpu, struct err *err)
+{
+    enum status all = ST_OK;
+    for (uint32_t i = 0; i < gpu->lane_count; i++) {
+        const enum status status = gpu_stream_poll(gpu->lanes[i].stream, err);
+        if (status != ST_OK && status != ST_AGAIN)
+            return status;
+        all = status == ST_AGAIN ? status : all;
+    }
+    return all;
+}
+
+enum status role_gpu_await_idle(struct role_gpu *gpu, uint64_t limit_ns, struct err *err)
 {
     const uint64_t deadline_ns = clock_now_ns() + limit_ns;
     enum status status;
-    while ((status = gpu_stream_poll(stream, err)) == ST_AGAIN && clock_now_ns() < deadline_ns)
+    while ((status = role_gpu_poll(gpu, err)) == ST_AGAIN && clock_now_ns() < deadline_ns)
         clock_sleep_until_ns(clock_now_ns() + ROLE_GPU_IDLE_SLEEP_NS);
     gpu->stuck = status == ST_AGAIN;
     return gpu->stuck

@@ -10,9 +10,22 @@
 #include "harness/run/role.h"
 #include "kernels/launch.h"
 
+/* A stream for frames, with what launches kernels on it. */
+struct role_gpu_lane {
+    struct gpu_stream *stream;
+    struct launcher *launcher;
+};
+
+/* With order event and several frames in flight they alternate between two streams. On one, what an
+ * event takes lies between two kernels of the same role: on an H200 7.6 us from the end of one to the
+ * begin of the next, whose frame had long been there, beside 7 us that a 4K frame's kernel takes. */
+#define ROLE_GPU_LANES_MAX 2
+
 struct role_gpu {
     struct gpu *gpu;
-    struct gpu_stream *stream; /* all of the role's frames go over this one */
+    struct role_gpu_lane lanes[ROLE_GPU_LANES_MAX];
+    uint32_t lane_count;
+    struct gpu_stream *stream; /* of the first lane, and the only one but with order event */
     struct launcher *launcher; /* of `stream` */
     struct gpu_clock clock;
     struct gpu_clock_pair before; /* the exchange before the run */
@@ -21,7 +34,7 @@ struct role_gpu {
     struct role_gpu_report report;
 };
 
-/* Opens the GPU with its context, one stream and a launcher, and checks that it is shared as the
+/* Opens the GPU with its context, its lanes, and checks that it is shared as the
  * cell says (gpu_sharing): ST_UNAVAILABLE otherwise. Seconds, the first time. The caller closes, also
  * after a failure. */
 enum status role_gpu_open(const struct cell *cell, struct role_gpu *gpu, struct err *err);
@@ -32,6 +45,12 @@ void role_gpu_close(struct role_gpu *gpu);
 enum status role_gpu_clock_begin(struct role_gpu *gpu, struct err *err);
 /* The exchange after it, when no role has work left, and what both come to. */
 enum status role_gpu_clock_end(struct role_gpu *gpu, struct gpu_clock_map *map, struct err *err);
+
+/* Where frame number `number` goes. */
+static inline const struct role_gpu_lane *role_gpu_lane(const struct role_gpu *gpu, uint32_t number)
+{
+    return &gpu->lanes[gpu->lane_count > 1 ? number % ROLE_GPU_LANES_MAX : 0];
+}
 
 /* ---- Waiting ---------------------------------------------------------------------------------- */
 
@@ -67,9 +86,10 @@ static inline enum status role_gpu_await_word(struct role_gpu_watch *watch, cons
 enum status role_gpu_await_event(struct role_gpu_watch *watch, struct gpu_event *event,
                                  const char *awaited, struct err *err);
 
-/* Polls until the stream is idle or limit_ns from now have passed, and then sets `stuck`. For the
+/* ST_OK when all lanes are idle, ST_AGAIN while one is not, or what broke one. */
+enum status role_gpu_poll(const struct role_gpu *gpu, struct err *err);
+/* Polls until all lanes are idle or limit_ns from now have passed, and then sets `stuck`. For the
  * ends of runs: sleeps between looks. */
-enum status role_gpu_await_idle(struct role_gpu *gpu, struct gpu_stream *stream, uint64_t limit_ns,
-                                struct err *err);
+enum status role_gpu_await_idle(struct role_gpu *gpu, uint64_t limit_ns, struct err *err);
 
 #endif
