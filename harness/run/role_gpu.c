@@ -31,7 +31,8 @@ static enum status role_gpu_open_lanes(const struct cell *cell, struct role_gpu 
                                        struct err *err)
 {
     enum status status = ST_OK;
-    gpu->lane_count = cell->order == ORDER_EVENT && cell->depth > 1 ? ROLE_GPU_LANES_MAX : 1;
+    const bool several = cell->order == ORDER_EVENT && cell->depth >= ROLE_GPU_LANES_DEPTH;
+    gpu->lane_count = several ? ROLE_GPU_LANES_MAX : 1;
     for (uint32_t i = 0; i < gpu->lane_count && status == ST_OK; i++) {
         status = gpu_stream_open(gpu->gpu, &gpu->lanes[i].stream, err);
         if (status == ST_OK)

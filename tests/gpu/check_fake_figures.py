@@ -37,7 +37,7 @@ CELLS = [
     (cell("shm", "mapped", "gpu_kernel", sync="flag", fill="gpu"), 0),
     (cell("cuda_ipc", "device", fill="gpu"), 0),
     (cell("cuda_vmm", "device", kernel="none"), 1),
-    (cell("cuda_vmm", "device", fill="gpu", order="event", slots=4, depth=3, pacing="max", sync="event"), 0),
+    (cell("cuda_vmm", "device", fill="gpu", order="event", slots=6, depth=5, pacing="max", sync="event"), 0),
     (cell("cuda_pool", "device", fill="gpu", order="event", kernel="none", slots=2, pacing="max"), 0),
     (cell("cuda_vmm", "device", "gpu_stream", fill="gpu", sync="flag", kernel="none"), 0),
     (cell("cuda_ipc", "device", "gpu_kernel", fill="gpu", sync="flag", kernel="none"), 0),

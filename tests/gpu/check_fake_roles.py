@@ -62,7 +62,7 @@ def every_cell():
     cells += [cell("shm", access, register_per_frame="on") for access in ("mapped", "copy")]
     cells += [cell("shm", "mapped", depth=3, pacing="max", slots=6),
               cell("shm", "managed", depth=3, pacing="max", slots=6),
-              cell("cuda_vmm", "device", depth=3, pacing="max", slots=6, fill="gpu", order="event"),
+              cell("cuda_vmm", "device", depth=5, pacing="max", slots=6, fill="gpu", order="event"),
               cell("shm", "mapped", "gpu_stream", sync="flag", depth=3, pacing="max", slots=6),
               cell("shm", "mapped", policy="latest", slots=6),
               cell("shm", "copy", pacing="pingpong"),

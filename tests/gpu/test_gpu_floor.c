@@ -112,8 +112,9 @@ static void every_figure_is_there(void **state)
     assert_true(floor_gpu_switch_ns(&measured) >= 0);
     assert_sizes(&measured, &usual);
     assert_int_equal(measured.warning_count, 0);
-    /* Fifteen hundred times the bytes: on a GPU. What the fake takes is its host's affair. */
-    if (strcmp(gpu_toolkit_version(), "fake") == 0)
+    /* Fifteen hundred times the bytes: on a GPU. What the fake takes is its host's affair, and under a
+     * sanitizer times say nothing. */
+    if (strcmp(gpu_toolkit_version(), "fake") == 0 || getenv("HANDOFF_TEST_PATIENCE"))
         return;
     assert_true(measured.sizes[2].mapped_read.p50_ns > measured.sizes[1].mapped_read.p50_ns);
     assert_true(measured.sizes[2].host_copy.p50_ns > measured.sizes[1].host_copy.p50_ns);

@@ -251,7 +251,8 @@ static void test_memory_comes_back(void **state)
         gpu_device_free(gpu, device);
     }
     gpu_assert_ok(&err, gpu_memory_info(gpu, &after, &total, &err));
-    assert_true(after + MEMORY_SLACK_BYTES >= before);
+    if (gpu_fixture_alone())
+        assert_true(after + MEMORY_SLACK_BYTES >= before);
 }
 
 static void test_too_much_is_refused(void **state)

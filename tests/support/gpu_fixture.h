@@ -62,6 +62,13 @@ static inline unsigned gpu_fixture_patience(void)
     return given ? (unsigned)strtoul(given, NULL, 10) : 1;
 }
 
+/* Sanitizers of the GPU run beside each other: what the device has left then says nothing of this
+ * process, and times say nothing at all. */
+static inline bool gpu_fixture_alone(void)
+{
+    return gpu_fixture_patience() == 1;
+}
+
 /* ---- Statuses ---------------------------------------------------------------------------------- */
 
 /* gpu_assert_ok(&err, call): the call's own words when it fails. */
