@@ -123,22 +123,59 @@ def test_ruff(folder):
 
 # ---- Installing ------------------------------------------------------------------------------------
 
-def test_pip_install(folder, tmp_path):
-    """From the folder, without network, into a place of its own; what is there afterwards is whole."""
-    place = tmp_path / "place"
-    before = sorted(os.listdir(folder)) + sorted(os.listdir(os.path.join(folder, "handoff")))
-    run([sys.executable, "-m", "pip", "install", "--quiet", "--no-index", "--no-deps",
-         "--no-build-isolation", "--disable-pip-version-check", "--target", str(place), folder])
-    after = sorted(os.listdir(folder)) + sorted(os.listdir(os.path.join(folder, "handoff")))
-    assert before == after, "it leaves something in the source tree"
-    wheel = next(place.glob("handoff-*.dist-info")) / "WHEEL"
-    assert re.search(r"^Tag: py3-none-linux_", wheel.read_text(), re.M)
-    assert (place / "handoff" / "py.typed").exists()
-    environment = dict(os.environ, PYTHONPATH=str(place))
+@pytest.fixture
+def project(root, tmp_path):
+    """A folder like the project's, and an environment in which `python3` is this one and pip installs,
+    without network, into a place of its own."""
+    for name in ("transports", "harness"):
+        (tmp_path / name).symlink_to(os.path.join(root, name))
+    (tmp_path / "bin").mkdir()
+    python = tmp_path / "bin" / "python3"
+    python.write_text('#!/bin/sh\nexec "%s" "$@"\n' % sys.executable)
+    python.chmod(0o755)
+    environment = dict(os.environ, PYTHONPATH=str(tmp_path / "place"), PYTHONDONTWRITEBYTECODE="1",
+                       PATH="%s:%s" % (tmp_path / "bin", os.environ["PATH"]),
+                       PIP_TARGET=str(tmp_path / "place"), PIP_NO_DEPS="1", PIP_NO_INDEX="1",
+                       PIP_NO_BUILD_ISOLATION="0", PIP_DISABLE_PIP_VERSION_CHECK="1",
+                       CMAKE_BUILD_PARALLEL_LEVEL="2", CMAKE_BUILD_TYPE="Debug")
     environment.pop(_library.VARIABLE)
-    said = run([sys.executable, "-c", """
-import handoff, handoff._library
-handoff.Writer(None, (4, 4, 3)).close()
-print(handoff._library.path())
-"""], env=environment, cwd=str(tmp_path))
-    assert said.strip() == str(place / "handoff" / _library.FILE_NAME)
+
+    def shell(commands):
+        return run(["sh", "-e", "-c", commands], cwd=str(tmp_path), env=environment)
+    shell.place = tmp_path / "place"
+    shell.folder = tmp_path
+    return shell
+
+
+def blocks(folder, language):
+    with open(os.path.join(folder, "README.md"), encoding="utf-8") as file:
+        return re.findall(r"^```%s\n(.*?)^```" % language, file.read(), re.M | re.S)
+
+
+def source_files(folder):
+    return {os.path.join(place, name) for place, _, names in os.walk(folder) for name in names}
+
+
+def test_the_readme_as_it_is_printed(folder, project):
+    """pip, CMake, the C++ writer and the Python reader, each as printed, with the printed output."""
+    install, together = blocks(folder, "sh")
+    reader, writer = blocks(folder, "python")
+    (printed,) = blocks(folder, "text")
+    before = source_files(folder)
+    project(install)
+    assert source_files(folder) == before, "the installation leaves something in the source tree"
+    (project.folder / "reader.py").write_text(reader)
+    assert project(together) == printed
+
+    # What was installed is whole, and for every Python.
+    wheel = next(project.place.glob("handoff-*.dist-info")) / "WHEEL"
+    assert re.search(r"^Tag: py3-none-linux_", wheel.read_text(), re.M)
+    assert (project.place / "handoff" / "py.typed").exists()
+    said = project("python3 -c 'import handoff._library; print(handoff._library.path())'")
+    assert said.strip() == str(project.place / "handoff" / _library.FILE_NAME)
+
+    (project.folder / "writer.py").write_text(writer)
+    (project.folder / "few.py").write_text(reader.replace("% 50", "% 33"))
+    said = project("python3 writer.py & python3 few.py")
+    assert said.splitlines() == ["frame %d: (1080, 1920, 3), brightness %d" % (n, n)
+                                 for n in (0, 33, 66, 99)] + ["the camera has closed"]
