@@ -5,6 +5,7 @@ import math
 import os
 import re
 import subprocess
+import sys
 
 import jsonschema
 import pytest
@@ -83,6 +84,32 @@ def test_a_result_of_two_hosts_is_valid(schema, root, handoff, tmp_path):
     assert all(("timeline" in launch) == (name in launch["intervals"])
                for cell in result["cells"] for launch in cell["launches"]
                for name in ["response" if "rate" in cell["axes"]["pacing"] else "latency"])
+
+
+def test_a_result_of_python_roles_is_valid(schema, handoff, tmp_path):
+    """This interpreter has numpy; a build with a sanitizer has no library for it."""
+    scenario = tmp_path / "s.json"
+    (tmp_path / "my.py").write_text("def detect(frame):\n    return int(frame[0, 0, 0])\n")
+    scenario.write_text(json.dumps({"name": "python", "base": {
+        "transport": "shm", "wait": "futex", "frame": "64x48x3", "frames": 14, "warmup": 2,
+        "launches": 1, "pacing": "rate:500"}, "blocks": [
+            {"name": "b", "axes": {"peer": ["c/c", "python/c"]}},
+            {"name": "d", "base": {"peer": "c/python", "kernel": "detector"}}]}))
+    done = subprocess.run([handoff, "run", str(scenario), "--out", str(tmp_path / "out"), "--quiet",
+                           "--no-floor", "--detector", str(tmp_path / "my.py") + ":detect"],
+                          stdout=subprocess.PIPE, stderr=subprocess.PIPE, universal_newlines=True,
+                          env=dict(os.environ, HANDOFF_ROLE_PYTHON=sys.executable), timeout=60)
+    assert done.returncode == 0, done.stderr
+    with open(str(tmp_path / "out" / "result.json"), encoding="utf-8") as file:
+        result = json.load(file)
+    assert errors(schema, result) == []
+    cells = {cell["axes"]["peer"]: cell for cell in result["cells"]}
+    if cells["python/c"]["status"] == "unavailable":
+        pytest.skip(cells["python/c"]["reason"])
+    roles = [sorted(cells[peer]["launches"][0].get("python", {}))
+             for peer in ("c/c", "python/c", "c/python")]
+    assert roles == [[], ["producer"], ["consumer"]]
+    assert "detector" in cells["c/python"]["launches"][0]["python"]["consumer"]
 
 
 def test_the_schema_would_notice(schema, result, rng):
