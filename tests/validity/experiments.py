@@ -28,6 +28,9 @@ BELONGS = {
 DELAYS = [(1 * US, 1000, 200), (10 * US, 1000, 200), (100 * US, 1000, 200), (1 * MS, 250, 50),
           (10 * MS, 25, 12)]
 DELAY_LAUNCHES, DELAY_TRIES, DELAY_MORE_TRIES = 5, 5, 20
+# A Python role takes longer to start, and its own work varies by microseconds.
+PYTHON_DELAYS = [(100 * US, 500, 100), (1 * MS, 250, 50), (10 * MS, 25, 12)]
+PYTHON_LAUNCHES, PYTHON_TRIES, PYTHON_MORE_TRIES, PYTHON_LEAST = 3, 3, 6, 5 * US
 STAMP_PAIRS, REPEATS = 7, 10
 
 STALL_NS, STALL_RATE, STALL_FRAMES, STALL_AT = 1 * S, 100, 600, 60
@@ -79,6 +82,21 @@ class Lab:
                 return json.load(file)["cells"][0]
 
 
+    def lacks(self, base):
+        """Why the real program cannot run such a cell here; "" when it can."""
+        base = dict(base, fill="header", kernel="none", frames=1, warmup=0, launches=1)
+        with tempfile.TemporaryDirectory(prefix="handoff-validity-") as folder:
+            path, out = os.path.join(folder, "s.json"), os.path.join(folder, "out")
+            with open(path, "w") as file:
+                json.dump({"blocks": [{"name": "cell", "base": base}]}, file)
+            subprocess.run([self.programs["program"], "run", path, "--out", out, "--quiet", "--no-floor"],
+                           stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+                           timeout=300)
+            with open(os.path.join(out, "result.json")) as file:
+                cell = json.load(file)["cells"][0]
+            return cell["reason"] if cell["status"] == "unavailable" else ""
+
+
 def medians(cell):
     """For each interval, the median of the quietest launch: others may have shared their CPUs."""
     found = {}
@@ -91,9 +109,23 @@ def medians(cell):
 # ---- A known delay -------------------------------------------------------------------------------
 
 
-def delay_cell(rate, frames):
-    return {"transport": "delayed", "wait": "spin", "pacing": "rate:%d" % rate, "frames": frames,
-            "launches": DELAY_LAUNCHES}
+class Subject:
+    """Whose stamps are tried: the C roles', over transport delayed, or those of one role in Python."""
+
+    def __init__(self, lab, base, places, which="validity", environment=None, launches=DELAY_LAUNCHES,
+                 least=1 * US):
+        self.lab, self.base, self.which, self.launches = lab, base, which, launches
+        self.environment, self.least = environment or {}, least
+        self.places = {place: BELONGS[place] for place in places}
+
+    def run(self, rate, frames, place="reserve", delay_ns=0):
+        """The medians with a delay there; one of nothing is none."""
+        base = dict(self.base, wait="spin", pacing="rate:%d" % rate, frames=frames, launches=self.launches)
+        environment = dict(self.environment, HANDOFF_DELAY="%s:%d" % (place, delay_ns))
+        return medians(self.lab.run(base, which=self.which, environment=environment))
+
+    def bound(self, delay_ns):
+        return max(0.01 * delay_ns, self.least)
 
 
 def delay_change(without, with_delay):
@@ -104,40 +136,34 @@ def delay_change(without, with_delay):
     return change
 
 
-def delay_noise(lab, rate, frames, calm):
+def delay_noise(subject, rate, frames, calm):
     """By how much each interval's median differs where nothing was delayed, in those `calm` runs and
     two more: then a delay in it cannot be told to a microsecond."""
-    calm = calm + [medians(lab.run(delay_cell(rate, frames))) for _ in range(2)]
+    calm = calm + [subject.run(rate, frames) for _ in range(2)]
     changes = [delay_change(one, other) for one in calm for other in calm]
     return {name: max(abs(change.get(name, 0)) for change in changes) for name in changes[0]}
 
 
-def delay_tries(lab, delay_ns, rate, frames, place, calm, tries):
+def delay_tries(subject, delay_ns, rate, frames, place, calm, tries):
     """By how much each interval is off with the delay in one place, in its best try: another process on
     these CPUs may spoil a try, each time another interval; what is wrong is off in all of them. And what
     is off, how often it was tried. `calm` collects what came without the delay."""
     belongs, off = BELONGS[place], {}
     for attempt in range(tries):
         if attempt > 0:
-            calm.append(medians(lab.run(delay_cell(rate, frames))))
-        with_delay = medians(lab.run(delay_cell(rate, frames),
-                                     environment={"HANDOFF_DELAY": "%s:%d" % (place, delay_ns)}))
-        change = delay_change(calm[-1], with_delay)
+            calm.append(subject.run(rate, frames))
+        change = delay_change(calm[-1], subject.run(rate, frames, place, delay_ns))
         for name, value in change.items():
             value -= delay_ns if name in belongs else 0
             off[name] = min(off.get(name, value), value, key=abs)
-        bad = (belongs - set(change)) | {name for name in off if abs(off[name]) > delay_bound(delay_ns)}
+        bad = (belongs - set(change)) | {name for name in off if abs(off[name]) > subject.bound(delay_ns)}
         if not bad:
             break
     return off, bad, attempt + 1
 
 
-def delay_bound(delay_ns):
-    return max(0.01 * delay_ns, 1 * US)
-
-
-def delay_row(delay_ns, place, off, wrong, noise, bad):
-    belongs, bound = BELONGS[place], delay_bound(delay_ns)
+def delay_row(delay_ns, place, off, wrong, noise, bad, bound):
+    belongs = BELONGS[place]
     inside = max([abs(off[name]) for name in belongs if name in off], default=0)
     outside = max([abs(off[name]) for name in off if name not in belongs], default=0)
     verdict = "yes"
@@ -150,20 +176,21 @@ def delay_row(delay_ns, place, off, wrong, noise, bad):
             duration(inside) if belongs else "—", duration(outside), duration(bound), verdict]
 
 
-def experiment_known_delay(lab):
-    """A delay made in the transport by another clock's reading, in each of its verbs."""
-    rows, told, unjudged, more_tries = [], [], [], DELAY_MORE_TRIES
-    for delay_ns, rate, frames in DELAYS:
-        calm, found = [medians(lab.run(delay_cell(rate, frames)))], []
-        for place in BELONGS:
-            tries = min(DELAY_TRIES, 1 + more_tries)
-            off, bad, tried = delay_tries(lab, delay_ns, rate, frames, place, calm, tries)
+def delay_judge(subject, delays, tries_max, more_tries, outcome):
+    """Tries each delay in each place of the subject; adds rows, what is wrong and what cannot be judged
+    to the outcome. Returns how many more tries are left."""
+    for delay_ns, rate, frames in delays:
+        bound = subject.bound(delay_ns)
+        calm, found = [subject.run(rate, frames)], []
+        for place in subject.places:
+            tries = min(tries_max, 1 + more_tries)
+            off, bad, tried = delay_tries(subject, delay_ns, rate, frames, place, calm, tries)
             more_tries -= tried - 1
             found.append((place, off, bad, tried))
-        noise = delay_noise(lab, rate, frames, calm) if any(bad for _, _, bad, _ in found) else {}
+        noise = delay_noise(subject, rate, frames, calm) if any(bad for _, _, bad, _ in found) else {}
         # Off in as many tries as there may be, and by more than these CPUs would explain.
-        wrongs = [{name for name in bad if name not in off or tried == DELAY_TRIES and
-                   abs(off[name]) > delay_bound(delay_ns) + noise.get(name, 0)}
+        wrongs = [{name for name in bad if name not in off or tried == tries_max and
+                   abs(off[name]) > bound + noise.get(name, 0)}
                   for _, off, bad, tried in found]
         if any(bad and not wrong for (_, _, bad, _), wrong in zip(found, wrongs)):
             # So busy that only this is believed: the very delay, where it does not belong or missing.
@@ -171,22 +198,20 @@ def experiment_known_delay(lab):
                        abs(abs(off[name]) - delay_ns) < 0.1 * delay_ns}
                       for (_, off, _, _), wrong in zip(found, wrongs)]
         for (place, off, bad, _), wrong in zip(found, wrongs):
-            rows.append(delay_row(delay_ns, place, off, wrong, noise, bad))
+            outcome["rows"].append(delay_row(delay_ns, place, off, wrong, noise, bad, bound))
             if wrong:
-                told.append("%s in %s: %s" % (duration(delay_ns), place, ", ".join(
+                outcome["told"].append("%s in %s: %s" % (duration(delay_ns), place, ", ".join(
                     "%s is off by %s" % (name, duration(off[name]) if name in off else "everything")
                     for name in sorted(wrong))))
             elif bad:
-                unjudged.append("%s in %s" % (duration(delay_ns), place))
+                outcome["unjudged"].append("%s in %s" % (duration(delay_ns), place))
+    return more_tries
+
+
+def delay_finding(outcome):
+    """"rows", "finding" and "passed" of an experiment."""
+    told, unjudged, rows = outcome["told"], outcome["unjudged"], outcome["rows"]
     return {
-        "title": "A known delay comes back",
-        "expectation": "A delay of known length, made inside a verb of the transport, shows in the median of "
-                       "each interval it belongs to, within 1 %% or 1 µs, and in no other (the quietest of %d "
-                       "launches with it, less the same without). What the pacer's own lateness changed by "
-                       "in between, which is no transport's doing, is taken out of response, and the interval "
-                       "pacing itself is not judged. Each delay is tried up to %d times, and each interval's "
-                       "best try counts: another process may spoil one, a wrong interval would spoil all." %
-                       (DELAY_LAUNCHES, DELAY_TRIES),
         "columns": ["delay", "made in", "belongs to", "largest error there", "largest change elsewhere",
                     "allowed", "as expected"],
         "rows": rows,
@@ -197,6 +222,50 @@ def experiment_known_delay(lab):
             "Each of %d delays came back where it belongs and nowhere else." % len(rows)),
         "passed": False if told else None if unjudged else True,
     }
+
+
+def experiment_known_delay(lab):
+    """A delay made in the transport by another clock's reading, in each of its verbs."""
+    outcome = {"rows": [], "told": [], "unjudged": []}
+    delay_judge(Subject(lab, {"transport": "delayed"}, BELONGS), DELAYS, DELAY_TRIES, DELAY_MORE_TRIES, outcome)
+    return dict(delay_finding(outcome), **{
+        "title": "A known delay comes back",
+        "expectation": "A delay of known length, made inside a verb of the transport, shows in the median of "
+                       "each interval it belongs to, within 1 %% or 1 µs, and in no other (the quietest of %d "
+                       "launches with it, less the same without). What the pacer's own lateness changed by "
+                       "in between, which is no transport's doing, is taken out of response, and the interval "
+                       "pacing itself is not judged. Each delay is tried up to %d times, and each interval's "
+                       "best try counts: another process may spoil one, a wrong interval would spoil all." %
+                       (DELAY_LAUNCHES, DELAY_TRIES),
+    })
+
+
+def python_subjects(lab):
+    """A Python role, each time with a C one: stamps of both languages make the intervals."""
+    here = os.path.dirname(os.path.abspath(__file__))
+    environment = {"PYTHONPATH": os.path.join(here, "python"), "PYTHONDONTWRITEBYTECODE": "1"}
+    return [Subject(lab, {"transport": "shm", "peer": peer}, places, "program", environment,
+                    PYTHON_LAUNCHES, PYTHON_LEAST)
+            for peer, places in (("python/c", ("reserve", "publish", "commit")),
+                                 ("c/python", ("acquire", "release")))]
+
+
+def experiment_known_delay_python(lab):
+    """The same in a role in Python, where the delay is Python's, too."""
+    outcome = {"rows": [], "told": [], "unjudged": []}
+    about = {
+        "title": "A known delay comes back from a role in Python",
+        "expectation": "As above, within 1 %% or %s, with the delay made in Python, in the verbs of a Python role's "
+                       "edge, while the other role is in C." % duration(PYTHON_LEAST),
+    }
+    more_tries = PYTHON_MORE_TRIES
+    missing = lab.lacks({"transport": "shm", "wait": "spin", "peer": "python/c"})
+    if missing:
+        return dict(about, columns=["delay"], rows=[], passed=None,
+                    finding="Cannot be judged here: " + missing)
+    for subject in python_subjects(lab):
+        more_tries = delay_judge(subject, PYTHON_DELAYS, PYTHON_TRIES, more_tries, outcome)
+    return dict(delay_finding(outcome), **about)
 
 
 # ---- A stalled consumer --------------------------------------------------------------------------
@@ -428,8 +497,10 @@ def main():
         print("one CPU: two roles that spin cannot be measured to a microsecond on it")
         return 77
     if options.quick:
-        global STAMP_PAIRS, REPEATS, STALL_FRAMES
+        global STAMP_PAIRS, REPEATS, STALL_FRAMES, PYTHON_LAUNCHES, PYTHON_MORE_TRIES
         del DELAYS[::2]
+        PYTHON_DELAYS[:] = [(1 * MS, 250, 30)]
+        PYTHON_LAUNCHES, PYTHON_MORE_TRIES = 2, 2
         STAMP_PAIRS, REPEATS, STALL_FRAMES = 1, 3, 500
     lab, done = Lab(options), []
     began = time.gmtime()
