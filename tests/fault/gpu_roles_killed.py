@@ -131,8 +131,22 @@ def check_cells(result, deaths):
           "the other cell: %s %r" % (lives["status"], lives["reason"]))
 
 
+# A busy machine kept a role from the fake GPU's clock: then a launch fails, and rightly so.
+BUSY = "the GPU's clock could only be read within"
+
+
 def trial(path, edge, role, point, deaths):
-    """The name of the edge, the role, its deaths, and the slowest of them to be told (seconds)."""
+    """As try_once, and again where a busy machine spoiled it."""
+    for tries_left in (3, 2, 1):
+        tried = try_once(path, edge, role, point, deaths, tries_left)
+        if tried:
+            return tried
+    return try_once(path, edge, role, point, deaths, 0)
+
+
+def try_once(path, edge, role, point, deaths, tries_left):
+    """The name of the edge, the role, its deaths, and the slowest of them to be told (seconds); None
+    where a busy machine spoiled the run and there are tries left."""
     with tempfile.TemporaryDirectory(prefix="handoff-fault-") as folder:
         scenario = program.write_json(os.path.join(folder, "s.json"), scenario_of(edge, deaths))
         out, log = os.path.join(folder, "out"), os.path.join(folder, "deaths")
@@ -142,6 +156,8 @@ def trial(path, edge, role, point, deaths):
             code = run.wait(60 + 10 * deaths)
             run.check_nothing_left()
             run.check_clean()
+            if BUSY in run.stderr() and tries_left > 0:
+                return None
             died_ns = died_at(log)
             check(len(died_ns) == deaths, "%d of %d launches got to that point" % (len(died_ns), deaths))
             check(code == 3, "exit code %d instead of 3:\n%s" % (code, run.stderr()))

@@ -6,7 +6,9 @@ import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "integration"))
 import suite  # noqa: E402
-from suite import check, say  # noqa: E402
+from suite import check, program, say  # noqa: E402
+
+from check_fake_roles import BUSY  # noqa: E402
 
 FRAMES = 20
 ENVIRONMENT = {"HANDOFF_FAKE_GPU_ATTRIBUTES": "pageable_memory_access=1", "HANDOFF_FAKE_GPU_STRICT": "1",
@@ -85,16 +87,22 @@ def check_intervals(found, axes):
     check(frames == FRAMES or axes.get("policy") == "latest", told + "%d frames" % frames)
     for name in wanted - {"reserve", "fill", "notify", "pacing", "response", "round_trip"}:
         check(intervals[name]["count"] == frames, told + "%d of %s" % (intervals[name]["count"], name))
-    # The kernel lies within what the CPU saw of it, and that within the latency.
-    def quantile(name):
-        return intervals[name]["p50_ns"]
-    error_ns = (found["launches"][0]["gpu"].get("consumer") or {}).get("clock_error_ns") or 0
-    if "enqueue_to_done" in wanted:
-        check(quantile("kernel") <= quantile("enqueue_to_done") + error_ns, told + str(intervals))
-    if axes.get("order") != "event" and "enqueue_to_done" in wanted:
-        check(quantile("enqueue_to_done") <= quantile("latency"), told + str(intervals))
-    if axes["access"] != "host":
-        check(quantile("kernel") < 2000000000, told + "kernel of %r ns" % quantile("kernel"))
+    # The kernel lies within what the CPU saw of it, and that within the latency. On a busy machine
+    # there may be no p50: the two clocks are not known well enough.
+    pairs = [("kernel", "enqueue_to_done", gpu_error_ns(found))] if "enqueue_to_done" in wanted else []
+    if pairs and axes.get("order") != "event":
+        pairs.append(("enqueue_to_done", "latency", 0))
+    p50 = {name: interval["p50_ns"] for name, interval in intervals.items()}
+    known = [pair for pair in pairs if p50[pair[0]] is not None and p50[pair[1]] is not None]
+    for part, whole, error_ns in known:
+        check(p50[part] <= p50[whole] + error_ns, told + str(intervals))
+    if axes["access"] != "host" and p50["kernel"] is not None:
+        check(p50["kernel"] < 2000000000, told + "kernel of %r ns" % p50["kernel"])
+    return len(known), len(pairs)
+
+
+def gpu_error_ns(found):
+    return (found["launches"][0]["gpu"].get("consumer") or {}).get("clock_error_ns") or 0
 
 
 def check_gpu(found, axes):
@@ -123,22 +131,36 @@ def check_gpu(found, axes):
         check((gpu["producer"]["registration_ns"] > 0) == registers, told + str(gpu))
 
 
-def test_figures(t):
+def measured(t):
+    """The cells; again, where a busy machine kept a role from its GPU's clock."""
     blocks = [{"name": "c%d" % i, "base": axes} for i, (axes, _) in enumerate(CELLS)]
-    out = t.file("out")
-    t.run("run", t.scenario(blocks, frames=FRAMES, launches=1), "--out", out, env=ENVIRONMENT)
-    cells = t.result(out)["cells"]
+    scenario = t.scenario(blocks, frames=FRAMES, launches=1)
+    for attempt in range(4):
+        out = t.file("out%d" % attempt)
+        done = program.run([t.path, "run", "--no-floor", scenario, "--out", out], env=ENVIRONMENT)
+        cells = t.result(out)["cells"]
+        if not any(BUSY in found["reason"] for found in cells):
+            break
+    check(done.code == 0, "exit code %d:\n%s" % (done.code, done.stderr()))
     check(len(cells) == len(CELLS), "%d cells" % len(cells))
+    return cells
+
+
+def test_figures(t):  # beside others
+    compared = []
+    cells = measured(t)
     for found, (axes, copies) in zip(cells, CELLS):
         check(found["status"] == "ok", "%s: %s" % (found["id"], found["reason"]))
         integrity = found["launches"][0]["integrity"]
         check(integrity["torn"] == integrity["lost"] == 0 and integrity["checked"] >= 1,
               "%s: %s" % (found["id"], integrity))
         check_gpu(found, axes)
-        check_intervals(found, axes)
+        compared.append(check_intervals(found, axes))
         check(abs(found["copies_per_frame"] - copies) < 1e-6,
               "%s: %r copies per frame instead of %d" % (found["id"], found["copies_per_frame"], copies))
-    say("%d cells" % len(cells))
+    known, pairs = map(sum, zip(*compared))
+    check(known > pairs // 2, "of %d pairs of intervals only %d can be compared" % (pairs, known))
+    say("%d cells, %d of %d pairs of intervals" % (len(cells), known, pairs))
 
 
 def test_cells_without_a_gpu(t):  # beside others

@@ -34,7 +34,7 @@ def two_cpus(t):
     return "%d,%d" % tuple(sorted(os.sched_getaffinity(0))[:2])
 
 
-def test_json(t):
+def test_json(t):  # beside others
     done = t.run("floor", "--json", "--cpus", two_cpus(t), "--frame", "64x48x3", "--frame", "1x1x1",
                  env={"HANDOFF_FAKE_GPU_STRICT": "1"})
     floor = json.loads(done.stdout())
@@ -43,7 +43,7 @@ def test_json(t):
     check("GPU" not in done.stderr(), done.stderr())
 
 
-def test_table(t):
+def test_table(t):  # beside others
     done = t.run("floor", "--cpus", two_cpus(t), "--frame", "320x240x3")
     for text in ("GPU: fake GPU", "an empty kernel, launch to synchronized", "resident kernel",
                  "waiting stream", "a turn of two processes", "320x240x3, 230 kB, on the GPU",
@@ -53,7 +53,7 @@ def test_table(t):
     check(max(map(len, done.stdout().splitlines())) <= 100, done.stdout())
 
 
-def test_no_device(t):
+def test_no_device(t):  # beside others
     """Absent, and why; the rest is there, and it is no reason to warn."""
     for arguments in (["--json"], []):
         done = t.run("floor", "--frame", "64x48x3", *arguments,
@@ -66,7 +66,7 @@ def test_no_device(t):
             check(len(last) == 1 and len(last[0]) > len("GPU: "), done.stdout())
 
 
-def test_killed_child(t):
+def test_killed_child(t):  # beside others
     """The floors of the CPU stay, and a warning says what became of the GPU's."""
     running = t.start("floor", "--json", "--frame", "64x48x3")
     until = time.monotonic() + 30
@@ -84,7 +84,7 @@ def test_killed_child(t):
           running.stderr(), running.stderr())
 
 
-def test_floor_of_a_run(t):
+def test_floor_of_a_run(t):  # beside others
     """Where a cell uses the GPU, its floor is in the result and in floor.json, and not elsewhere."""
     cpus = two_cpus(t)
     block = {"base": {"transport": "shm", "wait": "spin", "kernel": "checksum",
@@ -108,7 +108,7 @@ def test_floor_of_a_run(t):
                   "floor of a cell: %s" % floor)
 
 
-def test_failed_floor_of_a_run(t):
+def test_failed_floor_of_a_run(t):  # beside others
     """A run goes on without it, and says so in its warnings."""
     out = t.file("out")
     scenario = t.scenario([{"name": "a", "base": {"transport": "shm", "wait": "spin",

@@ -136,7 +136,7 @@ def side_by_side(jobs, at_once=2):
     check(not failures, "\n".join(failures))
 
 
-def test_every_cell(t):
+def test_every_cell(t):  # beside others
     cells = every_cell()
     if suite.sanitized(t.path):
         cells = cells[::2]
@@ -263,7 +263,7 @@ def fail_one(t, number, cells, role, function, n, how):
     check(done.seconds < 2 + SECONDS_PER_CELL * len(cells), "%s: %.1f s" % (spec, done.seconds))
 
 
-def test_every_call_fails(t):
+def test_every_call_fails(t):  # beside others
     cells = few_cells()
     jobs = []
     for role, function, n, how, users in faults(t, cells):

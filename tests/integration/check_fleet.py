@@ -112,7 +112,7 @@ def fleet(t, *words):
     return done.returncode, done.stdout, done.stderr
 
 
-def test_boards(t):
+def test_boards(t):  # beside others, release only
     """Each board's result comes back and one page has them all; a board that cannot be reached is named
     with what it said, and the others are not lost; nothing stays on the boards."""
     missing = needed()
@@ -145,7 +145,7 @@ def test_boards(t):
     say("%d boards" % HOSTS)
 
 
-def test_usage(t):
+def test_usage(t):  # beside others
     """What is asked wrongly is said before any board is asked."""
     os.makedirs(t.file("earlier/board1"))
     with open(t.file("earlier/board1/result.json"), "w") as file:

@@ -128,7 +128,7 @@ def disturb(serve, secret):
         check(peers.receive(sock, 1) == b"", "silence got an answer")
 
 
-def test_strangers_get_nothing(t):
+def test_strangers_get_nothing(t):  # beside others
     """Wrong keys, old proofs, garbage, silence: nothing but a closed connection, a line at most, and the
     measurement that is going on goes on."""
     secret = begin(t)
@@ -267,7 +267,7 @@ def killed(t, serve, role, out):
     return launches[1]["reason"]
 
 
-def test_deaths_at_the_serving_side(t):  # release only
+def test_deaths_at_the_serving_side(t):  # beside quiet, release only
     """The consumer, the process of the connection, and all of it: told within the deadline, what was
     measured stays, and the next run finds it ready."""
     begin(t)
@@ -283,7 +283,7 @@ def test_deaths_at_the_serving_side(t):  # release only
               "left behind: %s" % serve.roles())
 
 
-def test_the_running_side_is_gone(t):
+def test_the_running_side_is_gone(t):  # beside others
     """Killed or ended: the consumer there ends, and the next run is let in."""
     begin(t)
     scenario = t.scenario(TCP, launches=1, **LONG)
@@ -302,7 +302,7 @@ def test_the_running_side_is_gone(t):
         check("its consumer was ended" in serve.said(), serve.said())
 
 
-def test_once_ends_without_a_goodbye(t):
+def test_once_ends_without_a_goodbye(t):  # beside others
     """A run that is killed says none; whoever waits for the end of serve --once must not wait for ever."""
     begin(t)
     with peers.Serve(t, t.file("key"), "--once", "--peer-timeout", "1") as serve:

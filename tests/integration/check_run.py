@@ -218,7 +218,7 @@ def test_only_steps_that_exist_are_told(t):  # beside others
               (cell["id"], sorted(there)))
 
 
-def test_a_slow_rate_has_the_time_it_needs(t):  # release only
+def test_a_slow_rate_has_the_time_it_needs(t):  # beside quiet, release only
     """Whoever asks for 2 Hz and leaves the counts to handoff gets them, without a long pilot."""
     out = t.file("out")
     begun = time.monotonic()
@@ -235,7 +235,7 @@ def test_a_slow_rate_has_the_time_it_needs(t):  # release only
           (took, launch_s))
 
 
-def test_a_frame_state_that_takes_too_long(t):  # release only
+def test_a_frame_state_that_takes_too_long(t):  # beside others, release only
     """What would measure the tool is refused, in that cell only."""
     for state in ("evicted", "cached"):
         out = t.file(state)

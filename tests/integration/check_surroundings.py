@@ -80,7 +80,7 @@ def idle_latency_us():
         return None
 
 
-def test_every_placement(t):  # release only
+def test_every_placement(t):  # beside quiet, release only
     """What the result says, what the kernel says, and what the word means are one."""
     allowed = sorted(os.sched_getaffinity(0))
     explicit = "cpus:%d,%d" % (allowed[-1], allowed[0])

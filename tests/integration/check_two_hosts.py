@@ -81,7 +81,7 @@ def withheld(launch):
     return {one["interval"]: one["reason"] for one in launch["peer"]["withheld"]}
 
 
-def test_delay(t):  # release only
+def test_delay(t):  # beside quiet, release only
     """50 ms more on the way, however they are divided, are 50 ms more in round trips; what the clocks
     cannot tell then is withheld, and how far they are off is within what is said."""
     with begin(t) as net, serve(t, net) as serving:
@@ -131,7 +131,7 @@ def test_bandwidth(t):  # release only
         serving.end()
 
 
-def test_cut(t):  # release only
+def test_cut(t):  # beside quiet, release only
     """Cut in the middle: both sides end with a clear error within the deadline, what was measured stays,
     and mended the next run goes on."""
     with begin(t) as net, serve(t, net, "--peer-timeout", "2") as serving:
@@ -175,7 +175,7 @@ def test_cut(t):  # release only
         serving.end()
 
 
-def test_every_transport_crosses(t):  # release only
+def test_every_transport_crosses(t):  # beside others, release only
     """Each that says it does, small and large, with no frame lost or torn."""
     with begin(t) as net, serve(t, net) as serving:
         names = crossing(t)

@@ -4,7 +4,7 @@ import math
 from hdrh.histogram import HdrHistogram
 
 HIGHEST_NS = 3600000000000
-ROUNDS = 40
+ROUNDS = 16  # others each time: their package takes a tenth of a second for one
 
 
 def empty():
@@ -58,7 +58,7 @@ def same_counts(one, other):
 
 def test_they_decode_what_we_encode(ask, rng):
     batches = [random_pairs(rng) for _ in range(ROUNDS)] + [[], [(0, 1)], [(HIGHEST_NS, 1)]]
-    assert any(not pairs for pairs in batches) and any(len(pairs) > 100 for pairs in batches)
+    batches.append([(rng.randrange(HIGHEST_NS), rng.randint(1, 9)) for _ in range(200)])
     for pairs, answer in zip(batches, ask([record_line(pairs) for pairs in batches])):
         assert answer["histogram"].startswith("HISTFAAA")
         decoded = HdrHistogram.decode(answer["histogram"])
@@ -95,7 +95,7 @@ def test_we_decode_what_they_encode(ask, rng):
 
 def test_hgrm_is_the_same_distribution(ask, rng):
     """Rows of the text form: levels rise to 1, values and counts are those of the histogram."""
-    batches = [pairs for pairs in (random_pairs(rng) for _ in range(20)) if pairs]
+    batches = [pairs for pairs in (random_pairs(rng) for _ in range(10)) if pairs]
     for answer in ask([record_line(pairs) for pairs in batches]):
         oracle = HdrHistogram.decode(answer["histogram"])
         lines = answer["hgrm"].splitlines()

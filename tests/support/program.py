@@ -92,10 +92,19 @@ def shared_names():
 
 
 def orphaned_names(before):
-    """Names in /dev/shm that were not there before and that no living process has open or mapped:
-    those of other programs on the machine do not count, nor do segments that tests of libhandoff_frames
-    name and leave on purpose (handoff.test…), maybe beside this one."""
-    new = {name for name in shared_names() - before if not name.startswith("handoff.test")}
+    """Names in /dev/shm that were not there before and that no living process has open or mapped, now
+    and half a second later: those of other programs on the machine do not count, nor what one of them
+    is about to open or to remove, nor segments that tests of libhandoff_frames name and leave on purpose
+    (handoff.test…), maybe beside this one."""
+    first = unowned_names(shared_names() - before)
+    if not first:
+        return first
+    time.sleep(0.5)
+    return first & unowned_names(shared_names() - before)
+
+
+def unowned_names(names):
+    new = {name for name in names if not name.startswith("handoff.test")}
     for pid in [name for name in os.listdir("/proc") if name.isdigit()] if new else []:
         try:
             with open("/proc/%s/maps" % pid) as file:

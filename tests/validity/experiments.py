@@ -44,6 +44,8 @@ class Failure(Exception):
 def duration(ns):
     if ns == "inf":
         return "never"
+    if ns is None:
+        return "not known"
     for unit, size in (("s", S), ("ms", MS), ("µs", US)):
         if abs(ns) >= size:
             return "%.4g %s" % (ns / size, unit)
