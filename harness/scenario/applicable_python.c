@@ -11,6 +11,10 @@ static const char *const python_transports[] = {"shm", "unix", "zmq_ipc", "zmq_t
 static const char *const python_waits[] = {"spin",  "poll",   "futex", "eventfd",
                                            "block", "native", NULL};
 
+/* Of a consumer whose arrays lie on the GPU. */
+static const char *const python_gpu_accesses[] = {"mapped", "copy", "pageable", "device", NULL};
+static const char *const python_gpu_kernels[] = {"none", "checksum", "preprocess", NULL};
+
 static bool is_one_of(const char *name, const char *const *names)
 {
     for (; *names; names++)
@@ -53,13 +57,26 @@ static bool habits_refuse(struct cell *cell)
     return true;
 }
 
+/* Of a transport of device memory Python has the consumer's side alone. */
+static bool has_python_side(const struct cell *cell)
+{
+    if (cell->transport->flags & TRANSPORT_DEVICE_MEMORY)
+        return !producer_is_python(cell);
+    return is_one_of(cell->transport->name, python_transports);
+}
+
 static bool edge_refuses(struct cell *cell)
 {
     uint32_t unused_us;
     const struct wait_strategy *producer_wait = cell_producer_wait(cell, &unused_us);
     const struct wait_strategy *wait =
         is_one_of(cell->wait->name, python_waits) ? producer_wait : cell->wait;
-    if (!is_one_of(cell->transport->name, python_transports)) {
+    if (!has_python_side(cell) && (cell->transport->flags & TRANSPORT_DEVICE_MEMORY)) {
+        applicable_deny(cell, "use peer c/python or c/c",
+                        "transport %s has its memory from the producer's GPU work, and a Python "
+                        "producer has none",
+                        cell->transport->name);
+    } else if (!has_python_side(cell)) {
         applicable_deny(cell, "use transport shm, unix, zmq_ipc or zmq_tcp, or peer c/c",
                         "transport %s has no Python side", cell->transport->name);
     } else if (!is_one_of(wait->name, python_waits)) {
@@ -96,6 +113,43 @@ static bool producer_refuses(struct cell *cell)
     return true;
 }
 
+/* What of the GPU's axes a consumer with arrays there does not have. */
+static bool gpu_consumer_refuses(struct cell *cell)
+{
+    const char *array = array_kind_name(cell->array);
+    if (!is_one_of(cell->access->name, python_gpu_accesses)) {
+        applicable_deny(cell, "use access mapped, copy or pageable; device in device memory",
+                        "access %s is not one that Python consumers have", cell->access->name);
+    } else if (!(cell->transport->flags & TRANSPORT_DEVICE_MEMORY) &&
+               strcmp(cell->transport->name, "shm") != 0) {
+        applicable_deny(cell, "use transport shm, or array numpy",
+                        "array %s is made once of each slot in shared memory, and transport %s has "
+                        "none in Python",
+                        array, cell->transport->name);
+    } else if (!is_one_of(cell->kernel->name, python_gpu_kernels)) {
+        applicable_deny(cell, "use kernel none, checksum or preprocess, or array numpy",
+                        "kernel %s is not there for array %s", cell->kernel->name, array);
+    } else if (cell->sync == GPU_SYNC_FLAG) {
+        applicable_deny(cell, "use sync spin, yield, block or event",
+                        "sync flag needs a kernel that writes a word when it is done, and those of "
+                        "array %s do not",
+                        array);
+    } else if (cell->depth > 1) {
+        applicable_deny(cell, "use depth 1, or peer c/c",
+                        "a Python consumer has one frame at a "
+                        "time on the GPU, not %u",
+                        (unsigned)cell->depth);
+    } else if (cell->register_per_frame) {
+        applicable_deny(
+            cell, "use register_per_frame off, or peer c/c",
+            "a Python consumer makes its arrays once, and register_per_frame would make "
+            "them anew for each frame");
+    } else {
+        return false;
+    }
+    return true;
+}
+
 static bool consumer_refuses(struct cell *cell)
 {
     if (!consumer_is_python(cell))
@@ -117,17 +171,17 @@ static bool consumer_refuses(struct cell *cell)
                         "array %s lies where the GPU reads it, and access %s leaves frames to the "
                         "CPU",
                         array_kind_name(cell->array), cell->access->name);
-    } else if (cell->access->needs_gpu) {
-        applicable_deny(cell, "use access host, or peer c/c or python/c",
-                        "access %s brings frames under the GPU, which Python consumers do not do",
+    } else if (cell->array == ARRAY_NUMPY && cell->access->needs_gpu) {
+        applicable_deny(cell, "use array cupy or torch, or access host",
+                        "access %s brings frames under the GPU, where array numpy does not reach",
                         cell->access->name);
     } else if (cell->order != ORDER_HOST) {
-        applicable_deny(
-            cell, "use order host, or peer c/c",
-            "order %s lets the consumer's GPU work wait, and a Python consumer has none",
-            order_name(cell->order));
+        applicable_deny(cell, "use order host, or peer c/c",
+                        "order %s marks the consumer's GPU work by events of the C library, and a "
+                        "Python consumer's is done by another",
+                        order_name(cell->order));
     } else {
-        return false;
+        return cell->array != ARRAY_NUMPY && gpu_consumer_refuses(cell);
     }
     return true;
 }

@@ -78,7 +78,31 @@ static void what_does_not(void **state)
            "fill header has none");
     expect(TO_PYTHON ", \"kernel\": \"invert\", \"read\": \"tobytes\"", "works on a copy");
     expect(TO_PYTHON ", \"array\": \"cupy\"", "leaves frames to the CPU");
-    expect(TO_PYTHON ", \"access\": \"mapped\"", "which Python consumers do not do");
+    expect(TO_PYTHON ", \"access\": \"mapped\"", "where array numpy does not reach");
+}
+
+#define ON_GPU TO_PYTHON ", \"array\": [\"cupy\", \"torch\"], \"access\": "
+static void consumers_on_the_gpu(void **state)
+{
+    (void)state;
+    expect(ON_GPU "[\"mapped\", \"copy\", \"pageable\"]", "");
+    expect(ON_GPU "\"mapped\", \"kernel\": [\"none\", \"preprocess\"]", "");
+    expect(ON_GPU "\"mapped\", \"sync\": [\"yield\", \"block\", \"event\"]", "");
+    expect("\"peer\": \"c/python\", \"array\": \"torch\", \"access\": \"device\", \"fill\": "
+           "\"gpu\", \"transport\": [\"cuda_ipc\", \"cuda_vmm\", \"cuda_pool\"]",
+           "");
+    expect("\"peer\": \"python/python\", \"array\": \"torch\", \"access\": \"device\", "
+           "\"transport\": \"cuda_vmm\"",
+           "a Python producer has none");
+    expect("\"peer\": \"c/python\", \"access\": \"device\", \"transport\": \"cuda_ipc\"",
+           "where array numpy does not reach");
+    expect(ON_GPU "[\"managed\", \"direct\"]", "is not one that Python consumers have");
+    expect(ON_GPU "\"mapped\", \"transport\": \"unix\", \"wait\": \"block\"", "has none in Python");
+    expect(ON_GPU "\"mapped\", \"kernel\": [\"invert\", \"detector\"]", "is not there for array");
+    expect(ON_GPU "\"mapped\", \"sync\": \"flag\"", "writes a word when it is done");
+    expect(ON_GPU "\"mapped\", \"depth\": 2", "one frame at a time on the GPU");
+    expect(ON_GPU "\"mapped\", \"register_per_frame\": \"on\"", "makes its arrays once");
+    expect(ON_GPU "\"copy\", \"order\": \"event\"", "events of the C library");
 }
 
 static void what_is_only_for_python(void **state)
@@ -181,9 +205,13 @@ static void a_detector_is_named(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(what_goes_with_python),   cmocka_unit_test(what_does_not),
-        cmocka_unit_test(what_is_only_for_python), cmocka_unit_test(ids),
-        cmocka_unit_test(the_machine_is_asked),    cmocka_unit_test(a_detector_is_named),
+        cmocka_unit_test(what_goes_with_python),
+        cmocka_unit_test(what_does_not),
+        cmocka_unit_test(consumers_on_the_gpu),
+        cmocka_unit_test(what_is_only_for_python),
+        cmocka_unit_test(ids),
+        cmocka_unit_test(the_machine_is_asked),
+        cmocka_unit_test(a_detector_is_named),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -16,11 +16,8 @@ _Static_assert(HANDOFF_EDGE_ADDRESS_BYTES == TRANSPORT_ADDRESS_BYTES &&
                    HANDOFF_EDGE_FDS == TRANSPORT_ADDRESS_FDS,
                "an address of the one is an address of the other");
 
-/* The transports that this build of the library has; those of device memory come with CUDA. */
+/* In every build of the library; those of device memory come with CUDA (edge_device.c). */
 extern const struct transport transport_shm;
-static const struct transport *const edge_transports[] = {
-    &transport_shm,
-};
 
 struct handoff_edge {
     const struct transport *transport;
@@ -45,11 +42,13 @@ uint32_t handoff_edge_version(void)
 static enum status edge_transport_find(const char *name, const struct transport **transport,
                                        struct err *err)
 {
-    for (size_t i = 0; i < sizeof edge_transports / sizeof edge_transports[0]; i++) {
-        if (name && strcmp(edge_transports[i]->name, name) == 0) {
-            *transport = edge_transports[i];
-            return ST_OK;
-        }
+    const struct transport *found = NULL;
+    if (name)
+        found =
+            strcmp(name, transport_shm.name) == 0 ? &transport_shm : edge_device_transport(name);
+    if (found) {
+        *transport = found;
+        return ST_OK;
     }
     return err_set(err, ST_UNAVAILABLE,
                    "use transport shm; those of device memory need a library built with CUDA",
@@ -97,6 +96,7 @@ static struct transport_config edge_config(const struct handoff_edge_config *con
                                                      : (enum policy)0,
         .order = config->order == 1 ? ORDER_EVENT : ORDER_HOST,
         .pages = (enum shm_pages)config->pages,
+        .gpu = edge_device_gpu(),
     };
 }
 

@@ -60,6 +60,12 @@ HANDOFF_API uint8_t *handoff_edge_memory(handoff_edge *edge, uint64_t *size_byte
 /* A new descriptor of the segment, the caller's to close; -1 where there is none. */
 HANDOFF_API int handoff_edge_segment_fd(handoff_edge *edge);
 
+/* Opens the GPU in this process, once and until it ends: before an edge of a transport of device memory
+ * is created or attached. `sync`: how its calls wait, by enum gpu_sync of gpu.h; the context is the
+ * device's primary one, which CuPy and PyTorch use as well. Takes up to seconds. HANDOFF_UNAVAILABLE
+ * without a GPU, or in a library built without CUDA. */
+HANDOFF_API int handoff_edge_gpu_open(int32_t sync, struct handoff_error *error);
+
 /* A frame as the edge lends it. device_pixels: where the GPU reaches them, or NULL. */
 struct handoff_edge_frame {
     uint8_t *header;

@@ -1,12 +1,14 @@
 """Reader: frames that another process writes, as numpy arrays, without a copy."""
 
+import contextlib
 import ctypes
 import time
-from typing import ClassVar, Iterator, Optional, Type
+from typing import Any, ClassVar, Iterator, Optional, Type
 
 from . import _library
+from ._device import DeviceSlots
 from ._endpoint import OWN, SLICE_NS, Array, Endpoint, FrameShape, Handle, deadline
-from ._errors import Absent, Invalid, PeerGone, Timeout
+from ._errors import Absent, Invalid, PeerGone, Timeout, Unavailable
 
 _POLICY_NAMES = {number: name for name, number in _library.POLICIES.items()}
 
@@ -47,12 +49,29 @@ class Frame:
         put another picture there at any time; copy() is for what must stay. Asking for the array
         then raises Invalid.
         """
+        self._still_held()
+        return self._array
+
+    def device_array(self, library: str) -> Any:
+        """The pixels on the GPU, as an array of "cupy" or a tensor of "torch": no copy.
+
+        What works on it reads the segment itself, over the bus or, where CPU and GPU share their
+        memory (a Jetson), in place. The first call for a slot registers its memory, which takes
+        milliseconds; after that it is looked up. Do not write to it. Giving the frame back waits
+        until the GPU has done all that this process gave it, since the writer may then put another
+        picture there. array.copy() or tensor.clone() keeps the picture.
+
+        Raises Unavailable without the library, an NVIDIA driver or a GPU.
+        """
+        self._still_held()
+        return self._reader._on_device(library, self.slot)
+
+    def _still_held(self) -> None:
         if self._ticket != self._reader._ticket:
             raise Invalid(
                 "frame %d was given back: its array is asked for too late" % self.sequence,
                 "frame.copy() before the next read keeps the picture",
             )
-        return self._array
 
     @property
     def age(self) -> float:
@@ -114,6 +133,9 @@ class Reader(Endpoint):
         self._give_back = quick.handoff_reader_release
         self._held = False
         self._connected = False
+        self._device: Optional[DeviceSlots] = None
+        # The frame that is held was asked for on the GPU.
+        self._gpu_reads = False
         self._open(deadline(timeout))
 
     def _open(self, deadline_ns: int) -> None:
@@ -136,6 +158,8 @@ class Reader(Endpoint):
             self._policy = _POLICY_NAMES.get(shape.policy, str(shape.policy))
             address, number.value = number.value, None
             self._adopt(address or 0, shape.slots, self._shape)
+            # Arrays of an earlier writer's slots keep their memory themselves.
+            self._device = None
             self._connected = True
         finally:
             # Ctrl-C came in between.
@@ -178,7 +202,26 @@ class Reader(Endpoint):
         finally:
             self._lock.release()
 
+    def _on_device(self, library: str, slot: int) -> Any:
+        if self._device is None:
+            self._device = DeviceSlots(self._handle, self._views)
+        made = self._device.array(library, slot)
+        self._gpu_reads = True
+        return made
+
+    def _await_gpu(self) -> None:
+        if self._gpu_reads and self._device is not None:
+            self._gpu_reads = False
+            self._device.synchronize()
+
+    def close(self) -> None:
+        """As Endpoint.close(), once the GPU has done what it was given."""
+        with contextlib.suppress(Unavailable):
+            self._await_gpu()
+        super().close()
+
     def _let_go(self) -> None:
+        self._await_gpu()
         self._held = False
         self._give_back(self._handle, self._info_at, self._error_at)
 

@@ -31,6 +31,7 @@ class Role:
         self.control = control
         self._edge: Any = None
         self._part: Any = None
+        self._gpu: Any = None
         self._gc_was_on = False
 
     def work(self) -> int:
@@ -50,6 +51,8 @@ class Role:
         # Nothing is torn down before the runner has both reports: the other side may still drain.
         with contextlib.suppress(RoleError):
             self.control.receive("exit")
+        if self._gpu is not None:
+            self._gpu.close()
         if self._edge is not None:
             self._edge.close()
         self.control.close()
@@ -88,12 +91,15 @@ class Role:
         from .producer import Producer
 
         extra = _said_of_python(setup.transport)
-        kernel = kernels.make(setup) if self.name == "consumer" else None
+        on_gpu = self.name == "consumer" and setup.on_gpu
+        kernel = kernels.make(setup) if self.name == "consumer" and not on_gpu else None
         if kernel is not None and setup.kernel == "detector":
             extra["detector"] = kernel.report()  # type: ignore[attr-defined]
         # Threads that a library makes now are born where `library_threads` wants them.
         if not setup.threads_with_role:
             around.restore()
+        if on_gpu:
+            kernel = self._open_gpu(setup)
         try:
             if kernel is None:
                 self._edge, address = edges.create(setup)
@@ -102,6 +108,10 @@ class Role:
             else:
                 told = edges.address_from_message(*self.control.receive("address"))
                 self._edge = edges.attach(setup, told)
+            if self._gpu is not None:
+                self._gpu.attach(self._edge)
+                extra.update(self._gpu.report)
+                extra["python"].update(self._gpu.versions)
         except RoleError as problem:
             verb = "creating" if kernel is None else "attaching to"
             raise problem.context("%s the %s edge" % (verb, setup.transport)) from None
@@ -109,7 +119,17 @@ class Role:
             around.pin()
         if kernel is None:
             return Producer(setup, self._edge), extra
-        return Consumer(setup, self._edge, kernel), extra
+        return Consumer(setup, self._edge, kernel, self._gpu), extra
+
+    def _open_gpu(self, setup: Any) -> Any:
+        """Before the edge, which may lie there; gives the kernel."""
+        from .gpu import Gpu
+
+        try:
+            self._gpu = Gpu(setup)
+        except RoleError as problem:
+            raise problem.context("opening the GPU with %s" % setup.array) from None
+        return self._gpu.kernel
 
     def _stop_gc(self) -> None:
         """Axis gc, off: nothing is collected in the window, and nothing of before is looked at."""

@@ -86,6 +86,7 @@ _FUNCTIONS: list[tuple[str, type | None, list[type]]] = [
     ("handoff_edge_counters", None, [_ADDRESS, _ADDRESS, _ADDRESS]),
     ("handoff_edge_hang_up", None, [_ADDRESS]),
     ("handoff_edge_free", None, [_ADDRESS]),
+    ("handoff_edge_gpu_open", _INT, [_I32, _ADDRESS]),
     ("handoff_source_fill", None, [_ADDRESS, _U64, _U64, _U32]),
     ("handoff_frame_tag", _U64, [_I32]),
     ("handoff_frame_tags_write", None, [_ADDRESS, _U64, _I32]),
@@ -143,6 +144,12 @@ def check(status: int, error: _library.ErrorInfo) -> None:
         error.what.decode("utf-8", "replace"),
         error.hint.decode("utf-8", "replace"),
     )
+
+
+def gpu_open(sync: int) -> None:
+    """The library's own door to the GPU, before an edge in device memory; `sync` as in gpu.h."""
+    error = _library.ErrorInfo()
+    check(waiting().handoff_edge_gpu_open(sync, ctypes.addressof(error)), error)
 
 
 def _describe(library: ctypes.CDLL) -> None:

@@ -26,11 +26,12 @@ TAG_SAMPLES = 8
 class Consumer:
     """The edge's receiving side and what is done with frames."""
 
-    def __init__(self, setup: Setup, edge: ConsumerEdge, kernel: Kernel) -> None:
+    def __init__(self, setup: Setup, edge: ConsumerEdge, kernel: Kernel, gpu: Any = None) -> None:
         self._setup = setup
         self._edge = edge
         self._kernel = kernel
-        self._habit = habits.Habit(setup)
+        # On the GPU its array comes in another way (gpu.py).
+        self._habit = gpu if gpu is not None else habits.Habit(setup)
         self._check = _checker(setup, edge, kernel)
 
     def run(self, trace: Trace, start_ns: int, deadline_ns: int) -> dict[str, Any]:
@@ -42,6 +43,8 @@ class Consumer:
         wait_stamps, notifies = edge.wait_stamps, edge.notifies
         get, kernel, check = self._habit.get, self._kernel.run, self._check
         now, record = clock.now_ns, trace.writer()
+        # When the bytes are where the GPU reads them the CPU does not know, as in C.
+        on_cpu = not setup.on_gpu
         resident = usage.Resident()
         begin = usage.read()
         counting = False
@@ -62,7 +65,7 @@ class Consumer:
                 acquired = accessed = now()
                 if has_payload:
                     array = get(edge.buffer, edge.offset)
-                    accessed = now()
+                    accessed = now() if on_cpu else 0
                     value = kernel(array)
                 done = now()
                 flags = check(array, frame_id, value)
@@ -135,6 +138,15 @@ def _torn(setup: Setup, kernel: Kernel) -> Callable[[Any, int, int], bool]:
             return not kernel.inverted_tags_right(array, tag(frame_id))
 
         return wrong_inverted
+    if setup.on_gpu:
+        tag = library.handoff_frame_tag
+        on_device: Any = kernel
+
+        def wrong_on_device(array: Any, frame_id: int, value: int) -> bool:
+            torn: bool = on_device.torn(array, tag(frame_id))
+            return torn
+
+        return wrong_on_device
     tags_check = library.handoff_frame_tags_check
 
     def wrong_tags(array: Any, frame_id: int, value: int) -> bool:

@@ -161,13 +161,21 @@ class ShmConsumer(_Common, ConsumerEdge):
         self._stamps = (ctypes.c_uint64 * 2)()
         self._stamps_address = ctypes.addressof(self._stamps)
         self._frame_id = Struct("<i").unpack_from
+        # Which slot the acquired frame lies in.
+        self.lent_slot = 0
         self._map_memory(setup)
+
+    def slot_addresses(self, slot: int) -> tuple[int, int]:
+        """Where a slot's pixels are for the CPU and for the GPU; 0: nowhere."""
+        lent = self._slot(slot)
+        return lent.pixels or 0, lent.device_pixels or 0
 
     def _map_memory(self, setup: Setup) -> None:
         """`view` and `tobytes` read the library's own mapping. `slice` and `struct` are what
         programs do with an mmap of their own: a second mapping of the same memory."""
         size = ctypes.c_uint64()
         base: int = self._waiting.handoff_edge_memory(self._handle, ctypes.addressof(size))
+        self.memory = (base, size.value)
         self._header_offsets, self._offsets = [], []
         for slot in range(setup.slots):
             lent = self._slot(slot)
@@ -201,7 +209,7 @@ class ShmConsumer(_Common, ConsumerEdge):
         )
         if status:
             self._failed(status)
-        slot = self._frame.slot
+        slot = self.lent_slot = self._frame.slot
         self.offset = self._offsets[slot]
         self.header_offset = header_offset = self._header_offsets[slot]
         frame_id: int = self._frame_id(self.header_buffer, header_offset + 20)[0]

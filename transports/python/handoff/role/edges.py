@@ -163,6 +163,9 @@ class ConsumerEdge:
 # The module of each transport, imported only for its own cells: pyzmq need not be there for others.
 MODULES: dict[str, str] = {
     "shm": "edge_shm",
+    "cuda_ipc": "edge_shm",
+    "cuda_vmm": "edge_shm",
+    "cuda_pool": "edge_shm",
     "unix": "edge_unix",
     "zmq_ipc": "edge_zmq",
     "zmq_tcp": "edge_zmq",

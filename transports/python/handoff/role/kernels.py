@@ -112,8 +112,8 @@ class Preprocess(Kernel):
                 "use frames of 1, 3 or 4 channels, or another kernel",
             )
         size = PREPROCESS_SIZE
-        top, bottom, self._row_fraction = _taps(height)
-        left, right, self._column_fraction = _taps(width)
+        top, bottom, self._row_fraction = taps(height)
+        left, right, self._column_fraction = taps(width)
         self._shape = (width * height, channels)
         pairs = ((top, left), (top, right), (bottom, left), (bottom, right))
         self._indices = [(y[:, None] * width + x[None, :]).astype(numpy.intp) for y, x in pairs]
@@ -145,7 +145,7 @@ class Preprocess(Kernel):
         return 0
 
 
-def _taps(size: int) -> tuple[Any, Any, Any]:
+def taps(size: int) -> tuple[Any, Any, Any]:
     """The two neighbours of each output coordinate, and the weight of the second."""
     position = (numpy.arange(PREPROCESS_SIZE) + 0.5) * size / PREPROCESS_SIZE - 0.5
     position = position.clip(0, size - 1)

@@ -15,8 +15,6 @@ MISMATCH = "do both ends run the same version of handoff?"
 
 # What a Python role has only one value of.
 ONLY = {
-    "access": "host",
-    "array": "numpy",
     "frame_state": "as_left",
     "depth": "1",
     "order": "host",
@@ -24,6 +22,11 @@ ONLY = {
 }
 READS = ("view", "slice", "struct", "tobytes")
 KERNELS = ("none", "checksum", "invert", "preprocess", "detector")
+ARRAYS = ("numpy", "cupy", "torch")
+# With arrays on the GPU.
+GPU_ACCESSES = ("mapped", "copy", "pageable", "device")
+GPU_KERNELS = ("none", "checksum", "preprocess")
+SYNCS = ("spin", "yield", "block", "event")
 
 
 class Setup:
@@ -83,7 +86,10 @@ class Setup:
         if match is None:
             raise RoleError("corrupt", 'control message: a frame of "%s"' % frame, MISMATCH)
         self.width, self.height, self.channels = (int(part) for part in match.groups())
-        self.fill = self.one_of("fill", "copy", ("copy", "in_place", "header"))
+        fills: tuple[str, ...] = ("copy", "in_place", "header")
+        if self.text("peer", "").startswith("c/"):  # whose GPU may have written the frame
+            fills += ("gpu",)
+        self.fill = self.one_of("fill", "copy", fills)
         pixels = self.width * self.height * self.channels
         self.payload_bytes = 0 if self.fill == "header" else pixels
 
@@ -94,6 +100,7 @@ class Setup:
         self.producer_wait = self.wait if producer_wait == "same" else producer_wait
         self.kernel = self.one_of("kernel", "checksum", KERNELS)
         self.read = self.one_of("read", "view", READS)
+        self._read_gpu()
         self.gc_off = self.one_of("gc", "on", ("on", "off")) == "off"
         self.policy = self.one_of("policy", "block", ("block", "latest"))
         self.phase = self.one_of("phase", "fixed", ("fixed", "random"))
@@ -106,6 +113,16 @@ class Setup:
             raise RoleError("corrupt", 'control message: a pacing of "%s"' % self.pacing, MISMATCH)
         self.in_flight_max = 1 if self.pacing == "pingpong" else 0
         self.limit = min(self.slots, self.in_flight_max or self.slots)
+
+    def _read_gpu(self) -> None:
+        """Where a consumer's kernel runs, and how that one waits for it."""
+        self.array = self.one_of("array", "numpy", ARRAYS)
+        self.on_gpu = self.array != "numpy"
+        self.access = self.one_of("access", "host", GPU_ACCESSES if self.on_gpu else ("host",))
+        if self.on_gpu:
+            self.one_of("kernel", "checksum", GPU_KERNELS)
+            self.one_of("read", "view", ("view",))
+            self.sync = self.one_of("sync", "spin", SYNCS)
 
     def _read_surroundings(self) -> None:
         scheduling = self.text("scheduling", "other")
