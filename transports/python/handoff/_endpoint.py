@@ -44,9 +44,10 @@ else:
 class Handle(int):
     """The address of a C endpoint; frees it when nothing refers to it any more.
 
-    An int without attributes, because the cyclic garbage collector does not know such objects: it
-    calls __del__ of all that it is about to drop in any order, so that one of them could still read
-    an array whose memory another has unmapped. This one's turn comes when the last array is gone.
+    An int without attributes, because the cyclic garbage collector does not know such objects: of
+    those it knows, and is about to drop, it calls __del__ in any order, so that one could still
+    read an array whose memory another has unmapped. This one's turn comes when the last array is
+    gone.
     """
 
     __slots__ = ()
