@@ -127,6 +127,20 @@ def never_starts(path):
     say("a Python that does not start: told")
 
 
+def runner_killed(path):
+    """Nobody is left to end the roles but the guard and the kernel."""
+    with tempfile.TemporaryDirectory(prefix="handoff-fault-") as folder:
+        run = program.Program([path, "run", "--no-floor", scenario_of(folder, "python/python"), "--out",
+                               os.path.join(folder, "out")])
+        meet(run, "consumer", "frames")
+        run.kill(signal.SIGKILL)
+        gone_s = program.wait_family_gone(run.marker, 10)
+        program.kill_family(run.marker)
+        run.wait()
+        check(gone_s is not None and gone_s < TOLD_S, "the roles went on: %s s" % gone_s)
+    say("the runner is killed: its roles are gone after %.2f s" % gone_s)
+
+
 def available(path):
     with tempfile.TemporaryDirectory() as folder:
         dry = program.run([path, "run", "--dry-run", scenario_of(folder, "c/python")])
@@ -141,7 +155,8 @@ def body():
         say("there is no Python for roles")
         raise SystemExit(77)
     trials = [(trial, given.program) + chosen for chosen in TRIALS * max(1, given.repeats // 2)]
-    _, failures = faults.run_all(trials + [(never_starts, given.program)], min(given.jobs, 3))
+    _, failures = faults.run_all(trials + [(never_starts, given.program),
+                                                   (runner_killed, given.program)], min(given.jobs, 3))
     return len(failures) > 0
 
 

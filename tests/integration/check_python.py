@@ -91,6 +91,49 @@ def test_sockets(t):  # beside others, release only
     check(len(cells) == 4, "%s" % sorted(cells))
 
 
+def test_copies_of_a_large_frame(t):  # beside others, release only
+    """A view of a 4K frame copies no byte of it, and memory stays as it was; a slice copies each."""
+    needs("numpy")
+    block = [{"name": "a", "base": dict(SHM, peer="c/python", kernel="none", fill="in_place"),
+              "axes": {"read": ["view", "slice"]}}]
+    cells, _ = cells_of(t, block, frame="3840x2160x3", frames=60, pacing="rate:60")
+    for cell in cells.values():
+        role = cell["launches"][0]["python"]["consumer"]
+        check(cell["copies_per_frame"] == (cell["axes"]["read"] == "slice"), cell["copies_per_frame"])
+        check(abs(role["rss_end_bytes"] - role["rss_begin_bytes"]) < 3840 * 2160, "%s" % role)
+
+
+# A producer that changes a byte of one frame, or all of it, behind everybody's back: Python imports this
+# as it starts.
+TEARING = """
+import handoff.role.edge_shm as edge
+commit, count = edge.ShmProducer.commit, [0]
+def tear(self, place):
+    count[0] += 1
+    if count[0] == 5:
+        place.pixels[%s] ^= 0x5a
+    commit(self, place)
+edge.ShmProducer.commit = tear
+"""
+
+
+def test_torn(t):  # beside others, release only
+    """A Python consumer finds a frame torn whose bytes are not those that were sent: each byte with the
+    checksum, the tags with another kernel."""
+    needs("numpy")
+    for kernel, bytes_torn in (("checksum", "4711:4712"), ("none", ":")):
+        with open(t.file("sitecustomize.py"), "w") as file:
+            file.write(TEARING % bytes_torn)
+        out = t.file(kernel)
+        scenario = t.scenario([{"name": "a", "base": dict(SHM, peer="python/python", kernel=kernel)}],
+                              launches=1)
+        t.run("run", scenario, "--out", out, "--quiet", code=1,
+              env={"PYTHONPATH": t.folder, "PYTHONDONTWRITEBYTECODE": "1"})
+        cell, = t.result(out)["cells"]
+        check("torn" in cell["reason"] and cell["launches"][0]["integrity"]["torn"] == 1,
+              "%s: %s" % (kernel, cell["reason"]))
+
+
 DETECTOR = """
 import os
 calls = []
