@@ -46,10 +46,11 @@ static const char writer_shm[] =
     "        with writer.frame() as frame:\n"
     "            camera.read_into(frame.array)\n";
 static const char writer_unix[] =
-    "import itertools, socket, struct, time, numpy\n"
+    "import itertools, pathlib, socket, struct, time, numpy\n"
     "import camera  # yours: read_into(array) fills it with a picture\n"
     "\n"
     "frame = numpy.empty(24 + %H * %W * %C, numpy.uint8)\n"
+    "pathlib.Path(\"/tmp/camera.sock\").unlink(missing_ok=True)\n"
     "with socket.socket(socket.AF_UNIX) as listener:\n"
     "    listener.bind(\"/tmp/camera.sock\")\n"
     "    listener.listen()\n"

@@ -13,7 +13,7 @@
 #define WARMUP 3
 #define LAUNCHES_FEW 5 /* a verdict needs as many */
 #define TRIAL_SECONDS 1.0
-#define TRIAL_FRAMES_MAX 400
+#define TRIAL_FRAMES_MAX 60
 /* A detector that needs more of the period than this may be caught by the next frame, so that it
  * matters whether that one waits in line or replaces others. */
 #define PERIOD_SHARE 0.7

@@ -60,9 +60,8 @@ static bool any_p99(const struct choice *choice)
 
 static const char *state_words(enum choice_state state)
 {
-    static const char *const words[] = {"chosen", "tied",         "not told apart",
-                                        "slower", "above CPU",    "for contrast",
-                                        "failed", "could not run"};
+    static const char *const words[] = {"chosen",    "tied",     "unclear", "slower",
+                                        "above CPU", "contrast", "failed",  "not run"};
     return words[state];
 }
 
@@ -73,8 +72,8 @@ static bool way_has_figures(const struct choice_way *way)
 
 static void heading_make(const struct choice *choice, struct text row[COLUMNS])
 {
-    static const char *const names[COLUMNS] = {"way",  "age at use, p50", NULL,    "detector",
-                                               "late", "skipped",         "CPU %", ""};
+    static const char *const names[COLUMNS] = {"way",  "age at use, p50", NULL, "detector", "late",
+                                               "skip", "CPU %",           ""};
     for (int i = 0; i < COLUMNS; i++)
         text_add(&row[i], names[i] ? names[i] : any_p99(choice) ? "p99" : "worst");
 }
@@ -311,7 +310,7 @@ static cJSON *way_json(const struct choose_arguments *arguments, const struct ch
     json_add(json, "age_p99_ns", figure_json(&way->age_p99));
     json_add(json, "age_worst_ns", figure_json(&way->age_worst));
     json_add(json, "latency_p50_ns", figure_json(&way->latency));
-    json_add(json, "beside_quickest", ratio_json(&way->beside));
+    json_add(json, "beside_chosen", ratio_json(&way->beside));
     json_add(json, "detector_slowed", ratio_json(&way->slowed));
     json_add(json, "deadline_missed", count_json(way->misses));
     json_add(json, "frames", count_json(way->frames));

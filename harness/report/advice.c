@@ -4,7 +4,8 @@
  * pacing under which latency means something, the one whose latency was lowest or tied with the
  * lowest everywhere, among those without an integrity error. Wait: in the first comparison of
  * waits, the fastest; and the cheapest in CPU, which is the fastest of those within one percentage
- * point of the smallest share. Sharing a GPU: advice_gpu.c. Called by conclusions_make.
+ * point of the smallest share. Sharing a GPU: advice_gpu.c. Python:
+ * python_words.c. Called by conclusions_make.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -312,7 +313,10 @@ static void wait_advice(const struct report *report, struct text *text)
 void advice_make(const struct report *report, struct conclusions *conclusions)
 {
     static void (*const rules[])(const struct report *, struct text *) = {
-        transport_advice, wait_advice, advice_of_gpu_sharing};
+        transport_advice,           wait_advice,
+        advice_of_gpu_sharing,      advice_of_python_languages,
+        advice_of_python_transport, advice_of_python_reading,
+        advice_of_python_collector, advice_of_python_kernels};
     conclusions->advice = calloc(sizeof rules / sizeof rules[0], sizeof *conclusions->advice);
     for (size_t i = 0; conclusions->advice && i < sizeof rules / sizeof rules[0]; i++) {
         struct text *text = &conclusions->advice[conclusions->advice_count];

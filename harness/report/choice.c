@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "harness/base/json.h"
+#include "harness/measure/compare.h"
 #include "harness/measure/gate.h"
 #include "harness/measure/hdr.h"
 #include "harness/report/tradeoff.h"
@@ -239,32 +240,58 @@ static size_t quickest_find(const struct choice *choice)
     return best;
 }
 
-/* Of those that are tied with the quickest, the one that takes the least CPU; of those whose CPU the
+/* Whether a way competes: it ran soundly, is no habit, and keeps within --cpu. */
+static bool way_competes(const struct choice_way *way)
+{
+    return way->state != CHOICE_HABIT && way->state != CHOICE_OVER_CPU &&
+           way->state != CHOICE_FAILED && way->state != CHOICE_NOT_RUN;
+}
+
+/* Whether nothing speaks for the quickest against it: it is tied with it, or not told apart from it and
+ * within the same 5 % as far as measured. */
+static bool way_is_level(const struct choice_way *way)
+{
+    return way_competes(way) &&
+           (way->beside.verdict == STATS_TIED ||
+            (way->beside.verdict == STATS_UNCLEAR && way->beside.ratio <= COMPARE_SAME_RATIO));
+}
+
+/* Of those that are level with the quickest, the one that takes the least CPU; of those whose CPU the
  * data does not tell apart, the first, which is the simplest. */
-static size_t cheapest_find(const struct choice *choice)
+static size_t level_cheapest(const struct choice *choice)
 {
     static const struct tradeoff of_roles = {.net = false};
-    size_t cheapest = choice->count;
+    size_t cheapest = choice->quickest;
     for (size_t i = 0; i < choice->count; i++) {
         const struct choice_way *way = &choice->ways[i];
-        if (way->state == CHOICE_TIED && way->cpu.state == FIGURE_KNOWN &&
-            (cheapest == choice->count || way->cpu.value < choice->ways[cheapest].cpu.value))
+        if (way_is_level(way) && way->cpu.state == FIGURE_KNOWN &&
+            way->cpu.value < choice->ways[cheapest].cpu.value)
             cheapest = i;
     }
-    if (cheapest == choice->count)
-        return choice->quickest;
     const struct report_cell *cell = choice->ways[cheapest].cell;
     for (size_t i = 0; i < cheapest; i++) {
         const struct choice_way *way = &choice->ways[i];
-        if (way->state == CHOICE_TIED && way->cpu.state == FIGURE_KNOWN &&
+        if (way_is_level(way) && way->cpu.state == FIGURE_KNOWN &&
             tradeoff_compare(&of_roles, way->cell, cell).verdict != STATS_SLOWER)
             return i;
     }
     return cheapest;
 }
 
-static void choice_decide(const struct report *report, const struct choice_question *question,
-                          struct choice *choice)
+/* How every way stands to one of them. */
+static void ways_compare(const struct report *report, struct choice *choice, size_t base)
+{
+    for (size_t i = 0; i < choice->count; i++) {
+        struct choice_way *way = &choice->ways[i];
+        if (way->state != CHOICE_FAILED && way->state != CHOICE_NOT_RUN)
+            way->beside =
+                verdict_compare(report, way->cell, choice->ways[base].cell, METRIC_LATENCY);
+    }
+    /* With itself there is nothing to compare. */
+    choice->ways[base].beside.verdict = STATS_TIED;
+}
+
+static void cpu_bound_apply(const struct choice_question *question, struct choice *choice)
 {
     for (size_t i = 0; question->cpu_percent > 0 && i < choice->count; i++) {
         struct choice_way *way = &choice->ways[i];
@@ -274,23 +301,37 @@ static void choice_decide(const struct report *report, const struct choice_quest
             way->state = CHOICE_OVER_CPU;
         way->cpu_not_sure = !(way->cpu.high <= question->cpu_percent);
     }
+}
+
+static bool any_is_quicker(const struct choice *choice)
+{
+    for (size_t i = 0; i < choice->count; i++)
+        if (way_competes(&choice->ways[i]) && choice->ways[i].beside.verdict == STATS_FASTER)
+            return true;
+    return false;
+}
+
+static void choice_decide(const struct report *report, const struct choice_question *question,
+                          struct choice *choice)
+{
+    cpu_bound_apply(question, choice);
     choice->quickest = choice->chosen = quickest_find(choice);
     if (choice->quickest == choice->count)
         return;
-    const struct report_cell *quickest = choice->ways[choice->quickest].cell;
+    ways_compare(report, choice, choice->quickest);
+    choice->chosen = level_cheapest(choice);
+    ways_compare(report, choice, choice->chosen);
+    if (any_is_quicker(choice)) {
+        choice->chosen = choice->quickest;
+        ways_compare(report, choice, choice->chosen);
+    }
     for (size_t i = 0; i < choice->count; i++) {
         struct choice_way *way = &choice->ways[i];
-        if (way->state == CHOICE_FAILED || way->state == CHOICE_NOT_RUN)
-            continue;
-        way->beside = verdict_compare(report, way->cell, quickest, METRIC_LATENCY);
-        if (way->state != CHOICE_UNCLEAR)
-            continue;
-        if (i == choice->quickest || way->beside.verdict == STATS_TIED)
-            way->state = CHOICE_TIED;
-        else if (way->beside.verdict == STATS_SLOWER)
-            way->state = CHOICE_SLOWER;
+        if (way_competes(way))
+            way->state = way->beside.verdict == STATS_TIED     ? CHOICE_TIED
+                         : way->beside.verdict == STATS_SLOWER ? CHOICE_SLOWER
+                                                               : CHOICE_UNCLEAR;
     }
-    choice->chosen = cheapest_find(choice);
     choice->ways[choice->chosen].state = CHOICE_CHOSEN;
 }
 

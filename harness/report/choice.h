@@ -22,9 +22,9 @@ struct choice_question {
 
 enum choice_state {
     CHOICE_CHOSEN,
-    CHOICE_TIED,     /* shown to be within 5 % of the quickest */
-    CHOICE_UNCLEAR,  /* not told apart from the quickest */
-    CHOICE_SLOWER,   /* than the quickest, beyond the margin */
+    CHOICE_TIED,     /* shown to be within 5 % of the chosen one */
+    CHOICE_UNCLEAR,  /* not told apart from the chosen one */
+    CHOICE_SLOWER,   /* than the chosen one, beyond the margin */
     CHOICE_OVER_CPU, /* takes more CPU than asked for */
     CHOICE_HABIT,    /* there for contrast only: nobody has to read so */
     CHOICE_FAILED,   /* frames were not whole, or a launch failed */
@@ -44,7 +44,7 @@ struct choice_way {
     struct figure latency;      /* p50 */
     struct figure cpu;          /* both roles together, per cent of one CPU */
     struct stats_paired slowed; /* the detector in the run, p50, beside itself alone before it */
-    struct stats_paired beside; /* latency beside the quickest's */
+    struct stats_paired beside; /* latency beside the chosen one's */
     double misses, frames;      /* of the deadline, skipped frames among them; -1: not known */
     double skipped;             /* frames that a newer one replaced; -1: not known */
     double frames_per_s;        /* that reached the detector; NAN: not known */

@@ -29,8 +29,8 @@ static void excess_add(struct text *text, const struct stats_paired *paired)
     char ratio[FIGURE_BYTES];
     format_ratio(fmax(1, paired->ratio), ratio);
     text_addf(text, "%s%s", ratio, strchr(ratio, '%') ? " more" : " as long");
-    if (isfinite(paired->low95) && isfinite(paired->high95))
-        text_addf(text, " (95 %% interval of the ratio %.3g–%.3g)", paired->low95, paired->high95);
+    if (isfinite(paired->low90) && isfinite(paired->high90))
+        text_addf(text, " (90 %% interval of the ratio %.3g–%.3g)", paired->low90, paired->high90);
 }
 
 static struct text *note_new(struct choice *choice)
@@ -84,7 +84,7 @@ static void slower_add(struct text *text, const struct choice *choice)
         any = true;
     }
     if (any)
-        text_addf(text, ", beside %s.", text_get(&choice->ways[choice->quickest].name));
+        text_addf(text, ", beside %s.", text_get(&choice->ways[choice->chosen].name));
 }
 
 /* Why the chosen one, where several are level. */
@@ -122,8 +122,12 @@ static void unclear_add(struct text *text, const struct choice *choice)
             pairs = choice->ways[i].beside.pairs;
     if (unclear == 0)
         return;
-    text_add(text, " Not told apart from the quickest by the data: ");
-    list_add(text, choice, CHOICE_UNCLEAR, false);
+    text_add(text, " The data does not tell it apart from ");
+    list_add(text, choice, CHOICE_UNCLEAR, true);
+    if (choice->quickest != choice->chosen &&
+        choice->ways[choice->quickest].state == CHOICE_UNCLEAR)
+        text_addf(text, ", of which %s had the lowest median here",
+                  text_get(&choice->ways[choice->quickest].name));
     if (pairs < VERDICT_PAIRS_MIN)
         text_addf(text, "; %zu launch%s of each %s too few for a verdict (%d are needed).", pairs,
                   pairs == 1 ? "" : "es", pairs == 1 ? "is" : "are", VERDICT_PAIRS_MIN);
@@ -196,10 +200,14 @@ static void detector_note(struct choice *choice)
     } else if (slowed->verdict == STATS_TIED) {
         text_addf(text, " Fed by %s it takes as long, within 5 %%.", text_get(&way->name));
     } else if (slowed->verdict == STATS_FASTER) {
-        text_addf(text, " Fed by %s it takes less: %.3g of that (95 %% interval %.3g–%.3g).",
-                  text_get(&way->name), slowed->ratio, slowed->low95, slowed->high95);
+        text_addf(text, " Fed by %s it takes less: %.3g of that (90 %% interval %.3g–%.3g).",
+                  text_get(&way->name), slowed->ratio, slowed->low90, slowed->high90);
     } else {
-        text_addf(text, " Whether %s slows it the data does not tell.", text_get(&way->name));
+        text_addf(text, " Whether %s slows it the data does not tell", text_get(&way->name));
+        if (isfinite(slowed->low90) && isfinite(slowed->high90))
+            text_addf(text, " (90 %% interval of the ratio %.3g–%.3g)", slowed->low90,
+                      slowed->high90);
+        text_add(text, ".");
     }
 }
 
@@ -270,9 +278,9 @@ static void habit_note(struct choice *choice)
     for (size_t i = 0; i < choice->count; i++) {
         const struct choice_way *way = &choice->ways[i];
         if (way->state != CHOICE_HABIT || way->beside.pairs < VERDICT_PAIRS_MIN ||
-            choice->quickest == choice->count)
+            choice->chosen == choice->count)
             continue;
-        const struct choice_way *quickest = &choice->ways[choice->quickest];
+        const struct choice_way *chosen = &choice->ways[choice->chosen];
         struct text *text = note_new(choice);
         text_addf(text,
                   "Reading by %s instead of a view copies the frame's %s once more: from a whole "
@@ -282,11 +290,11 @@ static void habit_note(struct choice *choice)
         if (way->beside.verdict == STATS_SLOWER) {
             text_addf(text, "it takes ");
             excess_add(text, &way->beside);
-            text_addf(text, ", beside %s.", text_get(&quickest->name));
+            text_addf(text, ", beside %s.", text_get(&chosen->name));
         } else if (way->beside.verdict == STATS_TIED) {
-            text_addf(text, "that is tied with %s.", text_get(&quickest->name));
+            text_addf(text, "that is tied with %s.", text_get(&chosen->name));
         } else {
-            text_addf(text, "the data does not tell it apart from %s.", text_get(&quickest->name));
+            text_addf(text, "the data does not tell it apart from %s.", text_get(&chosen->name));
         }
     }
 }

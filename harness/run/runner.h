@@ -22,6 +22,7 @@ struct runner_options {
     enum clock_request clock;
     bool resume;
     bool quiet;
+    bool silent; /* nothing on standard error of a launch that failed: the caller tells it */
     bool steps; /* launches are ordered on standard input: steps.h */
     const char
         *frames_from; /* counts, seed and clock are those of the run in this folder; or NULL */

@@ -68,7 +68,7 @@ enum status runner_launch(struct runner *runner, struct plan_launch planned, uin
     runner->role_died |= outcome.status == ST_ROLE_DIED;
     *verdict = (struct err){.status = ST_OK};
     (void)result_launch_verdict(&outcome, verdict);
-    if (outcome.status != ST_OK) {
+    if (outcome.status != ST_OK && !options->silent) {
         progress_clear(&runner->progress);
         fprintf(stderr, "failed: %s, launch %u: %s\n", cell->cell.id, planned.launch + 1,
                 outcome.reason);

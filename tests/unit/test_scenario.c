@@ -133,13 +133,14 @@ static void test_good_files(void **state)
          768 - 192 - 128 + 32 + 1 + 3 * 7 * 4 * 2 * 2 * 3 + 3 * 3 * 5 * 2 * 3 * 2 + 6},
         {HANDOFF_SOURCE_DIR "/scenarios/smoke.json", 5},
         {HANDOFF_SOURCE_DIR "/scenarios/quick.json", 21},
-        {HANDOFF_SOURCE_DIR "/scenarios/claims.json", 18},
+        {HANDOFF_SOURCE_DIR "/scenarios/claims.json", 21},
         {HANDOFF_SOURCE_DIR "/scenarios/baselines.json", 176},
         {HANDOFF_SOURCE_DIR "/scenarios/transports.json", 129},
         {HANDOFF_SOURCE_DIR "/scenarios/accesses.json", 20},
         {HANDOFF_SOURCE_DIR "/scenarios/gpu_sharing.json", 32},
         {HANDOFF_SOURCE_DIR "/scenarios/resolutions.json", 32},
         {HANDOFF_SOURCE_DIR "/scenarios/gpu_waits.json", 30},
+        {HANDOFF_SOURCE_DIR "/scenarios/python.json", 61},
     };
     for (size_t i = 0; i < sizeof files / sizeof files[0]; i++) {
         struct scenario *scenario = NULL;
