@@ -43,11 +43,12 @@ class RoleFailed(Exception):
 class Trace:
     """As harness/measure/trace.h."""
 
-    def __init__(self, capacity):
+    def __init__(self, capacity, sealed=True):
         size = (64 + capacity * (64 + 32) + 4095) // 4096 * 4096
         self.fd = os.memfd_create("handoff-test-trace", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
         os.ftruncate(self.fd, size)
-        fcntl.fcntl(self.fd, 1033, 1 | 2 | 4)  # F_ADD_SEALS: no other seal, shrinking or growing
+        if sealed:
+            fcntl.fcntl(self.fd, 1033, 1 | 2 | 4)  # F_ADD_SEALS: no other seal, shrinking or growing
         self.map = mmap.mmap(self.fd, size)
         struct.pack_into("<II", self.map, 0, TRACE_MAGIC, capacity)
 

@@ -367,6 +367,33 @@ def test_garbage_trace(runner):
             trace.close()
 
 
+def test_unsealed_trace(runner):
+    """One that could be cut off under the role."""
+    trace, role = Trace(FRAMES + WARMUP, sealed=False), Role(CONSUMER, "python", runner.program)
+    try:
+        role.send(setup_message({}, FRAMES, WARMUP, 1), [trace.fd])
+        with pytest.raises(RoleFailed) as failure:
+            role.receive("ready")
+        assert failure.value.status == "corrupt" and "not sealed" in failure.value.what
+    finally:
+        role.kill()
+        trace.close()
+
+
+@needs_zmq
+@pytest.mark.parametrize("peer", ["python/c", "c/python"])
+def test_wrong_token(runner, rng, peer):
+    """Who does not know the token is not let in, by either language."""
+    def relay(message, fds):
+        data = bytearray.fromhex(message["bytes"])
+        at = 32 + 2 * 128 + rng.randrange(64)
+        data[at] = ord(rng.choice([digit for digit in "0123456789abcdef" if ord(digit) != data[at]]))
+        return dict(message, bytes=data.hex())
+    with pytest.raises(RoleFailed) as failure:
+        runner.launch(peer, {"transport": "zmq_tcp", "wait": "block"}, relay=relay)
+    assert failure.value.index == CONSUMER and "did not let this consumer in" in failure.value.what
+
+
 # ---- Ends ----------------------------------------------------------------------------------------
 
 

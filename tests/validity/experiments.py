@@ -172,8 +172,9 @@ def delay_row(delay_ns, place, off, wrong, noise, bad, bound):
     if wrong:
         verdict = "no: " + ", ".join(sorted(wrong))
     elif bad:
-        verdict = "too busy: " + ", ".join("%s differs by %s without any delay" % (name, duration(noise[name]))
-                                           for name in sorted(bad))
+        verdict = "too busy: " + ", ".join(
+            "%s differs by %s without any delay" % (name, duration(noise[name]))
+            if name in noise else "%s is not in every run" % name for name in sorted(bad))
     return [duration(delay_ns), place, ", ".join(sorted(belongs)) or "none",
             duration(inside) if belongs else "—", duration(outside), duration(bound), verdict]
 

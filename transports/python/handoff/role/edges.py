@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import importlib
-from typing import TYPE_CHECKING, Any, Callable, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy
 
@@ -170,9 +170,6 @@ MODULES: dict[str, str] = {
     "zmq_ipc": "edge_zmq",
     "zmq_tcp": "edge_zmq",
 }
-# Around an edge when it is opened. Not for the product: tests make known delays this way.
-wrap_producer: Callable[[ProducerEdge], ProducerEdge] = lambda edge: edge  # noqa: E731
-wrap_consumer: Callable[[ConsumerEdge], ConsumerEdge] = lambda edge: edge  # noqa: E731
 
 
 def _module(setup: Setup) -> Any:
@@ -188,10 +185,11 @@ def _module(setup: Setup) -> Any:
 
 def create(setup: Setup) -> tuple[ProducerEdge, Address]:
     """The producer's side and the address for the consumer, whose descriptors stay the edge's."""
-    edge, address = _module(setup).create(setup)
-    return wrap_producer(edge), address
+    made: tuple[ProducerEdge, Address] = _module(setup).create(setup)
+    return made
 
 
 def attach(setup: Setup, address: Address) -> ConsumerEdge:
     """The consumer's side; takes over the address's descriptors."""
-    return wrap_consumer(_module(setup).attach(setup, address))
+    made: ConsumerEdge = _module(setup).attach(setup, address)
+    return made
