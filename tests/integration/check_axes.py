@@ -27,7 +27,7 @@ def test_list(t):  # beside others
     axes = t.run("list", "axes").stdout()
     for name in ("transport", "producer_wait", "phase", "scheduling", "timer_slack_ns",
                  "idle_latency", "clocks", "load", "sync", "order", "depth", "register_per_frame", "gpu_sharing",
-                 "pages", "warmup"):
+                 "pages", "peer", "read", "gc", "array", "warmup"):
         check(re.search(r"^%s  +\S+  +(yes|in part)  +\w" % name, axes, re.M), "no " + name)
     check(axes.count("in part") == len(re.findall(r"^ +no \S", axes, re.M)), axes)
     waits = t.run("list", "waits").stdout()

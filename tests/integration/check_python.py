@@ -138,6 +138,8 @@ DETECTOR = """
 import os
 calls = []
 def sees(frame):
+    print("seen")
+    assert not os.read(0, 1)
     assert frame.shape == (48, 64, 3) and frame.dtype == 'uint8' and not frame.flags.writeable
     return frame.mean()
 def raises(frame):
@@ -156,10 +158,12 @@ def test_detector(t):  # beside others, release only
     with open(t.file("my.py"), "w") as file:
         file.write(DETECTOR)
     block = [{"name": "d", "base": dict(SHM, peer="c/python", kernel="detector")}]
-    cells, _ = cells_of(t, block, "--detector", t.file("my.py") + ":sees")
-    launch = list(cells.values())[0]["launches"][0]
-    check(launch["python"]["consumer"]["detector"]["alone_p50_ns"] > 0, "%s" % launch["python"])
     scenario = t.scenario(block, launches=1)
+    run = t.run("run", scenario, "--out", t.file("sees"), "--quiet", "--format", "json", "--detector",
+                t.file("my.py") + ":sees")
+    check(json.loads(run.stdout())["cells"]["ok"] == 1 and "seen" in run.stderr(), run.stdout())
+    launch = t.result(t.file("sees"))["cells"][0]["launches"][0]
+    check(launch["python"]["consumer"]["detector"]["alone_p50_ns"] > 0, "%s" % launch["python"])
     for name, code, words in (
             ("raises", 1, "my.py:raises raised ValueError: no such class"),
             ("leaves", 3, "the consumer exited with status 9"),
