@@ -369,6 +369,21 @@ static void a_gone_reader_is_told_once(void **state)
         assert_int_equal(status, HANDOFF_PEER_GONE);
         expect_status(handoff_writer_reserve(writer, 0, &frame, &error), HANDOFF_TIMEOUT, error);
     }
+    /* With slots for a long time. */
+    handoff_writer *roomy = NULL;
+    struct handoff_writer_options options = some_options(HANDOFF_EVERY, NULL);
+    options.slots = 1024;
+    expect_ok(handoff_writer_create(fresh_name(), &options, &roomy, &error), error);
+    handoff_reader_free(meet(roomy));
+    int told = HANDOFF_OK;
+    for (int i = 0; i < 500 && told == HANDOFF_OK; i++) {
+        told = handoff_writer_reserve(roomy, in_ns(LONG_NS), &frame, &error);
+        if (told == HANDOFF_OK)
+            expect_ok(handoff_writer_commit(roomy, &frame, &error), error);
+        clock_sleep_until_ns(in_ns(MS));
+    }
+    assert_int_equal(told, HANDOFF_PEER_GONE);
+    handoff_writer_free(roomy);
     /* The next one comes before the writer looks. */
     handoff_reader *reader = meet(writer);
     handoff_reader_free(reader);
@@ -423,6 +438,109 @@ static void deadlines_are_kept(void **state)
     expect_status(handoff_reader_open(fresh_name(), deadline_ns, &reader, &error), HANDOFF_ABSENT,
                   error);
     assert_true(clock_now_ns() >= deadline_ns);
+}
+
+/* ---- Waking ---------------------------------------------------------------------------------- */
+
+struct sleeper {
+    handoff_writer *writer;
+    handoff_reader *reader;
+    const char *name;
+    uint64_t woken_ns;
+    _Atomic int begun;
+    int status;
+};
+
+static void *sleep_for_a_frame(void *data)
+{
+    struct sleeper *sleeper = data;
+    struct handoff_frame frame;
+    sleeper->begun = 1;
+    sleeper->status = handoff_reader_acquire(sleeper->reader, HANDOFF_FOREVER, &frame, NULL);
+    sleeper->woken_ns = clock_now_ns();
+    (void)handoff_reader_release(sleeper->reader, &frame, NULL);
+    return NULL;
+}
+
+static void *sleep_for_a_slot(void *data)
+{
+    struct sleeper *sleeper = data;
+    struct handoff_frame frame;
+    sleeper->begun = 1;
+    sleeper->status = handoff_writer_reserve(sleeper->writer, HANDOFF_FOREVER, &frame, NULL);
+    sleeper->woken_ns = clock_now_ns();
+    return NULL;
+}
+
+static void *sleep_for_a_grant(void *data)
+{
+    struct sleeper *sleeper = data;
+    sleeper->begun = 1;
+    sleeper->status = handoff_reader_open(sleeper->name, HANDOFF_FOREVER, &sleeper->reader, NULL);
+    sleeper->woken_ns = clock_now_ns();
+    return NULL;
+}
+
+static pthread_t asleep(void *(*body)(void *), struct sleeper *sleeper)
+{
+    pthread_t thread;
+    sleeper->begun = 0;
+    assert_int_equal(pthread_create(&thread, NULL, body, sleeper), 0);
+    while (!sleeper->begun)
+        clock_sleep_until_ns(in_ns(MS / 10));
+    clock_sleep_until_ns(in_ns(10 * MS)); /* it is asleep, or will find the news without sleeping */
+    return thread;
+}
+
+/* Woken, and not by the end of its slice of waiting: the best of a few, since the machine may be busy.
+ * All four sleeps: for a frame, for a slot, for a reader, for the writer's answer. */
+static void sleepers_are_woken(void **state)
+{
+    uint64_t best_ns[4] = {UINT64_MAX, UINT64_MAX, UINT64_MAX, UINT64_MAX};
+    for (int i = 0; i < 6; i++) {
+        struct handoff_error error;
+        struct handoff_frame frame;
+        struct sleeper sleeper = {.writer = writer_new(HANDOFF_EVERY, i % 2 ? "semaphore" : NULL)};
+        uint64_t since_ns[4];
+        uint64_t woken_ns[4];
+        pthread_t thread = asleep(sleep_for_a_slot, &sleeper);
+        since_ns[2] = clock_now_ns();
+        expect_ok(handoff_reader_open(handoff_writer_name(sleeper.writer), in_ns(LONG_NS),
+                                      &sleeper.reader, &error),
+                  error);
+        pthread_join(thread, NULL);
+        woken_ns[2] = sleeper.woken_ns;
+        thread = asleep(sleep_for_a_frame, &sleeper);
+        since_ns[0] = clock_now_ns();
+        send_one(sleeper.writer, &frame);
+        pthread_join(thread, NULL);
+        woken_ns[0] = sleeper.woken_ns;
+        for (int j = 0; j < 4; j++)
+            send_one(sleeper.writer, &frame);
+        thread = asleep(sleep_for_a_slot, &sleeper);
+        since_ns[1] = clock_now_ns();
+        take_one(sleeper.reader, &frame);
+        expect_ok(handoff_reader_release(sleeper.reader, &frame, &error), error);
+        pthread_join(thread, NULL);
+        woken_ns[1] = sleeper.woken_ns;
+        handoff_reader_free(sleeper.reader);
+        handoff_writer_free(sleeper.writer);
+        sleeper.writer = writer_new(HANDOFF_EVERY, NULL);
+        sleeper.name = handoff_writer_name(sleeper.writer);
+        thread = asleep(sleep_for_a_grant, &sleeper);
+        since_ns[3] = clock_now_ns();
+        expect_ok(handoff_writer_reserve(sleeper.writer, in_ns(LONG_NS), &frame, &error), error);
+        pthread_join(thread, NULL);
+        woken_ns[3] = sleeper.woken_ns;
+        assert_int_equal(sleeper.status, HANDOFF_OK);
+        handoff_reader_free(sleeper.reader);
+        handoff_writer_free(sleeper.writer);
+        for (int j = 0; j < 4; j++)
+            if (woken_ns[j] - since_ns[j] < best_ns[j])
+                best_ns[j] = woken_ns[j] - since_ns[j];
+    }
+    for (int j = 0; j < 4; j++)
+        assert_true(best_ns[j] < 50 * MS);
 }
 
 /* ---- Fork ------------------------------------------------------------------------------------ */
@@ -551,6 +669,7 @@ int main(void)
         TEST(a_closed_writer_is_drained),
         TEST(a_gone_reader_is_told_once),
         TEST(deadlines_are_kept),
+        TEST(sleepers_are_woken),
         TEST(a_child_has_nothing_of_it),
         TEST(a_child_keeps_no_lock),
         TEST(waits_are_what_is_said),
