@@ -376,7 +376,7 @@ static void a_gone_reader_is_told_once(void **state)
     expect_ok(handoff_writer_create(fresh_name(), &options, &roomy, &error), error);
     handoff_reader_free(meet(roomy));
     int told = HANDOFF_OK;
-    for (int i = 0; i < 500 && told == HANDOFF_OK; i++) {
+    for (int i = 0; i < 5000 && told == HANDOFF_OK; i++) {
         told = handoff_writer_reserve(roomy, in_ns(LONG_NS), &frame, &error);
         if (told == HANDOFF_OK)
             expect_ok(handoff_writer_commit(roomy, &frame, &error), error);
@@ -390,11 +390,14 @@ static void a_gone_reader_is_told_once(void **state)
     struct opening opening = {.name = handoff_writer_name(writer)};
     pthread_t thread;
     assert_int_equal(pthread_create(&thread, NULL, open_reader, &opening), 0);
-    while (!handoff_writer_has_reader(writer))
+    told = HANDOFF_OK;
+    for (int i = 0; i < 5000 && told == HANDOFF_OK; i++) {
+        told = handoff_writer_reserve(writer, in_ns(LONG_NS), &frame, &error);
+        if (told == HANDOFF_OK)
+            expect_ok(handoff_writer_commit(writer, &frame, &error), error);
         clock_sleep_until_ns(in_ns(MS));
-    clock_sleep_until_ns(in_ns(20 * MS));
-    expect_status(handoff_writer_reserve(writer, in_ns(LONG_NS), &frame, &error), HANDOFF_PEER_GONE,
-                  error);
+    }
+    assert_int_equal(told, HANDOFF_PEER_GONE);
     expect_ok(handoff_writer_reserve(writer, in_ns(LONG_NS), &frame, &error), error);
     pthread_join(thread, NULL);
     assert_int_equal(opening.status, HANDOFF_OK);
@@ -402,6 +405,32 @@ static void a_gone_reader_is_told_once(void **state)
     expect_status(handoff_reader_acquire(opening.reader, 0, &frame, &error), HANDOFF_TIMEOUT,
                   error);
     handoff_reader_free(opening.reader);
+    handoff_writer_free(writer);
+}
+
+/* HANDOFF_LATEST: not at all, and the count of frames that nobody took goes on. */
+static void with_latest_nobody_is_told(void **state)
+{
+    struct handoff_error error;
+    struct handoff_frame frame;
+    handoff_writer *writer = writer_new(HANDOFF_LATEST, NULL);
+    uint64_t sent = 0, skipped = 0;
+    for (int life = 0; life < 4; life++) {
+        handoff_reader *reader = meet(writer);
+        assert_true(handoff_writer_skipped(writer) >= skipped);
+        skipped = handoff_writer_skipped(writer);
+        for (sent = 0; sent < 1 + random_below(9); sent++) {
+            expect_ok(handoff_writer_reserve(writer, 0, &frame, &error), error);
+            expect_ok(handoff_writer_commit(writer, &frame, &error), error);
+        }
+        assert_int_equal(handoff_writer_skipped(writer), skipped + sent - 1);
+        skipped += sent - 1;
+        handoff_reader_free(reader);
+        for (int i = 0; i < 5; i++) {
+            expect_ok(handoff_writer_reserve(writer, 0, &frame, &error), error);
+            expect_ok(handoff_writer_commit(writer, &frame, &error), error);
+        }
+    }
     handoff_writer_free(writer);
 }
 
@@ -668,6 +697,7 @@ int main(void)
         TEST(one_writer_and_one_reader),
         TEST(a_closed_writer_is_drained),
         TEST(a_gone_reader_is_told_once),
+        TEST(with_latest_nobody_is_told),
         TEST(deadlines_are_kept),
         TEST(sleepers_are_woken),
         TEST(a_child_has_nothing_of_it),

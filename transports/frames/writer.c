@@ -253,8 +253,6 @@ writer_wait(handoff_writer *writer, enum status status, struct err *err, uint64_
     }
     if (status == ST_TIMEOUT) {
         const uint64_t now_ns = clock_now_ns();
-        if (session_word(&side->control->request) != writer->session)
-            return HANDOFF_OK;
         if (!named_side_peer_dead(side, now_ns, NAMED_LOCK_READER))
             return now_ns < deadline_ns
                        ? HANDOFF_OK
