@@ -84,6 +84,6 @@ void choose_print_markdown(const struct choose_arguments *arguments, const struc
                            const struct choice *choice);
 enum status choose_print_json(const struct choose_arguments *arguments,
                               const struct choose_plan *plan, const struct choice *choice,
-                              const char *dir, struct err *err);
+                              const cJSON *result, const char *dir, struct err *err);
 
 #endif

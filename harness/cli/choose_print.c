@@ -5,6 +5,7 @@
 
 #include "harness/base/json.h"
 #include "harness/cli/choose.h"
+#include "harness/cli/run_summary.h"
 #include "harness/report/wrap.h"
 
 #define COLUMNS 8
@@ -328,7 +329,7 @@ static cJSON *way_json(const struct choose_arguments *arguments, const struct ch
 
 enum status choose_print_json(const struct choose_arguments *arguments,
                               const struct choose_plan *plan, const struct choice *choice,
-                              const char *dir, struct err *err)
+                              const cJSON *result, const char *dir, struct err *err)
 {
     cJSON *json = cJSON_CreateObject(), *list = cJSON_CreateArray(), *notes = cJSON_CreateArray();
     json_add_string(json, "consumer", arguments->detector);
@@ -351,6 +352,7 @@ enum status choose_print_json(const struct choose_arguments *arguments,
     for (size_t i = 0; i < choice->note_count; i++)
         json_append(notes, cJSON_CreateString(text_get(&choice->notes[i])));
     json_add(json, "notes", notes);
+    json_add_string(json, "fitness", run_summary_fitness(result));
     json_add(json, "result", dir ? cJSON_CreateString(dir) : cJSON_CreateNull());
     enum status status = cli_print_json(stdout, json, err);
     cJSON_Delete(json);

@@ -14,6 +14,7 @@
 #include "harness/base/json.h"
 #include "harness/cli/choose.h"
 #include "harness/cli/run_choice.h"
+#include "harness/cli/run_summary.h"
 #include "harness/measure/clock.h"
 #include "harness/report/wrap.h"
 #include "harness/run/daemon.h"
@@ -159,18 +160,19 @@ static void plan_tell(const struct choose_arguments *arguments, const struct cho
 
 static enum status choose_print(const struct choose_arguments *arguments,
                                 const struct choose_plan *plan, const struct choice *choice,
-                                const char *kept, struct err *err)
+                                const cJSON *result, const char *kept, struct err *err)
 {
     if (arguments->format == CLI_FORMAT_JSON)
-        return choose_print_json(arguments, plan, choice, kept, err);
+        return choose_print_json(arguments, plan, choice, result, kept, err);
     if (arguments->format == CLI_FORMAT_MARKDOWN)
         choose_print_markdown(arguments, plan, choice);
     else
         choose_print_table(arguments, plan, choice);
-    if (kept && !arguments->quiet) {
-        fflush(stdout);
+    fflush(stdout);
+    if (!arguments->quiet)
+        run_summary_print_fitness(result);
+    if (kept && !arguments->quiet)
         fprintf(stderr, "The result is in %s: `handoff report` makes a page of it.\n", kept);
-    }
     return ST_OK;
 }
 
@@ -190,7 +192,7 @@ static enum status choose_measure(const struct choose_arguments *arguments, cons
     if (status == ST_OK)
         status = choice_make(report, &arguments->question, &choice, err);
     if (status == ST_OK)
-        status = choose_print(arguments, plan, &choice, kept, err);
+        status = choose_print(arguments, plan, &choice, result, kept, err);
     if (status == ST_OK)
         *exit_code = choice.chosen < choice.count ? EXIT_CODE_OK : EXIT_CODE_FAILED;
     choice_free(&choice);

@@ -69,7 +69,7 @@ static bool add_conclusions(cJSON *json, const struct conclusions *conclusions)
 }
 
 /* "fit, with 1 warning: governor" */
-static const char *fitness_told(const cJSON *result)
+const char *run_summary_fitness(const cJSON *result)
 {
     return json_get_string(json_get(result, "fitness"), "verdict", "");
 }
@@ -112,7 +112,7 @@ static enum status print_json(const struct runner_outcome *outcome, const char *
                     json_add_string(json, "scenario", view->report->scenario) &&
                     json_add_bool(json, "interrupted", outcome->interrupted) &&
                     json_add_i64(json, "exit_status", run_summary_exit_code(outcome)) &&
-                    json_add_string(json, "fitness", fitness_told(outcome->result)) &&
+                    json_add_string(json, "fitness", run_summary_fitness(outcome->result)) &&
                     add_counts(json, &outcome->summary) &&
                     add_cells_not_ok(json, outcome->result) &&
                     add_conclusions(json, view->conclusions);
@@ -156,13 +156,12 @@ static bool colour_wanted(void)
     return isatty(STDOUT_FILENO) && !(no_colour && *no_colour);
 }
 
-/* Only what makes figures mislead; the rest is in the result and its report. */
-static void print_fitness(const cJSON *result)
+void run_summary_print_fitness(const cJSON *result)
 {
     struct text text = {0};
     if (strcmp(json_get_string(json_get(result, "fitness"), "worst", ""), "unfit") != 0)
         return;
-    text_add_plain(&text, fitness_told(result));
+    text_add_plain(&text, run_summary_fitness(result));
     fprintf(stderr, "this machine was %s: the figures mislead; `handoff doctor` says what helps\n",
             text_get(&text));
     text_free(&text);
@@ -193,7 +192,7 @@ enum status run_summary_print(const struct runner_outcome *outcome, const char *
         status = print_for_programs(outcome, out_dir, format, err);
     }
     fflush(stdout);
-    print_fitness(outcome->result);
+    run_summary_print_fitness(outcome->result);
     print_counts(outcome, out_dir);
     return status;
 }
