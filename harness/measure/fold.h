@@ -26,7 +26,7 @@ struct fold_config {
     bool latest;   /* policy latest: frames may be skipped, and `age` exists */
     bool detector; /* a user's own function works on them: `age` exists with every policy */
     bool rate;     /* with a schedule: `response`, `pacing` and deadlines exist */
-    bool pingpong; /* one frame in flight: `round_trip` exists */
+    bool pingpong; /* one frame in flight: `round_trip` exists, but with order_event */
     bool commit_moves_bytes; /* TRANSPORT_MOVES_BYTES: `handoff` and backlog do not exist */
     bool fills_in_place;     /* ready = filled: `reserve` (ready to reserved) does not exist */
     bool zero_copy;          /* accessed = acquired: `access` does not exist */

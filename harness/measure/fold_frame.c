@@ -25,7 +25,8 @@ static bool fold_applies(const struct fold_config *config, enum interval interva
     case INTERVAL_age:
         return config->latest || config->detector;
     case INTERVAL_round_trip:
-        return config->pingpong;
+        /* With order event the CPUs go on before the GPU has filled the frame. */
+        return config->pingpong && !config->order_event;
     default:
         return true;
     }

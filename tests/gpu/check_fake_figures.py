@@ -41,6 +41,7 @@ CELLS = [
     (cell("cuda_vmm", "device", kernel="none"), 1),
     (cell("cuda_vmm", "device", fill="gpu", order="event", slots=6, depth=5, pacing="max", sync="event"), 0),
     (cell("cuda_pool", "device", fill="gpu", order="event", kernel="none", slots=2, pacing="max"), 0),
+    (cell("cuda_ipc", "device", fill="gpu", order="event", pacing="pingpong"), 0),
     (cell("cuda_vmm", "device", "gpu_stream", fill="gpu", sync="flag", kernel="none"), 0),
     (cell("cuda_ipc", "device", "gpu_kernel", fill="gpu", sync="flag", kernel="none"), 0),
 ]
@@ -55,7 +56,7 @@ def wanted_intervals(axes):
     wanted = {"latency", "kernel"}
     if axes.get("pacing") is None:
         wanted |= {"response", "pacing"}
-    if axes.get("pacing") == "pingpong":
+    if axes.get("pacing") == "pingpong" and order_host:
         wanted |= {"round_trip"}
     if order_host:
         wanted |= {"fill"}
