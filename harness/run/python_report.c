@@ -32,7 +32,8 @@ void python_report_read(const cJSON *finished, struct role_python_report *report
     got.rss_begin_bytes = python_read_count(finished, "rss_begin_bytes");
     got.rss_end_bytes = python_read_count(finished, "rss_end_bytes");
     got.alone_p50_ns = python_read_count(detector, "alone_p50_ns");
-    got.alone_p99_ns = python_read_count(detector, "alone_p99_ns");
+    got.alone_min_ns = python_read_count(detector, "alone_min_ns");
+    got.alone_max_ns = python_read_count(detector, "alone_max_ns");
     got.alone_count = python_read_count(detector, "alone_count");
     *report = got;
 }
@@ -65,6 +66,7 @@ bool python_report_add(cJSON *python, const char *role, const struct role_python
     cJSON *detector = report->alone_count ? cJSON_AddObjectToObject(json, "detector") : NULL;
     return report->alone_count == 0 ||
            (detector && json_add_u64(detector, "alone_p50_ns", report->alone_p50_ns) &&
-            python_add_count(detector, "alone_p99_ns", report->alone_p99_ns) &&
+            python_add_count(detector, "alone_min_ns", report->alone_min_ns) &&
+            python_add_count(detector, "alone_max_ns", report->alone_max_ns) &&
             json_add_u64(detector, "alone_count", report->alone_count));
 }

@@ -19,7 +19,7 @@ struct role_python_report {
     uint64_t rss_begin_bytes, rss_end_bytes;
     /* Kernel `detector`: the user's function called in the same process on frames of its own memory,
      * before anything is handed over. */
-    uint64_t alone_p50_ns, alone_p99_ns, alone_count;
+    uint64_t alone_p50_ns, alone_min_ns, alone_max_ns, alone_count;
 };
 
 /* Reads the optional members of "finished"; leaves out what is absent or makes no sense. */
