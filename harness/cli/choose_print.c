@@ -159,7 +159,8 @@ static void print_rows(const struct choice *choice)
                 if (pass == 0)
                     widths[j] = width > widths[j] ? width : widths[j];
                 else
-                    print_padded(text_get(&row[j]), j + 1 < COLUMNS ? widths[j] + 2 : 0);
+                    print_padded(text_get(&row[j]),
+                                 j + 1 < COLUMNS ? widths[j] + (j < 2 ? 2 : 1) : 0);
             }
             if (pass == 1)
                 putchar('\n');
