@@ -29,8 +29,6 @@ from ._errors import Invalid
 SLICE_NS = 100_000_000
 # Timeouts from here on, 31 years, have no end.
 LONGEST_S = 1e9
-# The default of read() and frame(): the timeout of the Reader or Writer.
-OWN: Any = object()
 
 FrameShape = Tuple[int, int, int]
 if TYPE_CHECKING:
@@ -39,6 +37,16 @@ if TYPE_CHECKING:
     Array = NDArray[numpy.uint8]
 else:
     Array = numpy.ndarray
+
+
+class _Own:
+    """The default of read(), frame() and write(): the timeout of the Reader or Writer."""
+
+    def __repr__(self) -> str:
+        return "<its own>"
+
+
+OWN: Any = _Own()
 
 
 class Handle(int):
@@ -116,6 +124,13 @@ def deadline(timeout: Optional[float]) -> int:
     if timeout != timeout:
         raise Invalid("a timeout that is no number", "seconds, or None to wait for ever")
     return _library.FOREVER_NS
+
+
+def encoded(text: str, what: str) -> bytes:
+    """As the C library takes it; what it would not see all of, or not at all, is Invalid."""
+    if not isinstance(text, str) or "\0" in text:
+        raise Invalid("%r cannot be the %s of a segment" % (text, what), "a string without NUL")
+    return text.encode("utf-8", "replace")
 
 
 class Endpoint:

@@ -7,7 +7,7 @@ from typing import Any, ClassVar, Iterator, Optional, Type
 
 from . import _library
 from ._device import DeviceSlots
-from ._endpoint import OWN, SLICE_NS, Array, Endpoint, FrameShape, Handle, deadline
+from ._endpoint import OWN, SLICE_NS, Array, Endpoint, FrameShape, Handle, deadline, encoded
 from ._errors import Absent, Invalid, PeerGone, Timeout, Unavailable
 
 _POLICY_NAMES = {number: name for name, number in _library.POLICIES.items()}
@@ -139,7 +139,7 @@ class Reader(Endpoint):
         self._open(deadline(timeout))
 
     def _open(self, deadline_ns: int) -> None:
-        library, name = self._library, self._name.encode()
+        library, name = self._library, encoded(self._name, "name")
         number, status = ctypes.c_void_p(), _library.TIMEOUT
         try:
             while status in (_library.ABSENT, _library.TIMEOUT):

@@ -7,7 +7,7 @@ from typing import ClassVar, Optional, Tuple, Type
 import numpy
 
 from . import _library
-from ._endpoint import OWN, Array, Endpoint, FrameShape, Handle, deadline
+from ._endpoint import OWN, Array, Endpoint, FrameShape, Handle, deadline, encoded
 from ._errors import Invalid
 
 
@@ -117,7 +117,7 @@ class Writer(Endpoint):
         number = ctypes.c_void_p()
         try:
             status = library.handoff_writer_create(
-                None if name is None else name.encode(),
+                None if name is None else encoded(name, "name"),
                 ctypes.addressof(options),
                 ctypes.addressof(number),
                 self._error_at,
@@ -253,5 +253,5 @@ def _options(
         channels=channels,
         slots=slots,
         policy=_library.POLICIES[policy],
-        wait=wait.encode(),
+        wait=encoded(wait, "wait"),
     )
