@@ -117,7 +117,10 @@ def body():
     for load in ("cpu", "membw"):
         trials.append((failed_launch, path, "a load is killed (%s)" % load, "load:working:20", "kill",
                        LIMIT_S, "the load on CPU "))
-    _, failures = faults.run_all([
+    # A load that hangs is not noticed until it should stop.
+    hangs = (lambda: failed_launch(path, "a load hangs", "load:working:5", "stop", DEADLINE_S + 10,
+                                   "did not stop in time", load="cpu"),)
+    _, failures = faults.run_all([hangs] + [
         (lambda trial=trial, load=load: trial[0](*trial[1:], load=load),)
         for trial, load in zip(trials, ("cpu", "membw"))] * given.repeats, given.jobs)
     kinds = [{"load": "cpu"}]
@@ -125,11 +128,6 @@ def body():
         kinds.append({"load": "membw", "idle_latency": "held"})
     _, more = faults.run_all([(lambda kind=kind: runner_killed(path, **kind),)
                               for kind in kinds] * given.repeats, 1)
-    failures += more
-    # A load that hangs is not noticed until it should stop.
-    _, more = faults.run_all([(lambda: failed_launch(
-        path, "a load hangs", "load:working:5", "stop", DEADLINE_S + 10, "did not stop in time",
-        load="cpu"),)], 1)
     failures += more
     spinning = {"scheduling": "fifo:90", "wait": "spin", "load": "cpu"}
     if available(path, **spinning):
