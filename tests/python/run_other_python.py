@@ -1,4 +1,4 @@
-"""Runs pytest for ctest with another Python than CI's own: `run_other_python.py oldest|newest FILE…`.
+"""Runs pytest for ctest with another Python: `run_other_python.py oldest|newest FILE…`.
 
 The oldest and the newest from 3.8 on that this machine has: those of $HANDOFF_TEST_PYTHONS
 (paths, separated by colons), on PATH, and what pyenv and uv have installed. numpy and pytest for it

@@ -80,7 +80,7 @@ def pair(background):
         endpoint.close()
 
 
-# ---- Frames ----------------------------------------------------------------------------------------
+# ---- Frames --------------------------------------------------------------------------------------
 
 def test_every_frame_arrives_whole_and_in_order(rng, seed, peer):
     shape = (rng.randint(1, 90), rng.randint(1, 90), rng.randint(1, 4))
@@ -143,7 +143,7 @@ def test_every_wait_hands_over(wait, seed, background, pair):
         assert (reader.read().array == content(seed, index, SHAPE)).all()
 
 
-# ---- Arrays ----------------------------------------------------------------------------------------
+# ---- Arrays --------------------------------------------------------------------------------------
 
 def test_a_readers_array_is_a_view_of_its_slot_and_read_only(seed, background, pair):
     writer, reader = pair(slots=2)
@@ -234,7 +234,7 @@ assert not mapped()
     assert len(seen) == 2 and seen[0] == seen[1]
 
 
-# ---- Writer ----------------------------------------------------------------------------------------
+# ---- Writer --------------------------------------------------------------------------------------
 
 def test_a_body_that_raises_publishes_nothing(seed, pair):
     writer, reader = pair()
@@ -279,7 +279,8 @@ def test_the_writers_frame(seed, pair):
 
 
 @pytest.mark.parametrize("arguments", [
-    dict(name="a/b"), dict(name="a\0b"), dict(name=b"a"), dict(wait=None), dict(name=""), dict(name="x" * 101), dict(shape=(0, 4, 3)),
+    dict(name="a/b"), dict(name="a\0b"), dict(name=b"a"), dict(wait=None), dict(name=""),
+    dict(name="x" * 101), dict(shape=(0, 4, 3)),
     dict(shape=(4, 4)), dict(shape="abc"), dict(shape=(2**40, 4, 3)), dict(slots=0),
     dict(slots=1025), dict(slots=2, policy="latest"), dict(policy="newest"), dict(wait="spinn"),
     dict(wait="poll"), dict(timeout=float("nan"))])
@@ -316,7 +317,7 @@ def test_too_large_for_the_memory_there_is():
     print(caught.value)
 
 
-# ---- Waiting ---------------------------------------------------------------------------------------
+# ---- Waiting -------------------------------------------------------------------------------------
 
 @pytest.mark.parametrize("wait", ["futex", "poll:100"])
 def test_timeouts_are_kept(wait, pair):
@@ -406,8 +407,8 @@ except KeyboardInterrupt:
 
 
 def test_a_reader_that_asks_again_and_again(monkeypatch, background):
-    """Opening is sliced, to look for Ctrl-C: a slice that ends while the writer answers costs neither
-    a frame nor makes the writer believe that a reader has gone."""
+    """Opening is sliced, to look for Ctrl-C: a slice that ends while the writer answers costs no
+    frame, and does not make the writer believe that a reader has gone."""
     monkeypatch.setattr("handoff._reader.SLICE_NS", 50000)
     for _ in range(60):
         with handoff.Writer(fresh_name(), (4, 4, 3), timeout=LONG_S) as writer:
@@ -453,7 +454,7 @@ def test_one_thread_at_a_time(background, pair):
     assert isinstance(seen[0], handoff.Invalid) and "another thread" in seen[0].what
 
 
-# ---- Processes -------------------------------------------------------------------------------------
+# ---- Processes -----------------------------------------------------------------------------------
 
 def test_a_forked_child_is_told(seed, background, pair):
     writer, reader = pair()

@@ -1,8 +1,8 @@
 """What Python copies of a 4K frame: nothing in a view, everything in a slice.
 
-10,000 frames of 3840x2160x3. Every frame's memory is looked up: bytes of an array inside the segment
-were not copied, bytes anywhere else were. And this process must not grow. The same for an mmap of the
-segment that is sliced, as tutorials have it.
+10,000 frames of 3840x2160x3. Every frame's memory is looked up: bytes of an array inside the
+segment were not copied, bytes anywhere else were. And this process must not grow. The same for an
+mmap of the segment that is sliced, as tutorials have it.
 """
 import mmap
 import os

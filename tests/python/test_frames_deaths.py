@@ -1,4 +1,4 @@
-"""The package `handoff` when the other process dies or comes back, and when the segment is hostile."""
+"""The package `handoff` when the other process dies or comes back, and with hostile segments."""
 import os
 import signal
 import struct
@@ -18,7 +18,7 @@ def took(began):
     return time.monotonic() - began
 
 
-# ---- Death -----------------------------------------------------------------------------------------
+# ---- Death ---------------------------------------------------------------------------------------
 
 @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGTERM])
 def test_the_writer_dies(how, seed, peer):
@@ -68,7 +68,7 @@ def test_a_writer_that_closes_ends_the_loop(seed, peer):
 
 @pytest.mark.parametrize("how", ["killed", "closed"])
 def test_the_reader_goes_while_the_writer_waits(how, seed, peer):
-    """Told once for each reader; then the writer waits for the next one, who begins at the front."""
+    """Told once for each reader; then the writer waits for the next one."""
     name = fresh_name()
     with handoff.Writer(name, SHAPE, slots=2, timeout=LONG_S) as writer:
         count = 2 if how == "killed" else 1
@@ -90,7 +90,7 @@ def test_the_reader_goes_while_the_writer_waits(how, seed, peer):
         following = peer(READER, name, seed, 3)
         write(writer, seed, 3, first=20)
         seen = [following.line().split() for _ in range(3)]
-        # Numbers go on; the content is that of `first`, so the peer cannot judge it.
+        # The numbers go on from where the first reader was, and nothing is missing.
         numbers = [int(number) for number, _ in seen]
         assert numbers == list(range(numbers[0], numbers[0] + 3))
 
@@ -111,7 +111,7 @@ def test_a_latest_writer_is_never_stopped_by_its_reader(seed, peer):
         assert not writer.has_reader
 
 
-# ---- Coming back -----------------------------------------------------------------------------------
+# ---- Coming back ---------------------------------------------------------------------------------
 
 def test_the_writer_comes_back_while_the_reader_waits(seed, peer, background):
     name = fresh_name()
@@ -177,7 +177,7 @@ def test_a_name_left_by_a_dead_writer_is_taken_over(seed, peer):
         assert reader.line() == "0 whole"
 
 
-# ---- Segments that are not what they must be -----------------------------------------------------------
+# ---- Segments that are not what they must be -----------------------------------------------------
 
 @pytest.fixture
 def live(seed, peer):

@@ -1,4 +1,4 @@
-"""The package `handoff` as a thing: what it says about itself is true, it installs, it is well formed."""
+"""The package `handoff` as a whole: it is as it says, well formed, and installs."""
 import ctypes
 import os
 import re
@@ -22,7 +22,7 @@ def run(command, **options):
     return done.stdout
 
 
-# ---- The C library ---------------------------------------------------------------------------------
+# ---- The C library -------------------------------------------------------------------------------
 
 STRUCTS = {"handoff_error": _library.ErrorInfo, "handoff_writer_options": _library.WriterOptions,
            "handoff_frame": _library.FrameInfo, "handoff_shape": _library.Shape}
@@ -109,7 +109,7 @@ except handoff.Unavailable as problem: print(problem)
     assert "needs numpy" in said and "pip install numpy" in said
 
 
-# ---- Form ------------------------------------------------------------------------------------------
+# ---- Form ----------------------------------------------------------------------------------------
 
 def test_mypy_strict(folder):
     said = run([sys.executable, "-m", "mypy", "--cache-dir", os.devnull, "--strict", "handoff"],
@@ -121,12 +121,12 @@ def test_ruff(folder):
     run([sys.executable, "-m", "ruff", "check", "--no-cache", "."], cwd=folder)
 
 
-# ---- Installing ------------------------------------------------------------------------------------
+# ---- Installing ----------------------------------------------------------------------------------
 
 @pytest.fixture
 def project(root, tmp_path):
-    """A folder like the project's, and an environment in which `python3` is this one and pip installs,
-    without network, into a place of its own."""
+    """A folder like the project's, and an environment in which `python3` is this one and pip
+    installs, without network, into a place of its own."""
     for name in ("transports", "harness"):
         (tmp_path / name).symlink_to(os.path.join(root, name))
     (tmp_path / "bin").mkdir()
@@ -157,7 +157,7 @@ def source_files(folder):
 
 
 def test_the_readme_as_it_is_printed(folder, project):
-    """pip, CMake, the C++ writer and the Python reader, each as printed, with the printed output."""
+    """pip, CMake, the C++ writer and the Python reader, each as printed, and what they print."""
     install, together = blocks(folder, "sh")
     reader, writer = blocks(folder, "python")
     (printed,) = blocks(folder, "text")

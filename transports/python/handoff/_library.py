@@ -6,8 +6,8 @@ puts it there, else what the system's loader knows. What one of these names and 
 an error; nothing is tried after it.
 
 A call through load() lets go of the interpreter lock until it returns: for what may wait. A call
-through load_quick() keeps it: for what never waits, where letting go would mean to queue for the
-lock behind every other thread of the program (5 ms each time, if one of them computes).
+through load_quick() keeps it: for what never waits, where it would cost more to let go and take it
+again than the call does, and beside a thread that computes at times a turn of that one (5 ms).
 """
 
 import ctypes
