@@ -2,6 +2,8 @@
 the other side; what is torn is seen, what is garbage is refused, and every end is told."""
 import os
 import random
+import select
+import signal
 import socket
 import struct
 import sys
@@ -12,6 +14,7 @@ import pytest
 
 if not os.environ.get("CI"):
     pytest.importorskip("numpy")
+import numpy  # noqa: E402
 
 from role_runner import (BAD_SHAPE, CHECKED, CONSUMER, CONSUMER_STAMPS, PRODUCER,  # noqa: E402
                          PRODUCER_STAMPS, TORN, Role, RoleFailed, Runner, Trace, setup_message)
@@ -19,6 +22,7 @@ from handoff.role.detector import Detector  # noqa: E402
 from handoff.role.edges import address_from_message  # noqa: E402
 from handoff.role.errors import RoleError  # noqa: E402
 from handoff.role.setup import Setup  # noqa: E402
+from handoff.role.waits import idle_of  # noqa: E402
 
 try:
     import zmq  # noqa: F401
@@ -165,6 +169,7 @@ class Middleman(threading.Thread):
         self.upstream = socket.socket(fileno=os.dup(upstream_fd))
         self.mine, self.theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
         self.place = place
+        self.stream = bytearray()
 
     def run(self):
         threading.Thread(target=self.back, daemon=True).start()
@@ -177,6 +182,7 @@ class Middleman(threading.Thread):
             if not data:
                 self.mine.shutdown(socket.SHUT_WR)
                 return
+            self.stream += data
             if seen <= self.place < seen + len(data):
                 data[self.place - seen] ^= 1 << random.randrange(8)
             seen += len(data)
@@ -216,6 +222,10 @@ def test_torn(runner, rng, kernel, peer):
     outcome = runner.launch(peer, axes, FRAMES, WARMUP, rng.getrandbits(50), relay=relay)
     torn = [record["id"] for record in outcome.consumer if record["flags"] & TORN]
     assert torn == [victim]
+    # What travels as a frame's timestamp is when it was ready.
+    for record in outcome.producer:
+        header = struct.unpack_from("<qiiii", middle[0].stream, record["id"] * (24 + size))
+        assert header[0] == record["ready"] and header[4] == record["id"]
 
 
 def test_wrong_content_and_shape(runner, rng):
@@ -353,7 +363,7 @@ def test_garbage_go(runner, go):
 
 
 def test_garbage_trace(runner):
-    for words in ((1, FRAMES), (0x63617274, 1), (0x63617274, 2**31)):
+    for words in ((1, FRAMES + WARMUP), (0x63617274, 1), (0x63617274, 2**31)):
         trace = Trace(FRAMES + WARMUP)
         struct.pack_into("<II", trace.map, 0, *words)
         role = Role(CONSUMER, "python", runner.program)
@@ -444,7 +454,6 @@ def test_dead_runner(runner):
 
 def test_probe(runner):
     """What the runner asks before it plans."""
-    import numpy
     role = Role(PRODUCER, "python", runner.program, arguments=["--probe"])
     try:
         said, _ = role.receive("probe")
@@ -453,6 +462,31 @@ def test_probe(runner):
         assert role.end() == 0
     finally:
         role.kill()
+
+
+@pytest.mark.parametrize("wait", ["spin", "poll:1000", "block"])
+def test_waits_on_a_descriptor(wait):
+    """They end when there is news, and at the deadline when there is none."""
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        idle = idle_of(wait, ours.fileno(), select.POLLIN)
+        began = time.monotonic_ns()
+        while idle(began + 30000000):
+            assert time.monotonic_ns() < began + 5000000000
+        assert time.monotonic_ns() >= began + 30000000
+        theirs.send(b"x")
+        began = time.monotonic_ns()
+        assert idle(began + 20000000000) and time.monotonic_ns() < began + 5000000000
+
+
+@needs_zmq
+@pytest.mark.parametrize("wait", ["block", "native"])
+def test_deadline_of_zmq(runner, wait):
+    with pytest.raises(RoleFailed) as failure:
+        runner.launch("c/python", {"transport": "zmq_ipc", "wait": wait, "pacing": "rate:100"}, 30,
+                      WARMUP, 1, deadline_s=0.5, report_of=CONSUMER,
+                      on_go=lambda roles: roles[PRODUCER].process.send_signal(signal.SIGSTOP))
+    assert failure.value.status == "timeout"
 
 
 # ---- Detectors -----------------------------------------------------------------------------------
@@ -495,6 +529,14 @@ def test_detector(runner, rng):
         sums = file.read().split()
     assert len(sums) == FRAMES + WARMUP + told["alone_count"] + 1
     assert len(set(sums[-FRAMES - WARMUP:])) == FRAMES + WARMUP, "each frame has its own bytes"
+
+
+def test_detector_cannot_write():
+    """Not even where the transport's memory could be written to."""
+    detector = Detector(Setup(setup_message(
+        DETECTOR_AXES, FRAMES, WARMUP, 1,
+        detector=detector_file("def detect(image):\n    assert not image.flags.writeable\n"))))
+    detector.run(numpy.zeros(48 * 64 * 3, numpy.uint8))
 
 
 @pytest.mark.parametrize("text,said,hint", [
