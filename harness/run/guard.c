@@ -84,6 +84,7 @@ void guard_stop(struct guard *guard)
 /* What the guard process watches. */
 struct guard_watched {
     int pidfds[GUARD_WATCHED_MAX];
+    pid_t groups[GUARD_WATCHED_MAX]; /* that of one that leads its own, or 0 */
     uint32_t count;
 };
 
@@ -123,6 +124,8 @@ static void guard_drop_all(struct guard_watched *watched, bool kill_them)
 #ifdef SYS_pidfd_send_signal
         (void)syscall(SYS_pidfd_send_signal, watched->pidfds[i], SIGKILL, NULL, 0);
 #endif
+        if (watched->groups[i] > 0)
+            (void)kill(-watched->groups[i], SIGKILL);
     }
     for (uint32_t i = 0; i < watched->count; i++) {
         guard_remove_leftovers(watched->pidfds[i], pids[i]);
@@ -202,6 +205,8 @@ static void guard_take(struct guard_watched *watched, struct channel_message *me
 {
     if (message->fd_count != 1 || watched->count == GUARD_WATCHED_MAX)
         return;
+    const pid_t pid = guard_pid(message->fds[0]);
+    watched->groups[watched->count] = pid > 0 && getpgid(pid) == pid ? pid : 0;
     watched->pidfds[watched->count++] = message->fds[0];
     message->fds[0] = -1;
 }

@@ -51,12 +51,15 @@ static void process_become(const char *const argv[], char *const environment[], 
     sigset_t none;
     sigemptyset(&none);
     sigprocmask(SIG_SETMASK, &none, NULL);
-    if (lifetime == PROCESS_DIES_WITH_US)
+    if (lifetime != PROCESS_OUTLIVES_US)
         prctl(PR_SET_PDEATHSIG, SIGKILL);
-    else
+    if (lifetime != PROCESS_DIES_WITH_US)
         setpgid(0, 0);
+    /* In the background of the terminal it may still print there, `stty tostop` or not. */
+    if (lifetime == PROCESS_DIES_WITH_ITS_OWN)
+        signal(SIGTTOU, SIG_IGN);
     /* The runner may have died before the kernel knew our wish. */
-    if (lifetime == PROCESS_DIES_WITH_US && getppid() != parent)
+    if (lifetime != PROCESS_OUTLIVES_US && getppid() != parent)
         _exit(EXIT_FAILURE);
     /* dup2 clears close-on-exec; onto itself it does nothing, so that case does it by hand. */
     if (control_fd == PROCESS_CONTROL_FD ? fcntl(control_fd, F_SETFD, 0) < 0
@@ -148,7 +151,12 @@ enum status process_start_program(const char *const *argv, const char *name,
         process_become(argv, environment, pair[1], lifetime, parent);
     close(pair[1]);
     free(environment);
-    *process = (struct process){.pid = pid, .pidfd = -1, .control_fd = pair[0]};
+    *process = (struct process){.pid = pid,
+                                .pidfd = -1,
+                                .control_fd = pair[0],
+                                .leads_group = lifetime == PROCESS_DIES_WITH_ITS_OWN};
+    if (process->leads_group)
+        setpgid(pid, pid); /* the child does so, too: whoever comes first, it is one from now on */
 #ifdef SYS_pidfd_open
     process->pidfd = (int)syscall(SYS_pidfd_open, pid, 0);
 #endif
@@ -168,11 +176,23 @@ void process_hang_up(struct process *process)
     process->control_fd = -1;
 }
 
+/* Kills what the process has started and left, once it has ended itself: before it is reaped, while
+ * nobody else can have its number. */
+static void process_end_group(const struct process *process)
+{
+    siginfo_t ended = {.si_pid = 0};
+    if (process->leads_group &&
+        waitid(P_PID, (id_t)process->pid, &ended, WEXITED | WNOHANG | WNOWAIT) == 0 &&
+        ended.si_pid == process->pid)
+        (void)kill(-process->pid, SIGKILL);
+}
+
 bool process_has_ended(struct process *process)
 {
     if (process->pid == 0)
         return true;
     int wait_status;
+    process_end_group(process);
     pid_t got = waitpid(process->pid, &wait_status, WNOHANG);
     if (got == 0 || (got < 0 && errno == EINTR))
         return false;

@@ -23,13 +23,16 @@
 enum process_lifetime {
     PROCESS_DIES_WITH_US, /* PR_SET_PDEATHSIG: the kernel kills it when the runner dies */
     PROCESS_OUTLIVES_US,  /* in a process group of its own; the guard */
+    /* Dies with us, and whatever it has started dies with it: they are a process group. */
+    PROCESS_DIES_WITH_ITS_OWN,
 };
 
 struct process {
-    pid_t pid;       /* 0: none, or reaped */
-    int pidfd;       /* readable when it has ended; -1 where the kernel has none */
-    int control_fd;  /* our end of its control socket; end-of-file when it is gone */
-    int wait_status; /* of waitpid, once reaped */
+    pid_t pid;        /* 0: none, or reaped */
+    int pidfd;        /* readable when it has ended; -1 where the kernel has none */
+    int control_fd;   /* our end of its control socket; end-of-file when it is gone */
+    int wait_status;  /* of waitpid, once reaped */
+    bool leads_group; /* PROCESS_DIES_WITH_ITS_OWN */
 };
 
 #define PROCESS_NONE ((struct process){.pid = 0, .pidfd = -1, .control_fd = -1})

@@ -150,5 +150,5 @@ enum status python_start(const char *role, const char *const *changes, struct pr
     const char *const as_probe[] = {place.program,  "-c", python_begin, "--probe",
                                     "--control-fd", "3",  NULL};
     return process_start_program(role ? as_role : as_probe, role ? role : "Python",
-                                 PROCESS_DIES_WITH_US, all, process, err);
+                                 PROCESS_DIES_WITH_ITS_OWN, all, process, err);
 }

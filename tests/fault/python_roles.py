@@ -34,10 +34,11 @@ TRIALS = [
 ]
 
 
-def scenario_of(folder, peer):
+def scenario_of(folder, peer, kernel="checksum"):
     return program.write_json(os.path.join(folder, "s.json"), {"blocks": [{
         "name": "a", "base": {"transport": "shm", "wait": "futex", "frame": "64x48x3",
                               "frames": FRAMES, "warmup": 2, "launches": 2, "peer": peer,
+                              "kernel": kernel,
                               "pacing": "rate:%d" % RATE}}]})
 
 
@@ -127,11 +128,24 @@ def never_starts(path):
     say("a Python that does not start: told")
 
 
+STARTS = """
+import subprocess
+started = []
+def starts(frame):
+    if not started:
+        started.append(subprocess.Popen(["sleep", "60"]))
+"""
+
+
 def runner_killed(path):
-    """Nobody is left to end the roles but the guard and the kernel."""
+    """Nobody is left to end the roles, and what the user's function started, but guard and kernel."""
     with tempfile.TemporaryDirectory(prefix="handoff-fault-") as folder:
-        run = program.Program([path, "run", "--no-floor", scenario_of(folder, "python/python"), "--out",
-                               os.path.join(folder, "out")])
+        with open(os.path.join(folder, "my.py"), "w") as file:
+            file.write(STARTS)
+        run = program.Program([path, "run", "--no-floor",
+                               scenario_of(folder, "python/python", "detector"), "--out",
+                               os.path.join(folder, "out"), "--detector",
+                               os.path.join(folder, "my.py") + ":starts"])
         meet(run, "consumer", "frames")
         run.kill(signal.SIGKILL)
         gone_s = program.wait_family_gone(run.marker, 10)

@@ -136,6 +136,7 @@ def test_torn(t):  # beside others, release only
 
 DETECTOR = """
 import os
+import subprocess
 calls = []
 def sees(frame):
     print("seen")
@@ -148,6 +149,9 @@ def raises(frame):
         raise ValueError("no such class")
 def leaves(frame):
     os._exit(9)
+def starts(frame):
+    if not calls:
+        calls.append(subprocess.Popen(["sleep", "60"]))
 """
 
 
@@ -173,6 +177,8 @@ def test_detector(t):  # beside others, release only
                     "--quiet", code=code)
         reason = t.result(out)["cells"][0]["reason"]
         check(words in reason and words in run.stderr() + run.stdout(), reason)
+    t.run("run", scenario, "--out", t.file("starts"), "--quiet", "--detector",
+          t.file("my.py") + ":starts")  # and nothing is left
     said = t.run("run", scenario, "--out", t.file("raises"), "--resume", "--detector",
                  t.file("my.py") + ":sees", code=2).stderr()
     check("its detector is another" in said, said)
