@@ -177,19 +177,22 @@ void advice_of_python_languages(const struct report *report, struct text *text)
     } sides[] = {{"c/python", "a consumer in Python"},
                  {"python/c", "A producer in Python"},
                  {"python/python", "Python on both sides"}};
+    static const char lead[] =
+        "What Python costs, beside C on both sides with the same transport and "
+        "wait, from a frame in the producer's hands until the consumer has it";
     struct pairs pairs;
     struct text made = {0};
-    bool any = false;
+    size_t compared = 0, undecided = 0;
     for (size_t i = 0; i < sizeof sides / sizeof sides[0]; i++) {
         pairs_of_axis(&pairs, report, "peer", sides[i].peer, "c/c", false);
-        if (pairs.count > 0 && !any)
-            text_add(&made,
-                     "What Python costs, beside C on both sides with the same transport and "
-                     "wait, from a frame in the producer's hands until the consumer has it:");
-        any = any || pairs.count > 0;
+        compared += pairs.count;
+        undecided += pairs_in(&pairs, STATS_UNCLEAR);
         pairs_add_sentence(&made, &pairs, sides[i].subject, &by_transport);
     }
-    text_add(text, text_get(&made));
+    if (compared > 0 && undecided == compared)
+        text_addf(text, "%s, the data does not decide in any of %zu comparisons.", lead, compared);
+    else if (compared > 0)
+        text_addf(text, "%s: %s", lead, text_get(&made));
     text_free(&made);
 }
 

@@ -118,6 +118,20 @@ static void languages_are_set_beside_c(void **unused)
     told_free(&told);
 }
 
+static void what_no_comparison_decides_is_said_once(void **unused)
+{
+    const struct row rows[] = {
+        {.transport = "shm", .peer = "c/c", .latency_ns = 1e6, .wobble = 0.01, .launches = 4},
+        {.transport = "shm", .peer = "c/python", .latency_ns = 2e6, .wobble = 0.01, .launches = 4},
+        {.transport = "shm", .peer = "python/c", .latency_ns = 2e6, .wobble = 0.01, .launches = 4},
+    };
+    struct told told;
+    tell(&told, rows, 3, "peer", advice_of_python_languages);
+    assert_says(&told, "the data does not decide in any of 2 comparisons.");
+    assert_silent(&told, "A producer in Python");
+    told_free(&told);
+}
+
 static void nothing_is_said_of_what_is_not_there(void **unused)
 {
     static void (*const rules[])(const struct report *, struct text *) = {
@@ -217,6 +231,7 @@ int main(void)
     random_seed();
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(languages_are_set_beside_c),
+        cmocka_unit_test(what_no_comparison_decides_is_said_once),
         cmocka_unit_test(nothing_is_said_of_what_is_not_there),
         cmocka_unit_test(a_habit_is_told_with_what_it_copies),
         cmocka_unit_test(the_collector_matters_only_where_it_is_shown_to),
