@@ -1,5 +1,6 @@
 """The package `handoff` of transports/python: Writer and Reader, mostly within this process."""
 import gc
+import glob
 import os
 import pickle
 import signal
@@ -31,6 +32,9 @@ def peer():
     yield start
     for started in peers:
         started.stop()
+    # A killed writer leaves its segment to the next one of the name.
+    for left in glob.glob(segment("test.%d.*" % os.getpid())):
+        os.unlink(left)
 
 
 @pytest.fixture

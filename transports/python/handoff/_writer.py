@@ -238,7 +238,9 @@ def _options(
     try:
         height, width, channels = (int(length) for length in shape)
     except (TypeError, ValueError):
-        raise Invalid("a shape of %r" % (shape,), "(height, width, channels)") from None
+        raise Invalid(
+            "%r cannot be the shape of frames" % (shape,), "(height, width, channels)"
+        ) from None
     if policy not in _library.POLICIES:
         raise Invalid("no policy is called %r" % (policy,), '"every" or "latest"')
     most = 2**31 - 1
