@@ -671,6 +671,24 @@ static void waits_are_what_is_said(void **state)
     assert_int_equal(handoff_abi(), HANDOFF_ABI);
 }
 
+/* What programs were built with: a change here is a new HANDOFF_ABI. */
+static void the_abi_stays(void **state)
+{
+    assert_int_equal(HANDOFF_ABI, 1);
+    assert_int_equal(sizeof(struct handoff_error), 1032);
+    assert_int_equal(offsetof(struct handoff_error, hint), 648);
+    assert_int_equal(offsetof(struct handoff_writer_options, policy), 20);
+    assert_int_equal(offsetof(struct handoff_writer_options, wait), 24);
+    assert_int_equal(sizeof(struct handoff_writer_options), 32);
+    assert_int_equal(sizeof(struct handoff_frame), 64);
+    assert_int_equal(offsetof(struct handoff_frame, pixel_bytes), 16);
+    assert_int_equal(offsetof(struct handoff_frame, width), 32);
+    assert_int_equal(offsetof(struct handoff_frame, slot), 48);
+    assert_int_equal(offsetof(struct handoff_frame, sequence), 56);
+    assert_int_equal(sizeof(struct handoff_shape), 32);
+    assert_int_equal(HANDOFF_ABSENT, 10);
+}
+
 static int nothing_stays(void **state)
 {
     static unsigned descriptors;
@@ -705,6 +723,7 @@ int main(void)
         TEST(a_child_has_nothing_of_it),
         TEST(a_child_keeps_no_lock),
         TEST(waits_are_what_is_said),
+        TEST(the_abi_stays),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

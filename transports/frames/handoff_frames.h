@@ -19,7 +19,8 @@
  * of it, and every call there is HANDOFF_INVALID.
  *
  * Times are nanoseconds of CLOCK_MONOTONIC. A deadline of 0 does not wait; HANDOFF_FOREVER waits until
- * there is news or the other side is gone. The death of the other side is noticed within 200 ms.
+ * there is news or the other side is gone. A side that waits, or a writer that commits with
+ * HANDOFF_EVERY, notices the death of the other within 200 ms.
  */
 #ifndef HANDOFF_FRAMES_H
 #define HANDOFF_FRAMES_H
@@ -127,7 +128,7 @@ HANDOFF_API int handoff_writer_reserve(handoff_writer *writer, uint64_t deadline
  * 0) and wakes the reader. Never waits. */
 HANDOFF_API int handoff_writer_commit(handoff_writer *writer, struct handoff_frame *frame,
                                       struct handoff_error *error);
-/* Frames that HANDOFF_LATEST replaced before a reader took them. */
+/* Frames that HANDOFF_LATEST replaced before a reader took them, also while there is none. */
 HANDOFF_API uint64_t handoff_writer_skipped(const handoff_writer *writer);
 /* Whether a living process has it open for reading: 1 or 0. A system call. */
 HANDOFF_API int handoff_writer_has_reader(handoff_writer *writer);
@@ -145,8 +146,8 @@ typedef struct handoff_reader handoff_reader;
  * (HANDOFF_ABSENT then). Checks everything against the file's real size before it believes it:
  * HANDOFF_CORRUPT, HANDOFF_DENIED. HANDOFF_BUSY: somebody reads it already. The first frame is the next
  * one that is committed: what lay there for an earlier reader is not given again. Returns when the
- * writer has taken note, which it does when it reserves, or waits in it: HANDOFF_TIMEOUT otherwise. The
- * caller closes. */
+ * writer has taken note, which it does when it reserves its next frame, or waits in it: HANDOFF_TIMEOUT
+ * otherwise, as mostly with a deadline of 0. The caller closes. */
 HANDOFF_API int handoff_reader_open(const char *name, uint64_t deadline_ns, handoff_reader **reader,
                                     struct handoff_error *error);
 
