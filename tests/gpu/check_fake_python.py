@@ -39,13 +39,13 @@ def check_cell(cell):
     counts, axes = launch["integrity"], cell["axes"]
     check(counts["checked"] == counts["frames"] == 14 and counts["torn"] == counts["lost"] == 0,
           "%s: %s" % (cell["id"], counts))
-    in_place = axes["access"] == "mapped"
-    check(abs(cell["copies_per_frame"] - (1 if in_place else 2)) < 1e-9,
+    copies = (axes["fill"] == "copy") + (axes["access"] in ("copy", "pageable"))
+    check(abs(cell["copies_per_frame"] - copies) < 1e-9,
           "%s: %s copies" % (cell["id"], cell["copies_per_frame"]))
     gpu = launch["gpu"]["consumer"]
     sync = axes["sync"] if axes["sync"] != "event" else "spin"
     check(gpu["schedule"] == sync and gpu["context_ns"] > 0, "%s: %s" % (cell["id"], gpu))
-    check((gpu["registration_ns"] > 0) == (axes["access"] != "pageable"), str(gpu))
+    check((gpu["registration_ns"] > 0) == (axes["access"] in ("mapped", "copy")), str(gpu))
     check(launch["python"]["consumer"][axes["array"]].endswith("fake"), str(launch["python"]))
     intervals = launch["intervals"]
     check(intervals["enqueue_to_done"]["p50_ns"] <= intervals["latency"]["p50_ns"], str(intervals))
@@ -59,11 +59,15 @@ def test_arrays(t):  # beside others, release only
         {"name": "kernels", "base": dict(BASE, access="mapped", sync="block"),
          "cells": [{"array": "cupy", "kernel": "preprocess"}, {"array": "torch", "kernel": "none"}]},
         {"name": "event", "base": dict(BASE, access="mapped", sync="event", frame="61x33x1"),
-         "cells": [{"array": "torch"}]}], HANDOFF_FAKE_COPIES_FROM="registered")
+         "cells": [{"array": "torch"}]},
+        {"name": "device", "base": dict(BASE, access="device"),
+         "cells": [{"array": "cupy", "transport": "cuda_ipc", "fill": "gpu"},
+                   {"array": "torch", "transport": "cuda_vmm", "kernel": "preprocess"}]},
+        ], HANDOFF_FAKE_COPIES_FROM="registered")
     cells += run(t, "pageable", [{"name": "pageable", "base": dict(BASE, access="pageable"),
                                   "cells": [{"array": "torch"}]}],
                  HANDOFF_FAKE_COPIES_FROM="pageable")
-    check(len(cells) == 8, "%d cells" % len(cells))
+    check(len(cells) == 10, "%d cells" % len(cells))
     suite.all_ok({"cells": cells})
     for cell in cells:
         check_cell(cell)

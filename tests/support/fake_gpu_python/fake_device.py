@@ -1,4 +1,4 @@
-"""What the fakes of CuPy and PyTorch share: "device" memory is the host's own."""
+"""What the fakes of CuPy and PyTorch share: "device" memory is the host's own, or the fake GPU's."""
 
 import ctypes
 import os
@@ -7,6 +7,11 @@ import numpy
 
 _driver = ctypes.CDLL("libcuda.so.1")
 _driver.fake_cuda_holds.argtypes = [ctypes.c_void_p, ctypes.c_size_t]
+try:
+    _reach = ctypes.CDLL(os.environ["HANDOFF_FRAMES_LIBRARY"]).fake_device_reach
+    _reach.restype, _reach.argtypes = ctypes.c_void_p, [ctypes.c_void_p, ctypes.c_size_t]
+except (KeyError, AttributeError):
+    _reach = None  # not the library over the fake GPU: there is no memory but the host's
 
 
 class Array(numpy.ndarray):
@@ -23,15 +28,19 @@ def at(memory, kind):
     address, _ = told["data"]
     count = int(numpy.prod(told["shape"], dtype=int))
     dtype = numpy.dtype(told["typestr"])
-    room = (ctypes.c_uint8 * (count * dtype.itemsize)).from_address(address)
+    size = count * dtype.itemsize
+    place = _reach(address, size) if _reach else None
+    room = (ctypes.c_uint8 * size).from_address(place or address)
     found = numpy.frombuffer(room, dtype).reshape(told["shape"]).view(kind)
     # What libraries must not do: take a copy; or, where nothing shows it, read what once was there.
     wrong = os.environ.get("HANDOFF_FAKE_ARRAYS") if count > 1 else None
     if not wrong:
+        if place:
+            found.claimed_address = address
         return found
     copied = found.copy()
     if wrong == "stale":
-        copied.__dict__["claimed_address"] = address
+        copied.claimed_address = address
     return copied
 
 

@@ -68,12 +68,11 @@ class Gpu:
         self.kernel = self._make_kernel()
 
     def _open_context(self, schedule: str) -> None:
-        """By the C library where that works on the GPU, too, so that both have the same flags."""
+        """The device's primary one, which the C library has, too, where it works on the GPU."""
+        driver = _cuda.driver()
+        driver.set_schedule(schedule)
         if self._setup.transport in DEVICE_TRANSPORTS:
             _edge.gpu_open(SCHEDULES[schedule])
-        driver = _cuda.driver()
-        if self._setup.transport not in DEVICE_TRANSPORTS:
-            driver.set_schedule(schedule)
         driver.open()
 
     @property
