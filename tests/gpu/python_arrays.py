@@ -8,6 +8,7 @@ of a Reader. Skipped (77) with the reason where a library or the GPU is missing.
 import ctypes
 import mmap
 import os
+import re
 import subprocess
 import sys
 import types
@@ -104,20 +105,68 @@ with handoff.Writer(name, %r, timeout=60) as writer:
 """ % (READER_SHAPE, READER_FRAMES, READER_SHAPE)
 
 
+def fake(name):
+    """A count of the fake driver; of a real one what is always right."""
+    return getattr(_cuda.driver()._library, name, None) or Anything
+
+
+class Anything(int):
+    """What every comparison finds right."""
+
+    def __eq__(self, other):
+        return True
+
+    __hash__ = int.__hash__
+
+    def __sub__(self, other):
+        return self
+
+
+def start_writer(name, seed):
+    return subprocess.Popen([sys.executable, "-c", WRITER, name, str(seed)])
+
+
+def picture(seed, index):
+    return numpy.random.default_rng(seed + index).integers(0, 256, READER_SHAPE, numpy.uint8)
+
+
+def check_readme(seed):
+    """The example of transports/python/README.md, as it is printed but for the name."""
+    here = os.path.dirname(os.path.abspath(__file__))
+    with open(os.path.join(here, "..", "..", "transports", "python", "README.md")) as file:
+        blocks = re.findall(r"```python\n(.*?)```", file.read(), re.DOTALL)
+    (block,) = (block for block in blocks if "device_array" in block)
+    name, batches = "gpu-readme-%d" % os.getpid(), []
+    writer = start_writer(name, seed)
+    try:
+        said = {"detect": lambda batch: batches.append(on_host(batch))}
+        exec(compile(block.replace('"camera0"', repr(name)), "README.md", "exec"), said)
+        assert writer.wait(60) == 0
+    finally:
+        writer.kill()
+    assert len(batches) == READER_FRAMES, len(batches)
+    for index, batch in enumerate(batches):
+        expected = picture(seed, index).transpose(2, 0, 1)[None] / 255
+        assert abs(batch - expected).max() < 1e-6, "frame %d" % index
+    print("the example of the README: %d batches of %s" % (len(batches), batches[0].shape))
+
+
 def check_reader(library, seed):
     """Frames that another process writes, by content, and no array made twice for a slot."""
     name = "gpu-arrays-%d" % os.getpid()
-    writer = subprocess.Popen([sys.executable, "-c", WRITER, name, str(seed)])
+    writer = start_writer(name, seed)
     made, count, kept = {}, 0, None
+    synchronized, regions = fake("fake_cuda_synchronized"), fake("fake_cuda_regions")
+    before, regions_before = synchronized(), regions()
     try:
         with handoff.Reader(name, timeout=60) as reader:
             for frame in reader:
-                random = numpy.random.default_rng(seed + frame.sequence)
                 array = frame.device_array(library)
                 assert array is made.setdefault(frame.slot, array), "made anew for each frame"
-                expected = random.integers(0, 256, READER_SHAPE, numpy.uint8)
                 assert tuple(array.shape) == READER_SHAPE
+                expected = picture(seed, frame.sequence)
                 assert (on_host(array) == expected).all(), "frame %d" % frame.sequence
+                assert synchronized() - before == count, "the GPU was not waited for"
                 count, kept = count + 1, frame
             try:
                 kept.device_array(library)
@@ -129,8 +178,13 @@ def check_reader(library, seed):
     finally:
         writer.kill()
     assert count == READER_FRAMES and len(made) > 1, (count, made.keys())
+    assert regions() - regions_before == len(made)
     on_host(made[0])  # the memory stays for as long as the array
-    print("%s: %d frames of a Reader, %d arrays" % (library, count, len(made)))
+    slots = len(made)
+    del reader, frame, kept, array
+    made.clear()
+    assert regions() == regions_before, "memory is left registered"
+    print("%s: %d frames of a Reader, %d arrays" % (library, count, slots))
 
 
 def main():
@@ -149,6 +203,8 @@ def main():
     for shape in SHAPES:
         check_shape(name, module, backend, make, shape, random)
     check_reader(name, seed)
+    if name == "torch":
+        check_readme(seed)
     assert driver.schedule() == "block", "%s changed how the context waits" % name
     return 0
 

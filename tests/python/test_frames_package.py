@@ -159,7 +159,9 @@ def source_files(folder):
 def test_the_readme_as_it_is_printed(folder, project):
     """pip, CMake, the C++ writer and the Python reader, each as printed, and what they print."""
     install, together = blocks(folder, "sh")
-    reader, writer = blocks(folder, "python")
+    # The one on a GPU is run by tests/gpu/python_arrays.py.
+    reader, writer, on_gpu = blocks(folder, "python")
+    compile(on_gpu, "README.md", "exec")
     (printed,) = blocks(folder, "text")
     before = source_files(folder)
     project(install)

@@ -13,6 +13,7 @@ static struct {
 } regions[REGIONS_MAX];
 static unsigned schedule_flags;
 static int opened;
+static int synchronized;
 
 static int fail(const char *what)
 {
@@ -84,7 +85,14 @@ int cuCtxPopCurrent_v2(void **context)
 
 int cuCtxSynchronize(void)
 {
+    synchronized++;
     return 0;
+}
+
+/* For tests: how often. */
+int fake_cuda_synchronized(void)
+{
+    return synchronized;
 }
 
 /* For the fakes of libraries: whether memory lies in a region that is registered. */

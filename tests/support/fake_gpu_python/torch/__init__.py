@@ -30,6 +30,9 @@ class Tensor(fake_device.Array):
         self[...] = other
         return self
 
+    def permute(self, *axes):
+        return self.transpose(axes)
+
     def float(self):
         return self.astype("f4")
 
