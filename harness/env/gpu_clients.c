@@ -64,13 +64,39 @@ static bool name_add(cJSON *names, const char *name)
     return json_append(names, cJSON_CreateString(name));
 }
 
+/* The process number, or the parent's, of /proc/WHO/stat: "12 (name) S 11 …", whatever the name. 0
+ * where it cannot be read. */
+static long client_number(const char *root, const char *who, bool of_parent)
+{
+    char text[512];
+    env_read_text(text, sizeof text, root, "/proc/%.10s/stat", who);
+    const char *name_end = strrchr(text, ')');
+    if (!of_parent || !name_end || strlen(name_end) < 4)
+        return of_parent ? 0 : strtol(text, NULL, 10);
+    return strtol(name_end + 4, NULL, 10);
+}
+
+/* This process or one that came of it: an MPS daemon of the run, say. */
+static bool client_is_own(const char *root, const char *pid, long self)
+{
+    char who[16];
+    snprintf(who, sizeof who, "%.10s", pid);
+    for (int generations = 0; self > 0 && generations < 8; generations++) {
+        const long number = strtol(who, NULL, 10);
+        if (number == self || number <= 1)
+            return number == self;
+        snprintf(who, sizeof who, "%ld", client_number(root, who, true));
+    }
+    return false;
+}
+
 /* A display whose descriptors are hidden counts as one: it is there to draw. */
 static bool clients_scan(const char *root, DIR *proc, cJSON *names, uint64_t *others, bool *hidden)
 {
-    const long self = root[0] == '\0' ? (long)getpid() : 0;
+    const long self = client_number(root, "self", false);
     for (struct dirent *entry; (entry = readdir(proc));) {
         if (!isdigit((unsigned char)entry->d_name[0]) || strlen(entry->d_name) > 10 ||
-            strtol(entry->d_name, NULL, 10) == self)
+            client_is_own(root, entry->d_name, self))
             continue;
         char comm[ENV_NAME_BYTES];
         enum clients_seen seen = client_look(root, entry->d_name);

@@ -390,6 +390,12 @@ static void who_uses_the_gpu_is_seen(void **state)
     put("nvidia-persiste\n", "/proc/103/comm");
     put_link("/dev/nvidia0", "/proc/103/fd/1");
     put("not a process\n", "/proc/driver/comm");
+    /* What came of this process is the run's own: its MPS server, say. */
+    put("90 (handoff) S 1 90 90\n", "/proc/self/stat");
+    put("91 (a) guard) S 90 90 90\n", "/proc/91/stat");
+    put("105 (nvidia-cuda-mps) S 91 90 90\n", "/proc/105/stat");
+    put("nvidia-cuda-mps\n", "/proc/105/comm");
+    put_link("/dev/nvidia0", "/proc/105/fd/1");
     cJSON *env = collect();
     const cJSON *gpu = json_get(env, "gpu"), *names = json_get(gpu, "display_clients");
     assert_int_equal(cJSON_GetArraySize(names), 1);
