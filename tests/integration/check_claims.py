@@ -18,7 +18,7 @@ def page_of(folder):
         return file.read()
 
 
-def test_scenario(t):
+def test_scenario(t):  # release only
     """claims.json as it stands, one launch of each cell: nothing is decided by one."""
     out = t.file("out")
     done = t.run("run", os.path.join(t.scenarios, "claims.json"), "--launches", "1", "--out", out,

@@ -62,33 +62,33 @@ def only(calls, role, allowed):
               (role, count, name, allowed[name]))
 
 
-def test_a_spinning_ring_makes_no_call(t):
+def test_a_spinning_ring_makes_no_call(t):  # release only
     calls = traced(t, "spin", "shm", "pingpong")
     only(calls, "producer", {})
     only(calls, "consumer", {})
 
 
-def test_a_paced_ring_only_sleeps(t):
+def test_a_paced_ring_only_sleeps(t):  # release only
     calls = traced(t, "spin", "shm", "rate:500")
     only(calls, "producer", {"clock_nanosleep": FRAMES + 10})
     only(calls, "consumer", {})
 
 
-def test_a_late_pacer_does_not_sleep(t):
+def test_a_late_pacer_does_not_sleep(t):  # release only
     # Under strace no role keeps this rate: nearly every frame is late, and a call for it would make
     # it later.
     calls = traced(t, "spin", "shm", "rate:1000000")
     only(calls, "producer", {"clock_nanosleep": FRAMES / 10})
 
 
-def test_a_sleeping_ring_only_wakes_and_sleeps(t):
+def test_a_sleeping_ring_only_wakes_and_sleeps(t):  # release only
     calls = traced(t, "futex", "shm", "rate:500")
     # A wake per frame; the consumer's sleep may be interrupted by a wake that came early.
     only(calls, "producer", {"clock_nanosleep": FRAMES + 10, "futex": FRAMES + 10})
     only(calls, "consumer", {"futex": 2 * (FRAMES + 10)})
 
 
-def test_a_socket_sends_and_receives(t):
+def test_a_socket_sends_and_receives(t):  # release only
     calls = traced(t, "block", "unix", "rate:500")
     per_frame = FRAMES + 10
     # Small frames go in one piece: one call to send, one to look for returned credits.

@@ -118,7 +118,7 @@ def test_scheduling(t):
     check(had(cell, "scheduling") == ["other"] * 4, "had: %s" % had(cell, "scheduling"))
 
 
-def test_timer_slack(t):
+def test_timer_slack(t):  # release only
     """The axis reaches the kernel, and poll's sleep shows it where the machine keeps still."""
     cells = measured(t, {"name": "b", "base": {"transport": "shm", "wait": "poll:100"},
                          "axes": {"timer_slack_ns": ["as_found", 1, 3000000]}})
@@ -143,7 +143,7 @@ def test_idle_latency(t):
     check(not any(launch["idle_latency_held"] for launch in cell["launches"]), "held without a wish")
 
 
-def test_idle_latency_is_released_between_launches(t):
+def test_idle_latency_is_released_between_launches(t):  # release only
     """One cell holds it, its neighbour has the machine as found."""
     if idle_latency_us() in (None, 0):
         raise Skip("%s cannot be read, or somebody else holds it" % IDLE_LATENCY)
@@ -193,7 +193,7 @@ def test_load(t):  # release only
     check(all("load" not in launch for launch in cell["launches"]), "a load without a wish")
 
 
-def test_spinning_real_time_roles_leave_the_runner_its_turn(t):
+def test_spinning_real_time_roles_leave_the_runner_its_turn(t):  # release only
     """Two of them on all CPUs of the machine: the run ends, and in time."""
     begun = time.monotonic()
     cell, = measured(t, {"name": "b", "base": {
