@@ -57,6 +57,14 @@ static bool value_is_most_common(const struct report_block *block, const struct 
     return 2 * same > block->cell_count;
 }
 
+/* What a Python consumer makes of a frame, where the consumer is in C. */
+static bool axis_is_idle(const struct report_cell *cell, const char *axis)
+{
+    return (strcmp(axis, "array") == 0 || strcmp(axis, "read") == 0) &&
+           !report_axis_is(cell, "peer", "c/python") &&
+           !report_axis_is(cell, "peer", "python/python");
+}
+
 /* Axes stand in the block's order, but the compared one and what follows from it come first. */
 char *label_make(const struct report_block *block, const struct report_cell *cell,
                  enum label_axes axes)
@@ -72,8 +80,9 @@ char *label_make(const struct report_block *block, const struct report_cell *cel
             label_join(&text, cell, block->varying[i], " + ");
     for (size_t i = 0; axes != LABEL_COMPARED && axes != LABEL_NAME && i < block->varying_count;
          i++)
-        if (!block->bound[i] && !(block->varying_count > LABEL_AXES_MAX &&
-                                  report_axis_is_default(cell, block->varying[i])))
+        if (!block->bound[i] && !axis_is_idle(cell, block->varying[i]) &&
+            !(block->varying_count > LABEL_AXES_MAX &&
+              report_axis_is_default(cell, block->varying[i])))
             label_add(&text, cell, block->varying[i]);
     return text_take(&text);
 }

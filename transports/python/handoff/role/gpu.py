@@ -47,6 +47,7 @@ class Gpu:
             found = _cuda.driver().schedule()
         except Error as problem:
             raise RoleError("unavailable", problem.what, problem.hint) from None
+        self._check_sharing()
         if found != schedule:
             raise RoleError(
                 "unavailable",
@@ -66,6 +67,18 @@ class Gpu:
         self._hosts: list[Any] = []
         self._reports = _Reports(self._make)
         self.kernel = self._make_kernel()
+
+    def _check_sharing(self) -> None:
+        """As role_gpu_check_sharing: by the driver's word, where it has one."""
+        wanted = self._setup.text("gpu_sharing", "time_sliced") == "mps"
+        found = _cuda.driver().attribute(_cuda.ATTRIBUTE_MPS_ENABLED)
+        if found in (0, 1) and bool(found) != wanted:
+            raise RoleError(
+                "unavailable",
+                "this process %s the GPU through MPS, and the cell %s"
+                % ("shares" if found else "does not share", "does" if wanted else "is time-sliced"),
+                "`handoff probe` says whether MPS works here",
+            )
 
     def _open_context(self, schedule: str) -> None:
         """The device's primary one, which the C library has, too, where it works on the GPU."""
