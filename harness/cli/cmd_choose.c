@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "harness/base/folder.h"
 #include "harness/base/json.h"
@@ -35,6 +36,7 @@ static enum status place_make(const struct choose_arguments *arguments, struct c
                               struct err *err)
 {
     const struct scenario named = {.name = (char *)(uintptr_t) "choose"};
+    char plan[PATH_MAX + 32];
     place->temporary[0] = '\0';
     if (!arguments->out && !arguments->keep) {
         enum status status = daemon_folder_make("choose", place->temporary, err);
@@ -45,6 +47,10 @@ static enum status place_make(const struct choose_arguments *arguments, struct c
         snprintf(place->folder, sizeof place->folder, "%s", arguments->out);
     else
         run_choice_default_out(&named, place->folder, sizeof place->folder);
+    snprintf(plan, sizeof plan, "%s/trial/plan.json", place->folder);
+    if (access(plan, F_OK) == 0)
+        return err_set(err, ST_INVALID, "choose another --out, or remove it",
+                       "choose: %s already holds a run", place->folder);
     return folder_make(place->folder, err);
 }
 

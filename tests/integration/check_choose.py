@@ -124,6 +124,8 @@ def test_leak(t):  # release only
     check("later than 1.00 ms" in said, said)
     check("```python\nimport " in said and "keeps it.py\")[\"detect\"]" in said, said)
     check(done.stderr() == "", done.stderr())
+    again = choose(t, my + ":detect", "--out", t.file("out"), code=2).stderr()
+    check("already holds a run" in again and "resume" not in again, again)
     cells = t.result(t.file("out"))["cells"]
     check(any(cell["status"] == "ok" for cell in cells), cells)
 
