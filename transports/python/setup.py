@@ -36,7 +36,8 @@ def build_library(folder):
             "hint:  apt-get install cmake gcc make"
         )
     with tempfile.TemporaryDirectory() as build:
-        run([cmake, "-S", FRAMES, "-B", build, "-DCMAKE_BUILD_TYPE=Release"])
+        kind = os.environ.get("CMAKE_BUILD_TYPE", "Release")
+        run([cmake, "-S", FRAMES, "-B", build, "-DCMAKE_BUILD_TYPE=" + kind])
         run([cmake, "--build", build, "--parallel", str(os.cpu_count() or 1)])
         os.makedirs(folder, exist_ok=True)
         # A new file: a process may have the old one mapped.
