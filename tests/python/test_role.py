@@ -115,9 +115,9 @@ def test_pairs(runner, rng, transport, wait, peer):
 ], ids=lambda axes: "-".join(axes.values()))
 @pytest.mark.parametrize("peer", ["c/python", "python/c"])
 def test_choices(runner, rng, axes, peer):
-    base = {"transport": rng.choice(["shm", "unix"]), "frame": some_frame(rng),
-            "pacing": "rate:1000"}
-    base["wait"] = "spin" if base["transport"] == "unix" else "futex"
+    base = {"transport": rng.choice(["shm", "unix"] + ["zmq_ipc"] * (zmq is not None)),
+            "frame": some_frame(rng), "pacing": "rate:1000"}
+    base["wait"] = "futex" if base["transport"] == "shm" else "block"
     outcome = runner.launch(peer, dict(base, **axes), FRAMES, WARMUP, rng.getrandbits(50))
     print(base)
     assert_whole(outcome, FRAMES + WARMUP, peer)
@@ -508,13 +508,15 @@ def detector_file(text, name="mine.py"):
 DETECTOR_AXES = {"kernel": "detector", "frame": "64x48x3", "pacing": "rate:500", "wait": "futex"}
 
 
-def test_detector(runner, rng):
-    """It gets a read-only array of the frame, as often as there are frames, and by itself before."""
+def test_detector(runner, rng, capfd):
+    """It gets a read-only array of the frame, as often as there are frames, and by itself before. What
+    it prints is not among what the runner prints."""
     detector = detector_file(
         "import os, numpy, helper\n"
         "def detect(image):\n"
         "    assert image.shape == (48, 64, 3) and image.dtype == numpy.uint8\n"
         "    assert not image.flags.writeable\n"
+        "    print('a user prints', flush=True)\n"
         "    with open(helper.PATH, 'a') as file:\n"
         "        file.write('%d\\n' % int(image.sum()))\n")
     folder = os.path.dirname(detector.rpartition(":")[0])
@@ -523,6 +525,8 @@ def test_detector(runner, rng):
     outcome = runner.launch("c/python", DETECTOR_AXES, FRAMES, WARMUP, rng.getrandbits(50),
                             detector=detector)
     assert_whole(outcome, FRAMES + WARMUP, "c/python")
+    printed = capfd.readouterr()
+    assert "a user prints" not in printed.out and "a user prints" in printed.err
     told = outcome.reports[CONSUMER]["detector"]
     assert 1 <= told["alone_count"] <= 20 and told["alone_p50_ns"] > 0
     with open(os.path.join(folder, "sums"), encoding="utf-8") as file:

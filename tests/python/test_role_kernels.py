@@ -13,6 +13,7 @@ from role_runner import ROOT, frames_library  # noqa: E402
 
 from handoff.role import kernels  # noqa: E402
 from handoff.role.errors import RoleError  # noqa: E402
+from handoff.role.tags import Tags  # noqa: E402
 
 
 @pytest.fixture(scope="module")
@@ -64,15 +65,26 @@ def test_invert(rng):
         assert (array == 255 - before).all()
 
 
-def test_inverted_tags(rng):
-    tag = rng.getrandbits(64)
-    array = random_bytes(rng, 3 * 4096 + 100).copy()
-    for at in range(0, array.size, 4096):
-        array[at:at + 8] = numpy.frombuffer((tag ^ (2**64 - 1)).to_bytes(8, "little"), numpy.uint8)
-    kernel = kernels.Invert()
-    assert kernel.inverted_tags_right(array, tag)
-    array[rng.randrange(4) * 4096 + rng.randrange(8)] ^= 1
-    assert not kernel.inverted_tags_right(array, tag)
+@pytest.mark.parametrize("inverted", [False, True])
+def test_tags(library, rng, inverted):
+    """The same tags are looked at as in C: what one of the two finds wrong, the other does."""
+    library.handoff_frame_tags_check.argtypes = [ctypes.c_void_p, ctypes.c_uint64, ctypes.c_int32,
+                                                 ctypes.c_uint32]
+    library.handoff_frame_tags_write.argtypes = [ctypes.c_void_p, ctypes.c_uint64, ctypes.c_int32]
+    seen = 0
+    for size in [7, 8, 4103, 4104, 8 * 4096, 9 * 4096] + [rng.randrange(1, 400000)] * 30:
+        frame_id = rng.randrange(2**31)
+        array = random_bytes(rng, size).copy()
+        library.handoff_frame_tags_write(array.ctypes.data, size, frame_id)
+        tags = Tags(size, inverted)
+        flip = 255 if inverted else 0
+        assert tags.right(array ^ flip, frame_id)
+        assert size < 8 or not tags.right(array ^ flip, frame_id ^ 1)
+        array[rng.randrange((size + 4095) // 4096) * 4096] ^= 1
+        whole = library.handoff_frame_tags_check(array.ctypes.data, size, frame_id, 8)
+        assert tags.right(array ^ flip, frame_id) == bool(whole), size
+        seen += not whole
+    assert seen
 
 
 @pytest.mark.parametrize("channels", [1, 3, 4])

@@ -220,6 +220,8 @@ def main(arguments: list[str] | None = None) -> int:
     signal.signal(signal.SIGPIPE, signal.SIG_IGN)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     surroundings.die_with_runner()
+    # What a user's function prints must not get into the runner's own output, which may be JSON.
+    os.dup2(2, 1)
     try:
         control = Control(options.control_fd)
     except RoleError as problem:

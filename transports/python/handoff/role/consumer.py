@@ -10,7 +10,7 @@ from __future__ import annotations
 from struct import Struct
 from typing import Any, Callable
 
-from . import _edge, clock, habits, source, usage
+from . import _edge, clock, habits, source, tags, usage
 from .edges import HEADER_FORMAT, ConsumerEdge
 from .errors import RoleError
 from .kernels import Kernel
@@ -19,8 +19,6 @@ from .trace import BAD_SHAPE, CHECKED, TORN, Trace
 
 # How long before the first frame may come the consumer begins to wait for it.
 LEAD_NS = 500000
-# Tags looked at per frame where the kernel does not read every byte itself.
-TAG_SAMPLES = 8
 
 
 class Consumer:
@@ -131,26 +129,9 @@ def _torn(setup: Setup, kernel: Kernel) -> Callable[[Any, int, int], bool]:
             return value != expected
 
         return wrong_sum
-    if kernel.inverts:
-        tag = library.handoff_frame_tag
-
-        def wrong_inverted(array: Any, frame_id: int, value: int) -> bool:
-            return not kernel.inverted_tags_right(array, tag(frame_id))
-
-        return wrong_inverted
-    if setup.on_gpu:
-        tag = library.handoff_frame_tag
-        on_device: Any = kernel
-
-        def wrong_on_device(array: Any, frame_id: int, value: int) -> bool:
-            torn: bool = on_device.torn(array, tag(frame_id))
-            return torn
-
-        return wrong_on_device
-    tags_check = library.handoff_frame_tags_check
+    tags_right = tags.Tags(payload_bytes, kernel.inverts).right
 
     def wrong_tags(array: Any, frame_id: int, value: int) -> bool:
-        address: int = array.__array_interface__["data"][0]
-        return not tags_check(address, payload_bytes, frame_id, TAG_SAMPLES)
+        return not tags_right(array, frame_id)
 
     return wrong_tags

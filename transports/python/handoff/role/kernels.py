@@ -23,7 +23,6 @@ MASK = 2**64 - 1
 ROW_WORDS = 1024
 BLOCK_ROWS = 64
 TAG_STRIDE = 4096
-# Not a view that a user's function could write through.
 PREPROCESS_SIZE = 224
 RGB = ((0.485, 0.229), (0.456, 0.224), (0.406, 0.225))
 GREY = ((0.449, 0.226),)
@@ -40,12 +39,6 @@ class Kernel:
     def run(self, array: Pixels) -> int:
         """The work on one frame."""
         return 0
-
-    def inverted_tags_right(self, array: Pixels, tag: int) -> bool:
-        """Whether the tags of a frame are those that `invert` leaves of it."""
-        whole = array[: array.size // 8 * 8]
-        tags = whole.view("<u8")[:: TAG_STRIDE // 8]
-        return bool((tags == (tag ^ MASK)).all())
 
 
 class Checksum(Kernel):
