@@ -147,7 +147,7 @@ def measured(t):
     return cells
 
 
-def test_figures(t):  # beside others
+def test_figures(t):  # beside others, release only
     compared = []
     cells = measured(t)
     for found, (axes, copies) in zip(cells, CELLS):
