@@ -410,6 +410,49 @@ static void a_gone_reader_is_told_once(void **state)
     handoff_writer_free(writer);
 }
 
+struct impatient {
+    const char *name;
+    _Atomic int entered;
+    _Atomic int done;
+};
+
+static void *open_impatiently(void *data)
+{
+    struct impatient *impatient = data;
+    for (int i = 0; i < 100; i++) {
+        handoff_reader *reader = NULL;
+        /* From far too short a time to one that is long enough for this machine. */
+        uint64_t patience_ns = 20000;
+        while (handoff_reader_open(impatient->name, in_ns(patience_ns), &reader, NULL) !=
+               HANDOFF_OK)
+            patience_ns += 2000;
+        impatient->entered++;
+        handoff_reader_free(reader);
+    }
+    impatient->done = 1;
+    return NULL;
+}
+
+/* HANDOFF_EVERY: a reader that gave up before it had a frame to expect was none. */
+static void who_gave_up_is_not_told(void **state)
+{
+    struct handoff_frame frame;
+    handoff_writer *writer = writer_new(HANDOFF_EVERY, NULL);
+    struct impatient impatient = {.name = handoff_writer_name(writer)};
+    pthread_t thread;
+    int told = 0;
+    assert_int_equal(pthread_create(&thread, NULL, open_impatiently, &impatient), 0);
+    while (!impatient.done) {
+        int status = handoff_writer_reserve(writer, in_ns(MS), &frame, NULL);
+        if (status == HANDOFF_OK)
+            (void)handoff_writer_commit(writer, &frame, NULL);
+        told += status == HANDOFF_PEER_GONE;
+    }
+    pthread_join(thread, NULL);
+    assert_in_range(told, 1, impatient.entered);
+    handoff_writer_free(writer);
+}
+
 /* HANDOFF_LATEST: not at all, and the count of frames that nobody took goes on. */
 static void with_latest_nobody_is_told(void **state)
 {
@@ -717,6 +760,7 @@ int main(void)
         TEST(one_writer_and_one_reader),
         TEST(a_closed_writer_is_drained),
         TEST(a_gone_reader_is_told_once),
+        TEST(who_gave_up_is_not_told),
         TEST(with_latest_nobody_is_told),
         TEST(deadlines_are_kept),
         TEST(sleepers_are_woken),
