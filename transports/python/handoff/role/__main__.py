@@ -117,9 +117,10 @@ class Role:
             raise problem.context("%s the %s edge" % (verb, setup.transport)) from None
         finally:
             around.pin()
+        edge: Any = self._edge  # mypy for Python 3.8 knows it only as either side's
         if kernel is None:
-            return Producer(setup, self._edge), extra
-        return Consumer(setup, self._edge, kernel, self._gpu), extra
+            return Producer(setup, edge), extra
+        return Consumer(setup, edge, kernel, self._gpu), extra
 
     def _open_gpu(self, setup: Any) -> Any:
         """Before the edge, which may lie there; gives the kernel."""
