@@ -60,8 +60,10 @@ def run_code(t, camera_code, detector_code, ready):
                                                            "libhandoff_frames.so.1"))
     write(t, "camera_side.py", camera_code)
     write(t, "detector_side.py", detector_code)
+    # A shell's background job ignores SIGINT, and so would what it starts.
     camera = subprocess.Popen([PYTHON, "camera_side.py"], cwd=t.folder, env=environment,
-                              stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+                              stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                              preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL))
     try:
         until = time.monotonic() + 20
         while not ready() and camera.poll() is None and time.monotonic() < until:

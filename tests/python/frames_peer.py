@@ -39,12 +39,19 @@ def write(writer, seed, count, first=0):
             frame.array[...] = content(seed, index, writer.shape)
 
 
+# A shell starts its background jobs with SIGINT ignored, and children inherit that: then no Ctrl-C would
+# ever reach a peer.
+PREFIX = """from frames_peer import *
+signal.signal(signal.SIGINT, signal.default_int_handler)
+"""
+
+
 class Peer:
     """A Python process of its own; ended by stop(), if it has not ended before."""
 
     def __init__(self, code, *arguments):
         self.process = subprocess.Popen(
-            [sys.executable, "-c", "from frames_peer import *\n" + code]
+            [sys.executable, "-c", PREFIX + code]
             + [str(argument) for argument in arguments],
             stdout=subprocess.PIPE, stderr=subprocess.PIPE, universal_newlines=True,
             env=dict(os.environ, PYTHONPATH=os.pathsep.join([HERE] + [p for p in sys.path if p])))
