@@ -134,8 +134,12 @@ void named_side_close(struct named_side *side)
     if (side->lock_fd < 0)
         return;
     wait_loop_hang_up(&side->loop);
+    /* A child that another thread forks just now finds both done or neither: it would close whatever
+     * has the number by then. */
+    named_list_hold();
     close(side->lock_fd);
     side->lock_fd = -1;
+    named_list_let();
 }
 
 void named_side_free(struct named_side *side)
