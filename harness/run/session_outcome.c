@@ -72,15 +72,20 @@ void session_explain(struct session *session, enum status status, struct launch_
                  !late->is_load || session->loads_due == SESSION_READY ? "get ready"
                  : session->loads_due == SESSION_WORKING               ? "begin"
                                                                        : "stop");
+        const bool calls = late == &session->roles[CONSUMER] && session->request->cell->detector;
         snprintf(outcome->hint, sizeof outcome->hint,
-                 "does something of a higher priority keep its CPU, or does memory run out?");
+                 calls ? "does the user's function return? It is called once before it is ready"
+                       : "does something of a higher priority keep its CPU, or does memory run "
+                         "out?");
     } else if (status == ST_TIMEOUT) {
         snprintf(outcome->reason, sizeof outcome->reason,
                  "no end in sight at the deadline: %u of %u frames sent, %u received",
                  session_trace_count(&session->roles[PRODUCER]),
                  session->request->warmup + session->request->frames,
                  session_trace_count(&session->roles[CONSUMER]));
-        snprintf(outcome->hint, sizeof outcome->hint, "lower the rate or the frame size");
+        snprintf(outcome->hint, sizeof outcome->hint, "lower the rate or the frame size%s",
+                 session->request->cell->detector ? "; does the user's function return every time?"
+                                                  : "");
     } else if (culprit && culprit->complained) {
         session_fail(outcome, &culprit->failure, culprit->failure.status);
     } else if (culprit && culprit->is_load) {
@@ -195,8 +200,8 @@ static enum status session_fold_traces(const struct session *session, bool parti
         .pingpong = cell->pacing == PACING_PINGPONG,
         .commit_moves_bytes = (cell->transport->flags & TRANSPORT_MOVES_BYTES) != 0,
         .fills_in_place = cell->fill == FILL_IN_PLACE || cell->fill == FILL_GPU,
-        .zero_copy = cell->access->enqueue == NULL && !cell->register_per_frame &&
-                     cell->read == READ_VIEW,
+        .zero_copy =
+            cell->access->enqueue == NULL && !cell->register_per_frame && cell->read == READ_VIEW,
         .kernel_on_gpu = cell_kernel_on_gpu(cell),
         .order_event = cell->order == ORDER_EVENT,
         .deadline_ns = outcome->deadline_ns,

@@ -547,6 +547,7 @@ def test_detector_cannot_write():
     ("def detect(image):\n    x = 1\n    raise ValueError('no boxes')\n",
      "mine.py:detect raised ValueError: no boxes", "mine.py:3"),
     ("def detect(image):\n    image[0] = 1\n", "mine.py:detect raised ValueError", "mine.py:2"),
+    ("def detect(image):\n    exit(3)\n", "mine.py:detect raised SystemExit: 3", "mine.py:2"),
     ("def detect():\n    pass\n", "mine.py:detect raised TypeError", "mine.py"),
     ("def other(image):\n    pass\n", "has no detect", "it has other"),
     ("detect = 5\n", "mine.py:detect is no function but a int", "def detect(image):"),

@@ -57,7 +57,7 @@ class Detector(Kernel):
         picture.flags.writeable = False
         try:
             self._function(picture)
-        except Exception as problem:
+        except (Exception, SystemExit) as problem:
             raise self._raised(problem) from None
         return 0
 
