@@ -46,8 +46,9 @@ struct choose_trial {
 
 /* What is run. */
 struct choose_plan {
-    unsigned ways; /* bit i: row i of the table in choose_plan.c */
-    size_t count;  /* of those that can run */
+    unsigned ways;   /* bit i: row i of the table in choose_plan.c */
+    size_t count;    /* of those that can run */
+    size_t left_out; /* can run and make sense, but there is no time for them */
     uint32_t launches, frames, warmup;
     double seconds; /* expected */
 };

@@ -271,6 +271,8 @@ enum status choose_plan_make(const struct choose_arguments *arguments,
     made.seconds = plan_seconds(arguments, trial, &made);
     for (size_t i = 0; i < WAY_COUNT; i++)
         made.count += (made.ways >> i) & 1;
+    for (size_t i = 0; i < WAY_COUNT; i++)
+        made.left_out += ((runnable & ~made.ways) >> i) & 1;
     /* What cannot run costs nothing, and the reader wants to know why. */
     made.ways |= sensible & ~runnable;
     *plan = made;

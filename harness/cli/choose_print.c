@@ -109,6 +109,9 @@ static void legend_add(struct text *text, const struct choose_arguments *argumen
     char deadline[FIGURE_BYTES], needed[FIGURE_BYTES];
     text_addf(text, "%u launch%s of %u frames each. ", plan->launches,
               plan->launches == 1 ? "" : "es", plan->frames);
+    if (plan->left_out > 0)
+        text_addf(text, "For %zu more way%s there was no time (--seconds). ", plan->left_out,
+                  plan->left_out == 1 ? "" : "s");
     if (plan->launches >= STATS_LAUNCHES_MIN)
         text_add(text, "In brackets: 95 % intervals. ");
     else if (plan->launches > 1)
@@ -122,8 +125,9 @@ static void legend_add(struct text *text, const struct choose_arguments *argumen
     else
         text_add(text, "Its p99 is of all launches' frames together. ");
     text_addf(text,
-              "Detector: its time beside that by itself. Late: later than %s after the frame was "
-              "due, skipped ones included. CPU: both processes, the detector's own included.",
+              "Detector: its time beside that by itself, called at once again and again. Late: "
+              "later than %s after the frame was due, skipped ones included. CPU: both processes, "
+              "the detector's own included.",
               format_ns(choice->deadline_ns, deadline));
     (void)arguments;
 }
@@ -341,6 +345,7 @@ enum status choose_print_json(const struct choose_arguments *arguments,
     json_add(json, "alone_p50_ns", number_or_null(choice->alone_p50_ns));
     json_add_u64(json, "launches", plan->launches);
     json_add_u64(json, "frames_per_launch", plan->frames);
+    json_add_u64(json, "ways_left_out", plan->left_out);
     json_add(json, "grows_by_bytes_per_frame", figure_json(&choice->leaked));
     for (size_t i = 0; i < choice->count; i++)
         json_append(list, way_json(arguments, &choice->ways[i]));
