@@ -87,29 +87,41 @@ static void slower_add(struct text *text, const struct choice *choice)
         text_addf(text, ", beside %s.", text_get(&choice->ways[choice->chosen].name));
 }
 
-/* Why the chosen one, where several are level. */
-static void reason_add(struct text *text, const struct choice *choice)
+/* What speaks for the chosen one among those that are tied with it: CPU, where it is shown to take less
+ * than each of the others; else its place in the order of simplicity, where none that takes no more CPU
+ * comes before it; else that it is the quickest (choice.c: level_cheapest, any_is_quicker). */
+static const char *reason_among_tied(const struct choice *choice)
 {
     static const struct tradeoff of_roles = {.net = false};
     const struct choice_way *chosen = &choice->ways[choice->chosen];
+    bool cheaper = true, simplest = true;
+    for (size_t i = 0; i < choice->count; i++) {
+        const struct choice_way *way = &choice->ways[i];
+        if (way->state != CHOICE_TIED)
+            continue;
+        const enum stats_verdict cpu = tradeoff_compare(&of_roles, way->cell, chosen->cell).verdict;
+        cheaper = cheaper && cpu == STATS_SLOWER;
+        simplest = simplest && (cpu == STATS_SLOWER || (i > choice->chosen && cpu != STATS_FASTER));
+    }
+    return cheaper    ? "; it takes the least CPU of them."
+           : simplest ? "; none of them is shown to take less CPU, and it is the simplest of those "
+                        "that may take as little."
+                      : "; it had the lowest median.";
+}
+
+/* Why the chosen one, where several are level. */
+static void reason_add(struct text *text, const struct choice *choice)
+{
     const size_t tied = ways_in(choice, CHOICE_TIED), slower = ways_in(choice, CHOICE_SLOWER);
-    bool cheaper = true;
-    for (size_t i = 0; i < choice->count; i++)
-        cheaper =
-            cheaper && (choice->ways[i].state != CHOICE_TIED ||
-                        tradeoff_compare(&of_roles, choice->ways[i].cell, chosen->cell).verdict ==
-                            STATS_SLOWER);
+    const size_t unclear = ways_in(choice, CHOICE_UNCLEAR);
     if (tied > 0) {
         text_add(text, " Tied with it in that time, within 5 %: ");
         list_add(text, choice, CHOICE_TIED, true);
-        if (cheaper)
-            text_add(text, "; it takes the least CPU of them.");
-        else
-            text_add(text,
-                     "; the data does not tell the CPU of all of them apart, either, and it is "
-                     "the simplest of those that are level.");
-    } else if (slower > 0 && ways_in(choice, CHOICE_UNCLEAR) == 0) {
+        text_add(text, reason_among_tied(choice));
+    } else if (slower > 0 && unclear == 0) {
         text_addf(text, " It is the quickest of the %zu that were compared.", slower + 1);
+    } else if (unclear == 0) {
+        text_add(text, " There is no other way here that it could be compared with.");
     }
 }
 

@@ -196,8 +196,21 @@ void advice_of_python_languages(const struct report *report, struct text *text)
     text_free(&made);
 }
 
-/* The quickest of the transports that frames from C to Python went through, in the block that has most
- * of them. */
+/* Whether two cells of a block are alike but for how a frame gets from the one to the other. */
+static bool differ_by_transport(const struct report_block *block, const struct report_cell *a,
+                                const struct report_cell *b)
+{
+    for (size_t i = 0; i < block->varying_count; i++) {
+        const char *axis = block->varying[i];
+        if (strcmp(axis, "transport") != 0 && strcmp(axis, "wait") != 0 &&
+            strcmp(axis, "producer_wait") != 0 && a->values[i] != b->values[i])
+            return false;
+    }
+    return true;
+}
+
+/* The quickest of the transports that frames from C to Python went through, in the first block that has
+ * several for the same frames. */
 void advice_of_python_transport(const struct report *report, struct text *text)
 {
     struct pairs pairs = {.count = 0};
@@ -211,7 +224,8 @@ void advice_of_python_transport(const struct report *report, struct text *text)
         for (size_t j = 0; strcmp(block->compare, "peer") == 0 && j < block->group_count; j++) {
             const struct report_cell *cell =
                 group_find(block, &block->groups[j], "peer", "c/python");
-            if (!cell || !report_axis_is(cell, "kernel", "none") || count == LIST_MAX)
+            if (!cell || !report_axis_is(cell, "kernel", "none") || count == LIST_MAX ||
+                (count > 0 && !differ_by_transport(block, cells[0], cell)))
                 continue;
             cells[count++] = cell;
             if (!best || verdict_figure(cell, METRIC_LATENCY).value <
@@ -226,7 +240,10 @@ void advice_of_python_transport(const struct report *report, struct text *text)
     const struct figure latency = verdict_figure(best, METRIC_LATENCY);
     text_add(text, "From C to Python, ");
     text_add_plain(text, report_axis_pretty(best, "transport", value));
-    text_addf(text, " is the quickest (%s", format_figure(&latency, UNIT_NS, figure));
+    text_addf(text, " %s (%s",
+              pairs_in(&pairs, STATS_SLOWER) == pairs.count ? "is the quickest"
+                                                            : "had the lowest median",
+              format_figure(&latency, UNIT_NS, figure));
     text_addf(text, ", waiting with %s).", report_axis_pretty(best, "wait", value));
     pairs_add_sentence(text, &pairs, "The same frame", &by_transport);
 }

@@ -239,7 +239,17 @@ static void of_tied_ways_the_cheapest_is_chosen(void **unused)
     choose(&chosen, ways, 3, NULL);
     assert_int_equal(chosen.choice.chosen, 0);
     assert_says(&chosen.choice.verdict, "Tied with it in that time, within 5 %: shm + futex");
-    assert_says(&chosen.choice.verdict, "does not tell the CPU of all of them apart");
+    assert_says(&chosen.choice.verdict,
+                "none of them is shown to take less CPU, and it is the simplest");
+    assert_silent(&chosen.choice.verdict, "lowest median");
+    chosen_free(&chosen);
+    /* A simpler one that takes more is not among them. */
+    ways[0].cpu = 200;
+    ways[2].latency_ns = ways[1].latency_ns;
+    ways[2].cpu = ways[1].cpu;
+    choose(&chosen, ways, 3, NULL);
+    assert_int_equal(chosen.choice.chosen, 1);
+    assert_says(&chosen.choice.verdict, "the simplest of those that may take as little");
     chosen_free(&chosen);
 }
 
@@ -409,6 +419,7 @@ static void a_habit_is_not_chosen(void **unused)
     choose(&chosen, ways, 2, NULL);
     assert_int_equal(chosen.choice.chosen, 0);
     assert_int_equal(chosen.choice.ways[1].state, CHOICE_HABIT);
+    assert_says(&chosen.choice.verdict, "no other way here that it could be compared with");
     assert_true(
         noted(&chosen.choice, "Reading by slice instead of a view copies the frame's 922 kB"));
     assert_true(noted(&chosen.choice, "it takes 16 % more"));

@@ -15,6 +15,7 @@
 /* A cell of a block, with the axes that these sentences are about. */
 struct row {
     const char *transport, *peer, *read, *gc, *kernel;
+    const char *frame; /* NULL: 1920x1080x3 */
     double latency_ns, wobble, copies;
     int launches;
 };
@@ -46,7 +47,7 @@ static void tell(struct told *told, const struct row *rows, size_t count, const 
     for (size_t i = 0; i < count; i++) {
         cells[i] = (struct fixture_cell){.transport = rows[i].transport,
                                          .wait = "futex",
-                                         .frame = "1920x1080x3",
+                                         .frame = rows[i].frame ? rows[i].frame : "1920x1080x3",
                                          .pacing = "pingpong"};
         fixture_spread(&cells[i], rows[i].launches, rows[i].latency_ns, rows[i].wobble, 1);
     }
@@ -115,6 +116,34 @@ static void languages_are_set_beside_c(void **unused)
     assert_says(&told, "From C to Python, shm is the quickest (1.50 ms, waiting with futex).");
     assert_says(&told, "The same frame takes 2.");
     assert_says(&told, "times as long through unix");
+    told_free(&told);
+}
+
+/* Frames of another size are no other transport, and the lowest median alone makes nothing the quickest. */
+static void a_transport_is_set_beside_those_that_had_the_same_frames(void **unused)
+{
+    struct row rows[] = {
+        {.transport = "shm", .peer = "c/python", .latency_ns = 1e6, .wobble = 0.01, .launches = 10},
+        {.transport = "shm",
+         .peer = "c/python",
+         .frame = "640x480x3",
+         .latency_ns = 1e5,
+         .wobble = 0.01,
+         .launches = 10},
+        {.transport = "unix",
+         .peer = "c/python",
+         .latency_ns = 1.02e6,
+         .wobble = 0.01,
+         .launches = 10},
+    };
+    struct told told;
+    tell(&told, rows, 2, "peer", advice_of_python_transport);
+    assert_string_equal(text_get(&told.text), "");
+    told_free(&told);
+    tell(&told, rows, 3, "peer", advice_of_python_transport);
+    assert_says(&told, "From C to Python, shm had the lowest median (");
+    assert_says(&told, "The same frame is tied through unix.");
+    assert_silent(&told, "through shm");
     told_free(&told);
 }
 
@@ -231,6 +260,7 @@ int main(void)
     random_seed();
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(languages_are_set_beside_c),
+        cmocka_unit_test(a_transport_is_set_beside_those_that_had_the_same_frames),
         cmocka_unit_test(what_no_comparison_decides_is_said_once),
         cmocka_unit_test(nothing_is_said_of_what_is_not_there),
         cmocka_unit_test(a_habit_is_told_with_what_it_copies),
