@@ -123,7 +123,11 @@ struct named_side {
 
 extern const struct transport transport_named;
 
-/* From here on fd is the side's lock_fd: closed in a child that is forked, so before a lock is taken. */
+/* Between the two no other thread forks: a child would have a descriptor that nobody in it knows. */
+void named_fork_hold(void);
+void named_fork_let(void);
+/* Between them: fd, opened since, is the side's lock_fd from here on, and closed in a child that is
+ * forked. Before a lock is taken, which would be the child's as well. */
 void named_side_keep(struct named_side *side, int fd);
 /* Opens the waits of a side whose memory is mapped. */
 int named_side_open(struct named_side *side, enum direction waits, struct handoff_error *error);

@@ -34,10 +34,13 @@ static int reader_file_open(handoff_reader *reader, struct handoff_error *error)
     struct named_side *side = &reader->side;
     struct err err = {0};
     int fd = -1;
+    named_fork_hold();
     int status = named_file_open(side->path, &fd, &reader->file, error);
+    if (status == HANDOFF_OK)
+        named_side_keep(side, fd);
+    named_fork_let();
     if (status != HANDOFF_OK)
         return status;
-    named_side_keep(side, fd);
     if (!named_lock_held(fd, NAMED_LOCK_WRITER))
         return reader_absent(reader, error);
     const ssize_t got = pread(fd, &side->layout, sizeof side->layout, 0);

@@ -83,16 +83,24 @@ static void named_list_start(void)
     named_list_failed = pthread_atfork(named_list_hold, named_list_let, named_list_child);
 }
 
-void named_side_keep(struct named_side *side, int fd)
+void named_fork_hold(void)
 {
     (void)pthread_once(&named_list_once, named_list_start);
     named_list_hold();
+}
+
+void named_fork_let(void)
+{
+    named_list_let();
+}
+
+void named_side_keep(struct named_side *side, int fd)
+{
     side->lock_fd = fd;
     side->next = named_list;
     if (named_list)
         named_list->previous = side;
     named_list = side;
-    named_list_let();
 }
 
 static void named_list_remove(struct named_side *side)

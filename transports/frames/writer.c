@@ -91,13 +91,14 @@ static int writer_file_make(handoff_writer *writer, struct handoff_error *error)
         status = named_file_make(&side->layout, &fd, &side->bytes, error);
     if (status != HANDOFF_OK)
         return status;
+    named_fork_hold();
     status = named_file_reopen(fd, &lock_fd, error);
-    if (status == HANDOFF_OK) {
+    if (status == HANDOFF_OK)
         named_side_keep(side, lock_fd);
-        if (named_lock_take(lock_fd, NAMED_LOCK_WRITER) != 0)
-            status = frames_fail(err_set_errno(&err, errno, NULL, "locking %s", side->path), &err,
-                                 error);
-    }
+    named_fork_let();
+    if (status == HANDOFF_OK && named_lock_take(lock_fd, NAMED_LOCK_WRITER) != 0)
+        status =
+            frames_fail(err_set_errno(&err, errno, NULL, "locking %s", side->path), &err, error);
     if (status == HANDOFF_OK)
         status = named_side_open(side, DIRECTION_WRITE, error);
     if (status == HANDOFF_OK)
