@@ -30,12 +30,14 @@ static void python_judge_module(const cJSON *answer, enum python_part part, cons
                                 const char *module, const char *package)
 {
     struct err *why = &python_known.why[part];
+    struct python_place place = {.program = ""};
     char hint[200];
     if (why->status != ST_OK || json_get_string(answer, key, "")[0])
         return;
     snprintf(hint, sizeof hint, "%s, or name a Python that has it in HANDOFF_ROLE_PYTHON", package);
-    err_set(why, ST_UNAVAILABLE, hint, "Python %.40s has no %s",
-            json_get_string(answer, "python", ""), module);
+    (void)python_place_find(&place, NULL); /* it was found when it was asked */
+    err_set(why, ST_UNAVAILABLE, hint, "Python %.40s (%.200s) has no %s",
+            json_get_string(answer, "python", ""), place.program, module);
 }
 
 static void python_judge(const cJSON *answer)

@@ -24,8 +24,8 @@ enum status python_place_find(struct python_place *place, struct err *err);
 /* Executes the package's `handoff.role` with `--role ROLE --control-fd 3`, or for a NULL role with
  * `--probe --control-fd 3`, which answers one "probe" message and ends. The current folder is not
  * searched for modules: what lies there may have the name of one. What it raises before it can speak
- * comes as an "error" message. Whatever it starts ends with it. `changes` as in process_start_with. The caller ends it with
- * process_end. */
+ * comes as an "error" message. Whatever it starts ends with it. `changes` as in process_start_with.
+ * The caller ends it with process_end. */
 enum status python_start(const char *role, const char *const *changes, struct process *process,
                          struct err *err);
 
