@@ -119,7 +119,7 @@ def never_starts(path):
     with tempfile.TemporaryDirectory(prefix="handoff-fault-") as folder:
         python = os.path.join(folder, "python")
         with open(python, "w") as file:
-            file.write("#!/bin/sh\ncase \"$*\" in *--probe*) exec %s \"$@\" ;; esac\nexit 5\n"
+            file.write("#!/bin/sh\ncase \"$*\" in *--probe*) exec \"%s\" \"$@\" ;; esac\nexit 5\n"
                        % os.environ.get("HANDOFF_ROLE_PYTHON", "python3"))
         os.chmod(python, stat.S_IRWXU)
         run = program.run([path, "run", "--no-floor", scenario_of(folder, "c/python"), "--out",
