@@ -92,7 +92,8 @@ def trial(path, peer, role, when, number):
     env = {"HANDOFF_FAULT_SLACK_MS": str(SLACK_MS)}
     with tempfile.TemporaryDirectory(prefix="handoff-fault-") as folder:
         scenario, out = scenario_of(folder, peer), os.path.join(folder, "out")
-        run = program.Program([path, "run", "--no-floor", scenario, "--out", out], env=env)
+        run = program.Program([path, "run", "--no-floor", "--clock", "monotonic", scenario, "--out", out],
+                              env=env)
         try:
             pid = meet(run, role, when)
             begun_ns = time.monotonic_ns()
@@ -107,7 +108,8 @@ def trial(path, peer, role, when, number):
             cell, = program.read_json(os.path.join(out, "result.json"))["cells"]
             check(cell["status"] == "failed" and cell["launches_ok"] == 1,
                   "the other launch: %s" % cell["launches_ok"])
-            again = program.run([path, "run", "--no-floor", scenario, "--out", out, "--resume"])
+            again = program.run([path, "run", "--no-floor", "--clock", "monotonic", scenario, "--out", out,
+                                 "--resume"])
             check(again.code == 0, "resume: %d: %s" % (again.code, again.stderr()))
         except (Failure, ProcessLookupError) as failure:
             raise Failure("%s: %s\n%s" % (name, failure, run.stderr()[-2000:]))
