@@ -325,6 +325,9 @@ int main(int argc, char **argv)
     if (fake) /* so that a turn takes long enough to be disturbed */
         setenv("HANDOFF_FAKE_GPU_DELAY_US", "500", 1);
     enum status status = floor_gpu_measure(&usual, &measured, &err);
+    /* The fake is as fast as its host lets it be, and on a busy one there is no time for a figure. */
+    for (int i = 0; i < 5 && fake && status == ST_OK && has_warning(&measured, "no time for"); i++)
+        status = floor_gpu_measure(&usual, &measured, &err);
     if (status == ST_UNAVAILABLE) {
         printf("skipped: %s (%s)\n", err.what, err.hint);
         return 77;
