@@ -182,17 +182,20 @@ static enum status choose_print(const struct choose_arguments *arguments,
     return ST_OK;
 }
 
-static enum status choose_measure(const struct choose_arguments *arguments, const char *folder,
-                                  const struct choose_plan *plan, const char *kept, int *exit_code,
-                                  struct err *err)
+static enum status choose_measure(const struct choose_arguments *arguments,
+                                  struct choose_place *place, const struct choose_plan *plan,
+                                  int *exit_code, struct err *err)
 {
+    const char *kept = place->temporary[0] ? NULL : place->folder;
     struct scenario *scenario = NULL;
     cJSON *result = NULL;
     struct report *report = NULL;
     struct choice choice = {.ways = NULL};
     enum status status = choose_scenario_make(arguments, plan, &scenario, err);
     if (status == ST_OK)
-        status = choose_run(arguments, scenario, folder, false, &result, err);
+        status = choose_run(arguments, scenario, place->folder, false, &result, err);
+    /* Before anything is printed: nothing is left behind when nobody reads on (`| head`). */
+    daemon_folder_remove(place->temporary);
     if (status == ST_OK)
         status = report_open(result, &report, err);
     if (status == ST_OK)
@@ -234,8 +237,7 @@ enum status cmd_choose(int argc, char **argv, int *exit_code, struct err *err)
     if (status == ST_OK)
         plan_tell(arguments, &plan, &trial);
     if (status == ST_OK)
-        status = choose_measure(arguments, place->folder, &plan,
-                                place->temporary[0] ? NULL : place->folder, exit_code, err);
+        status = choose_measure(arguments, place, &plan, exit_code, err);
     daemon_folder_remove(place->temporary);
 undo_arguments:
     free(place);
