@@ -23,7 +23,7 @@ struct runner_options {
     bool resume;
     bool quiet;
     bool silent; /* nothing on standard error of a launch that failed: the caller tells it */
-    bool steps; /* launches are ordered on standard input: steps.h */
+    bool steps;  /* launches are ordered on standard input: steps.h */
     const char
         *frames_from; /* counts, seed and clock are those of the run in this folder; or NULL */
     bool no_floor;    /* the result then has no `floor` */

@@ -30,7 +30,7 @@ struct session_role {
     char label[32];   /* in messages: "producer", "load on CPU 1" */
     bool is_load;
     enum language language; /* a Python role is another program (python_role.h) */
-    int cpu; /* -1: not pinned */
+    int cpu;                /* -1: not pinned */
     struct process process;
     struct shm_map trace; /* none for a load */
     enum session_phase phase;

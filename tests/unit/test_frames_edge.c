@@ -4,8 +4,11 @@
  */
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
+#include <string.h>
 
 #include <cmocka.h>
 
@@ -37,14 +40,21 @@ static struct handoff_edge_address relayed(const struct handoff_edge_address *ad
     return other;
 }
 
-static void edge_pair(const struct handoff_edge_config *config, handoff_edge **producer,
+/* False where condvar is not to be had: an emulated system keeps no list of robust mutexes. */
+static bool edge_pair(const struct handoff_edge_config *config, handoff_edge **producer,
                       handoff_edge **consumer)
 {
     struct handoff_error error;
     struct handoff_edge_address address, other;
-    expect_ok(handoff_edge_create(config, producer, &address, &error), error);
+    int status = handoff_edge_create(config, producer, &address, &error);
+    if (status == HANDOFF_UNAVAILABLE && strcmp(config->wait, "condvar") == 0) {
+        printf("not tried: %s\n", error.what);
+        return false;
+    }
+    expect_ok(status, error);
     other = relayed(&address);
     expect_ok(handoff_edge_attach(config, &other, consumer, &error), error);
+    return true;
 }
 
 static void *produce(void *data)
@@ -81,7 +91,8 @@ static void every_wait_hands_over(void **state)
         handoff_edge *producer = NULL, *consumer = NULL;
         uint64_t stamps_ns[2], skipped = 1, copied = 1, size_bytes = 0;
         pthread_t thread;
-        edge_pair(&config, &producer, &consumer);
+        if (!edge_pair(&config, &producer, &consumer))
+            continue;
         const uint8_t *memory = handoff_edge_memory(consumer, &size_bytes);
         assert_int_equal(pthread_create(&thread, NULL, produce, producer), 0);
         for (int32_t id = 0; id < 200; id++) {
