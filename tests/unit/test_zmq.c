@@ -192,15 +192,17 @@ static enum status gate_try(const struct transport *transport,
 }
 
 /* Whoever comes with this address is not let in, and is told so. Seldom, on a busy machine, no word of
- * libzmq comes for ten seconds (seen once, not understood): that lets nobody in, either. */
-static void gate_refuses(const struct transport *transport, const struct transport_address *address)
+ * libzmq comes for ten seconds (seen once, not understood): that lets nobody in, either, but of all who
+ * come in a test at most one may meet it. */
+static void gate_refuses(const struct transport *transport, const struct transport_address *address,
+                         unsigned *untold)
 {
     struct transport_address copy = *address;
     struct endpoint *stranger = NULL;
     struct err err = {0};
     enum status status = transport->attach(&gate_config, &copy, &stranger, &err);
     assert_null(stranger);
-    if (status == ST_SYSTEM && strstr(err.what, "did not answer"))
+    if (status == ST_SYSTEM && strstr(err.what, "did not answer") && (*untold)++ == 0)
         printf("not told: %s\n", err.what);
     else
         assert_int_equal(status, ST_CORRUPT);
@@ -225,6 +227,7 @@ static void gate_holds(const char *name)
     struct endpoint *producer, *consumer = NULL, *stranger = NULL;
     struct transport_address address = {0}, wrong;
     struct err err = {0};
+    unsigned untold = 0;
     if (transport->probe(&err) != ST_OK)
         skip();
     assert_int_equal(transport->create(&gate_config, &producer, &address, &err), ST_OK);
@@ -235,16 +238,16 @@ static void gate_holds(const char *name)
     for (uint32_t place = end - 2 * TRANSPORT_TOKEN_BYTES; place < end; place += 21) {
         wrong = address;
         wrong.bytes[place] ^= 1;
-        gate_refuses(transport, &wrong);
+        gate_refuses(transport, &wrong, &untold);
     }
     wrong = address;
     wrong.bytes[end - 1] = 0;
-    gate_refuses(transport, &wrong);
+    gate_refuses(transport, &wrong, &untold);
     /* Who was refused has not used up the place of the right one, who takes it. */
     assert_int_equal(gate_try(transport, &address, &consumer), ST_OK);
     gate_hand_over(transport, producer, consumer);
-    gate_refuses(transport, &address);
-    gate_refuses(transport, &wrong);
+    gate_refuses(transport, &address, &untold);
+    gate_refuses(transport, &wrong, &untold);
     for (int i = 0; i < 8; i++)
         gate_hand_over(transport, producer, consumer);
     assert_null(stranger);
