@@ -27,7 +27,7 @@ static int main_exit_code(enum status status)
     case ST_INTERRUPTED:
         return EXIT_CODE_INTERRUPTED;
     default:
-        return EXIT_CODE_FAILED;
+        return EXIT_CODE_ERROR;
     }
 }
 

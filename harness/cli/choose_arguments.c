@@ -47,9 +47,10 @@ static const struct cli_option choose_options[] = {
 
 static const struct cli_exit_code choose_exit_codes[] = {
     {EXIT_CODE_OK, "there is a choice"},
-    {EXIT_CODE_FAILED, "the detector failed, or no way is fit to be chosen"},
+    {EXIT_CODE_FAILED, "no way is fit to be chosen"},
     {EXIT_CODE_USAGE, "bad usage, or no such file"},
     {EXIT_CODE_ROLE_DIED, "a role process died"},
+    {EXIT_CODE_ERROR, "the detector failed, a file cannot be written, or memory is short"},
     {EXIT_CODE_UNAVAILABLE, "Python or NumPy is missing"},
     {EXIT_CODE_INTERRUPTED, "interrupted"},
 };

@@ -28,6 +28,9 @@ enum {
     EXIT_CODE_FAILED = 1,    /* a regression or a failed cell */
     EXIT_CODE_USAGE = 2,     /* usage or a bad scenario */
     EXIT_CODE_ROLE_DIED = 3, /* a role process died */
+    /* The work itself could not be done: a full disk, no memory, a file that cannot be read. Never
+     * 1, so that a script does not take it for what was found. */
+    EXIT_CODE_ERROR = 4,
     EXIT_CODE_UNAVAILABLE = 77,
     EXIT_CODE_INTERRUPTED = 130,
 };

@@ -36,8 +36,9 @@ static const struct cli_option advise_options[] = {
 
 static const struct cli_exit_code advise_exit_codes[] = {
     {EXIT_CODE_OK, "in every case something keeps the bounds"},
-    {EXIT_CODE_FAILED, "in some case nothing is shown to, or a file cannot be read"},
+    {EXIT_CODE_FAILED, "in some case nothing is shown to"},
     {EXIT_CODE_USAGE, "bad usage, not a result, or nothing in it was measured so"},
+    {EXIT_CODE_ERROR, "a file cannot be read"},
 };
 
 struct advise_arguments {

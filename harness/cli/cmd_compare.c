@@ -56,6 +56,7 @@ static const struct cli_exit_code compare_exit_codes[] = {
      "a regression: slower in a gate, or a cell that ran on base does not on new"},
     {EXIT_CODE_USAGE, "bad usage, scenario or program"},
     {EXIT_CODE_ROLE_DIED, "one of the two programs ended before it was told to"},
+    {EXIT_CODE_ERROR, "there is no verdict: a file cannot be written, or memory is short"},
     {EXIT_CODE_UNAVAILABLE, "nothing could be compared"},
     {EXIT_CODE_INTERRUPTED, "interrupted (--resume goes on)"},
 };

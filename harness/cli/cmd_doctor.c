@@ -26,6 +26,7 @@ static const struct cli_exit_code doctor_exit_codes[] = {
     {EXIT_CODE_OK, "fit to measure on, if with warnings"},
     {EXIT_CODE_FAILED, "not fit: figures would mislead"},
     {EXIT_CODE_USAGE, "bad usage"},
+    {EXIT_CODE_ERROR, "it could not be found out"},
     {EXIT_CODE_UNAVAILABLE, "this process may not run on those CPUs"},
 };
 

@@ -49,8 +49,8 @@ static const struct cli_option export_options[] = {
 
 static const struct cli_exit_code export_exit_codes[] = {
     {EXIT_CODE_OK, "fine"},
-    {EXIT_CODE_FAILED, "a file cannot be read or written"},
     {EXIT_CODE_USAGE, "bad usage, not a result, or nothing in it that the format could hold"},
+    {EXIT_CODE_ERROR, "a file cannot be read or written"},
 };
 
 /* ---- arguments ------------------------------------------------------------------------------- */

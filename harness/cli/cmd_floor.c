@@ -174,6 +174,7 @@ static const struct cli_option floor_options[] = {
 static const struct cli_exit_code floor_exit_codes[] = {
     {EXIT_CODE_OK, "fine"},
     {EXIT_CODE_USAGE, "bad usage"},
+    {EXIT_CODE_ERROR, "it could not be measured"},
     {EXIT_CODE_UNAVAILABLE, "this process may not run on those CPUs"},
 };
 

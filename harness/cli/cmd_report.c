@@ -37,8 +37,8 @@ static const struct cli_option report_options[] = {
 
 static const struct cli_exit_code report_exit_codes[] = {
     {EXIT_CODE_OK, "fine"},
-    {EXIT_CODE_FAILED, "a file cannot be read or written"},
     {EXIT_CODE_USAGE, "bad usage or not a result"},
+    {EXIT_CODE_ERROR, "a file cannot be read or written"},
 };
 
 struct report_arguments {

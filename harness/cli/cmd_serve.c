@@ -22,8 +22,8 @@ static const struct cli_option serve_options[] = {
 
 static const struct cli_exit_code serve_exit_codes[] = {
     {EXIT_CODE_OK, "ended by Ctrl-C or --once"},
-    {EXIT_CODE_FAILED, "it cannot listen"},
     {EXIT_CODE_USAGE, "bad usage or key"},
+    {EXIT_CODE_ERROR, "it cannot listen"},
     {EXIT_CODE_UNAVAILABLE, "built without OpenSSL"},
 };
 

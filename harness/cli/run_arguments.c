@@ -59,9 +59,10 @@ static const struct cli_option run_options[] = {
 
 static const struct cli_exit_code run_exit_codes[] = {
     {EXIT_CODE_OK, "fine"},
-    {EXIT_CODE_FAILED, "a cell failed or a file cannot be written"},
+    {EXIT_CODE_FAILED, "a cell failed"},
     {EXIT_CODE_USAGE, "bad usage or scenario"},
     {EXIT_CODE_ROLE_DIED, "a role process died"},
+    {EXIT_CODE_ERROR, "a file cannot be written, memory is short, or --peer does not answer"},
     {EXIT_CODE_UNAVAILABLE, "no cell can run here"},
     {EXIT_CODE_INTERRUPTED, "interrupted (what is complete has been written; --resume goes on)"},
 };

@@ -138,12 +138,12 @@ def test_failures(t):  # beside others, release only
     bad = write(t, "bad.py", "count = 0\ndef detect(frame):\n    global count\n    count += 1\n"
                              "    if count > 3:\n        raise ValueError('no boxes')\n")
     before = set(os.listdir(os.environ.get("TMPDIR", "/tmp")))
-    said = choose(t, bad + ":detect", code=1).stderr()
+    said = choose(t, bad + ":detect", code=4).stderr()
     check("bad.py:detect raised ValueError: no boxes" in said and "bad.py:6" in said, said)
     check("failed:" not in said, said)
-    said = choose(t, bad + ":detec", code=1).stderr()
+    said = choose(t, bad + ":detec", code=4).stderr()
     check("has no detec" in said and "it has detect" in said, said)
-    said = choose(t, bad + ":count", code=1).stderr()
+    said = choose(t, bad + ":count", code=4).stderr()
     check("bad.py:count is no function" in said, said)
     left = set(os.listdir(os.environ.get("TMPDIR", "/tmp"))) - before
     check(not [name for name in left if name.startswith("handoff-choose")], left)

@@ -63,7 +63,7 @@ def test_validity(t):  # beside others
     check("cannot be used" in page_of(page), "the page does not say so")
     said = t.run("report", out, "--out", page, "--validity", beside, code=2).stderr()
     check("experiments: must be a list" in said, said)
-    said = t.run("report", out, "--out", page, "--validity", t.file("none"), code=1).stderr()
+    said = t.run("report", out, "--out", page, "--validity", t.file("none"), code=4).stderr()
     check("none" in said, said)
     said = t.run("report", out, out, "--out", page, "--validity", named, code=2).stderr()
     check("beside each result" in said, said)

@@ -263,6 +263,23 @@ def test_compare_is_stopped_or_killed(t):  # beside others, release only
         check_whole(out, 4)
 
 
+def test_ci_compare_exit_codes(t):  # beside others, release only
+    """1 is a regression and nothing else: what fails on the way to a verdict is 4."""
+    script = os.path.join(os.path.dirname(os.path.abspath(__file__)), "../../scripts/ci-compare")
+    if program.EMULATOR:
+        raise Skip("an emulator runs no scripts")
+    with open(t.file("file"), "w"):
+        pass
+    os.mkdir(t.file("build"))
+    for code, out, expected in ((0, "out", 0), (1, "out", 1), (4, "out", 4), (77, "out", 77),
+                                (0, "file/out", 4)):
+        wrapper(t, "build/handoff", "exit %d\n" % code)
+        done = program.run(["bash", script, "--base-build", t.file("build"), "--new-build",
+                            t.file("build"), "--out", t.file(out)])
+        check(done.code == expected, "%d, %s: exit code %d: %s" % (code, out, done.code,
+                                                                   done.stderr()))
+
+
 def test_by_wait(t):  # beside others, release only
     """The values of an axis within one run, made now or stored."""
     out, scenario = t.file("out"), t.scenario(TWO, launches=5)

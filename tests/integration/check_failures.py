@@ -109,7 +109,7 @@ def test_what_was_measured_is_kept(t):  # beside others
     code = run.wait()
     run.check_nothing_left()
     run.check_clean()
-    check(code == 1 and re.search(r"^error: the guard process: .", run.stderr(), re.M),
+    check(code == 4 and re.search(r"^error: the guard process: .", run.stderr(), re.M),
           "exit code %d:\n%s" % (code, run.stderr()))
     kept = t.launches(out)
     check(4 <= len(kept) < 24, "%d launches were kept" % len(kept))

@@ -88,7 +88,7 @@ def test_keys(t):  # beside others
     check("1 of 1 cells can run" in done.stdout(), done.stdout())
     check("HANDOFF_KEY" in t.run("serve", "--help").stdout() and
           "HANDOFF_KEY" in t.run("run", "--help").stdout(), "the help does not say where a key may be")
-    done = t.run(*run, "--key-file", t.file("key"), code=1)
+    done = t.run(*run, "--key-file", t.file("key"), code=4)
     check("cannot connect" in done.stderr() and "handoff serve" in done.stderr(), done.stderr())
 
 
@@ -145,7 +145,7 @@ def test_strangers_get_nothing(t):  # beside others
         # And a whole run with another key.
         peers.make_key(t.file("other"))
         done = t.run("run", scenario, "--out", t.file("no"), "--peer", "127.0.0.1:%d" % serve.port,
-                     "--key-file", t.file("other"), code=1)
+                     "--key-file", t.file("other"), code=4)
         check("closed the connection" in done.stderr() and "same key" in done.stderr(), done.stderr())
         serve.end()
 
@@ -322,7 +322,7 @@ def test_too_few_descriptors_end_it(t):  # beside others
     command = 'ulimit -n 12; exec "$@"'
     process = program.Program([t.path, "serve", "--listen", "127.0.0.1:0", "--key-file", t.file("key")],
                               wrapper=("bash", "-c", command, "bash"))
-    check(process.wait(10) == 1, process.stderr())
+    check(process.wait(10) == 4, process.stderr())
     check("ulimit -n" in process.stderr(), process.stderr())
     process.check_nothing_left()
 

@@ -199,7 +199,7 @@ def test_dry_run(t):  # beside others
     check(re.search(r"4 of 5 cells can run here: 8 launches, about ", done.stdout()) and
           re.search(r"unix\+futex\S*\s+not applicable: ", done.stdout()), done.stdout())
     check(not os.path.exists(t.file("out")), "a dry run made its folder")
-    failed = t.run("run", scenario, "--out", t.file("out"), code=1, **options)
+    failed = t.run("run", scenario, "--out", t.file("out"), code=4, **options)
     check(re.search(r"^error: cannot start a guard process.*\nhint: ", failed.stderr(), re.M),
           "no process can be started:\n" + failed.stderr())
 
