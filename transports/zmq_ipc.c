@@ -1,5 +1,6 @@
 /* zmq_ipc.c: libzmq over a UNIX socket, as two processes of one host use it. All of it is in
- * zmq_link.c. The socket has an abstract name, so nothing is left in the file system. */
+ * zmq_open.c and zmq_link.c. The socket has an abstract name, so nothing is left in the file
+ * system. */
 #include "transports/zmq_link.h"
 
 extern const struct transport transport_zmq_ipc;

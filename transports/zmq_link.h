@@ -1,5 +1,5 @@
 /* zmq_link.h: frames and credits over libzmq, for zmq_ipc.c and zmq_tcp.c, which differ only in the
- * address. See zmq_link.c.
+ * address: create and attach. See zmq_link_parts.h.
  */
 #ifndef HANDOFF_TRANSPORTS_ZMQ_LINK_H
 #define HANDOFF_TRANSPORTS_ZMQ_LINK_H
@@ -19,8 +19,8 @@ enum zmq_link_kind {
      TRANSPORT_BORROWS_SOURCE | TRANSPORT_NATIVE_WAIT | TRANSPORT_OWN_THREADS | \
      TRANSPORT_DEATH_UNSEEN)
 
-/* The verbs of transport.h that are not messages.h's. attach waits until both connections stand, ten
- * seconds at most. */
+/* The verbs of transport.h that are not messages.h's. attach waits until both connections stand,
+ * ten seconds at most. */
 enum status zmq_link_probe(const struct transport *transport, enum zmq_link_kind kind,
                            struct err *err);
 enum status zmq_link_create(const struct transport *transport, enum zmq_link_kind kind,

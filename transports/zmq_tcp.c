@@ -1,5 +1,5 @@
 /* zmq_tcp.c: libzmq over TCP, through the loopback device or between hosts. All of it is in
- * zmq_link.c. */
+ * zmq_open.c and zmq_link.c. */
 #include "transports/zmq_link.h"
 
 extern const struct transport transport_zmq_tcp;

@@ -1,5 +1,6 @@
 """Transports zmq_ipc and zmq_tcp in Python, by pyzmq: PUSH to PULL for frames, PUSH to PULL back
-for credits; messages, addresses and passwords as in transports/zmq_link.c, which tells why.
+for credits; messages, addresses and passwords as in transports/zmq_link.c, zmq_open.c and
+zmq_gate.c, which tell why.
 
 What a program would write that wants no copies: send(copy=False), recv(copy=False). pyzmq copies
 what it sends all the same up to 64 KiB; above that a thread of its own is told of each message that
