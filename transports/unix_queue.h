@@ -1,6 +1,6 @@
 /* unix_queue.h: has the other side of a library's UNIX socket read all that was written to it?
  *
- * For nng.c, whose library does not say, and forgets what has not been read when it closes.
+ * For nng_setup.c, whose library does not say, and forgets what has not been read when it closes.
  */
 #ifndef HANDOFF_TRANSPORTS_UNIX_QUEUE_H
 #define HANDOFF_TRANSPORTS_UNIX_QUEUE_H

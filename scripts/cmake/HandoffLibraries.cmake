@@ -45,7 +45,8 @@ endfunction()
 
 handoff_library(ZMQ zmq.h LIBRARIES zmq SOURCES transports/zmq_ipc.c transports/zmq_tcp.c
   transports/zmq_link.c transports/zmq_gate.c transports/zmq_open.c transports/zmq_setup.c)
-handoff_library(NNG nng/nng.h LIBRARIES nng SOURCES transports/nng.c)
+handoff_library(NNG nng/nng.h LIBRARIES nng SOURCES transports/nng.c transports/nng_pair.c
+  transports/nng_setup.c)
 # Active messages with headers, aligned and lent, are in UCX as of 1.12.
 find_path(HANDOFF_UCX_INCLUDE_DIR ucp/api/ucp.h)
 if(HANDOFF_UCX_INCLUDE_DIR)
