@@ -118,9 +118,10 @@ static enum status message_read_fields(const cJSON *json, const struct message_f
     return ST_OK;
 }
 
-enum status role_setup_from_json(const cJSON *json, struct role_setup *setup, struct err *err)
+/* What the cell chooses by name. */
+static enum status setup_read_names(const cJSON *json, struct cell *cell, struct err *err)
 {
-    const struct cell named = {
+    *cell = (struct cell){
         .transport = transport_find(json_get_string(json, "transport", "")),
         .access = access_find(json_get_string(json, "access", "")),
         .wait = wait_find(json_get_string(json, "wait", "")),
@@ -128,12 +129,18 @@ enum status role_setup_from_json(const cJSON *json, struct role_setup *setup, st
         .kernel = kernel_find(json_get_string(json, "kernel", "")),
         .rate_hz = json_get_number(json, "rate_hz", 0),
     };
-    if (!named.transport || !named.access || !named.wait || !named.producer_wait || !named.kernel)
+    if (!cell->transport || !cell->access || !cell->wait || !cell->producer_wait || !cell->kernel)
         return err_set(err, ST_CORRUPT, "do both ends run the same version of handoff?",
                        "control message: a transport, access, wait or kernel is unknown here");
+    return ST_OK;
+}
+
+/* What the cell chooses by number. */
+static enum status setup_read_numbers(const cJSON *json, struct cell *cell, struct err *err)
+{
     int64_t wait_us, producer_wait_us, fill, width, height, channels, pacing, slots, policy,
         frame_state, phase, fifo_priority, timer_slack_ns, sync, order, depth, register_per_frame,
-        gpu_sharing, pages, library_threads, load, frames, warmup, seed, cpu, listens;
+        gpu_sharing, pages, library_threads, load;
     const struct message_field fields[] = {
         {"wait_us", 0, 1000000, &wait_us},
         {"producer_wait_us", 0, 1000000, &producer_wait_us},
@@ -156,20 +163,54 @@ enum status role_setup_from_json(const cJSON *json, struct role_setup *setup, st
         {"pages", SHM_PAGES_NORMAL, SHM_PAGES_HUGETLB, &pages},
         {"library_threads", LIBRARY_THREADS_ANYWHERE, LIBRARY_THREADS_WITH_ROLE, &library_threads},
         {"load", LOAD_NONE, LOAD_MEMBW, &load},
-        {"frames", 1, INT32_MAX / 2, &frames},
-        {"warmup", 0, INT32_MAX / 2, &warmup},
-        {"seed", 0, INT64_C(1) << 53, &seed},
-        {"cpu", -1, INT32_MAX, &cpu},
+    };
+    const enum status status =
+        message_read_fields(json, fields, sizeof fields / sizeof fields[0], err);
+    if (status != ST_OK)
+        return status;
+    cell->wait_us = (uint32_t)wait_us;
+    cell->producer_wait_us = (uint32_t)producer_wait_us;
+    cell->fill = (enum fill)fill;
+    cell->geometry = (struct geometry){(int32_t)width, (int32_t)height, (int32_t)channels};
+    cell->pacing = (enum pacing)pacing;
+    cell->slots = (uint32_t)slots;
+    cell->policy = (enum policy)policy;
+    cell->frame_state = (enum frame_state)frame_state;
+    cell->phase = (enum phase)phase;
+    cell->fifo_priority = (uint32_t)fifo_priority;
+    cell->timer_slack_ns = (uint32_t)timer_slack_ns;
+    cell->sync = (enum gpu_sync)sync;
+    cell->order = (enum order)order;
+    cell->depth = (uint32_t)depth;
+    cell->register_per_frame = register_per_frame != 0;
+    cell->gpu_sharing = (enum gpu_sharing)gpu_sharing;
+    cell->pages = (enum shm_pages)pages;
+    cell->library_threads = (enum library_threads)library_threads;
+    cell->load = (enum load)load;
+    return ST_OK;
+}
+
+enum status role_setup_from_json(const cJSON *json, struct role_setup *setup, struct err *err)
+{
+    struct cell cell;
+    struct clock_conversion clock;
+    int64_t frames, warmup, seed, cpu, listens;
+    const struct message_field fields[] = {
+        {"frames", 1, INT32_MAX / 2, &frames}, {"warmup", 0, INT32_MAX / 2, &warmup},
+        {"seed", 0, INT64_C(1) << 53, &seed},  {"cpu", -1, INT32_MAX, &cpu},
         {"listens", 0, 1, &listens},
     };
-    struct clock_conversion clock;
-    enum status status = message_read_fields(json, fields, sizeof fields / sizeof fields[0], err);
+    enum status status = setup_read_names(json, &cell, err);
+    if (status == ST_OK)
+        status = setup_read_numbers(json, &cell, err);
+    if (status == ST_OK)
+        status = message_read_fields(json, fields, sizeof fields / sizeof fields[0], err);
     if (status == ST_OK)
         status = message_read_clock(json, &clock, err);
     if (status != ST_OK)
         return status;
     *setup = (struct role_setup){
-        .cell = named,
+        .cell = cell,
         .frames = (uint32_t)frames,
         .warmup = (uint32_t)warmup,
         .seed = (uint64_t)seed,
@@ -177,25 +218,6 @@ enum status role_setup_from_json(const cJSON *json, struct role_setup *setup, st
         .clock = clock,
         .listens = listens != 0,
     };
-    setup->cell.wait_us = (uint32_t)wait_us;
-    setup->cell.producer_wait_us = (uint32_t)producer_wait_us;
-    setup->cell.fill = (enum fill)fill;
-    setup->cell.geometry = (struct geometry){(int32_t)width, (int32_t)height, (int32_t)channels};
-    setup->cell.pacing = (enum pacing)pacing;
-    setup->cell.slots = (uint32_t)slots;
-    setup->cell.policy = (enum policy)policy;
-    setup->cell.frame_state = (enum frame_state)frame_state;
-    setup->cell.phase = (enum phase)phase;
-    setup->cell.fifo_priority = (uint32_t)fifo_priority;
-    setup->cell.timer_slack_ns = (uint32_t)timer_slack_ns;
-    setup->cell.sync = (enum gpu_sync)sync;
-    setup->cell.order = (enum order)order;
-    setup->cell.depth = (uint32_t)depth;
-    setup->cell.register_per_frame = register_per_frame != 0;
-    setup->cell.gpu_sharing = (enum gpu_sharing)gpu_sharing;
-    setup->cell.pages = (enum shm_pages)pages;
-    setup->cell.library_threads = (enum library_threads)library_threads;
-    setup->cell.load = (enum load)load;
     return ST_OK;
 }
 

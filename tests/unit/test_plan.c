@@ -378,85 +378,101 @@ static void resume_believes_no_strange_plan(void **state)
 
 /* ---- messages ---- */
 
+/* Any choice that can be sent. */
+static struct role_setup random_setup(void)
+{
+    return (struct role_setup){
+        .cell = {.transport = transport_registry[random_below(transport_registry_count)],
+                 .access = access_registry[random_below(access_registry_count)],
+                 .wait = wait_registry[random_below(wait_registry_count)],
+                 .wait_us = (uint32_t)random_below(1000000),
+                 .producer_wait = random_below(2) ? wait_find("poll") : NULL,
+                 .producer_wait_us = (uint32_t)random_below(1000000),
+                 .kernel = kernel_registry[random_below(kernel_registry_count)],
+                 .fill = (enum fill)random_below(FILL_GPU + 1),
+                 .geometry = {1 + (int32_t)random_below(8192), 1 + (int32_t)random_below(8192),
+                              1 + (int32_t)random_below(4)},
+                 .pacing = (enum pacing)random_below(4),
+                 .rate_hz = (double)random_below(1000) + 0.5,
+                 .slots = 1 + (uint32_t)random_below(1024),
+                 .policy = random_below(2) ? POLICY_BLOCK : POLICY_LATEST,
+                 .frame_state = (enum frame_state)random_below(3),
+                 .phase = (enum phase)random_below(2),
+                 .fifo_priority = (uint32_t)random_below(100),
+                 .timer_slack_ns = (uint32_t)random_below(1000000001),
+                 .sync = (enum gpu_sync)random_below(GPU_SYNC_FLAG + 1),
+                 .order = (enum order)random_below(2),
+                 .depth = 1 + (uint32_t)random_below(CELL_DEPTH_MAX),
+                 .register_per_frame = random_below(2),
+                 .gpu_sharing = (enum gpu_sharing)random_below(2),
+                 .pages = (enum shm_pages)random_below(SHM_PAGES_HUGETLB + 1),
+                 .library_threads = (enum library_threads)random_below(2),
+                 .load = (enum load)random_below(3)},
+        .frames = 1 + (uint32_t)random_below(1000000),
+        .warmup = (uint32_t)random_below(1000),
+        .seed = random_below((uint64_t)1 << 53),
+        .cpu = (int)random_below(64) - 1,
+        .clock = {.kind = clock_kind_name(CLOCK_KIND_COUNTER) && random_below(2)
+                              ? CLOCK_KIND_COUNTER
+                              : CLOCK_KIND_MONOTONIC,
+                  .counter = random_u64(),
+                  .ns = random_u64(),
+                  .mult = random_u64()},
+        .listens = random_below(2),
+    };
+}
+
+static void assert_same_setup(const struct role_setup *got, const struct role_setup *sent)
+{
+    assert_memory_equal(&got->cell.geometry, &sent->cell.geometry, sizeof sent->cell.geometry);
+    assert_ptr_equal(got->cell.transport, sent->cell.transport);
+    assert_ptr_equal(got->cell.access, sent->cell.access);
+    assert_ptr_equal(got->cell.wait, sent->cell.wait);
+    assert_ptr_equal(got->cell.kernel, sent->cell.kernel);
+    assert_int_equal(got->cell.wait_us, sent->cell.wait_us);
+    uint32_t producer_us, back_us;
+    assert_ptr_equal(cell_producer_wait(&got->cell, &back_us),
+                     cell_producer_wait(&sent->cell, &producer_us));
+    assert_int_equal(back_us, producer_us);
+    assert_int_equal(got->cell.phase, sent->cell.phase);
+    assert_int_equal(got->cell.fifo_priority, sent->cell.fifo_priority);
+    assert_int_equal(got->cell.timer_slack_ns, sent->cell.timer_slack_ns);
+    assert_int_equal(got->cell.library_threads, sent->cell.library_threads);
+    assert_int_equal(got->cell.load, sent->cell.load);
+    assert_int_equal(got->cell.sync, sent->cell.sync);
+    assert_int_equal(got->cell.order, sent->cell.order);
+    assert_int_equal(got->cell.depth, sent->cell.depth);
+    assert_int_equal(got->cell.register_per_frame, sent->cell.register_per_frame);
+    assert_int_equal(got->cell.gpu_sharing, sent->cell.gpu_sharing);
+    assert_int_equal(got->cell.pages, sent->cell.pages);
+    assert_int_equal(got->cell.fill, sent->cell.fill);
+    assert_int_equal(got->cell.pacing, sent->cell.pacing);
+    assert_true(got->cell.rate_hz == sent->cell.rate_hz);
+    assert_int_equal(got->cell.slots, sent->cell.slots);
+    assert_int_equal(got->cell.policy, sent->cell.policy);
+    assert_int_equal(got->cell.frame_state, sent->cell.frame_state);
+    assert_int_equal(got->frames, sent->frames);
+    assert_int_equal(got->warmup, sent->warmup);
+    assert_true(got->seed == sent->seed);
+    assert_int_equal(got->cpu, sent->cpu);
+    assert_int_equal(got->listens, sent->listens);
+    assert_int_equal(got->clock.kind, sent->clock.kind);
+    assert_true(got->clock.counter == sent->clock.counter);
+    assert_true(got->clock.ns == sent->clock.ns && got->clock.mult == sent->clock.mult);
+}
+
 static void setup_survives_the_wire(void **state)
 {
     struct err err = {.what = ""};
     struct role_setup back;
     for (int i = 0; i < 200; i++) {
-        const struct role_setup setup = {
-            .cell = {.transport = transport_registry[random_below(transport_registry_count)],
-                     .access = access_registry[0],
-                     .wait = wait_registry[random_below(wait_registry_count)],
-                     .wait_us = (uint32_t)random_below(1000000),
-                     .producer_wait = random_below(2) ? wait_find("poll") : NULL,
-                     .producer_wait_us = (uint32_t)random_below(1000000),
-                     .kernel = kernel_registry[random_below(kernel_registry_count)],
-                     .fill = (enum fill)random_below(FILL_GPU + 1),
-                     .geometry = {1 + (int32_t)random_below(8192), 1 + (int32_t)random_below(8192),
-                                  1 + (int32_t)random_below(4)},
-                     .pacing = (enum pacing)random_below(4),
-                     .rate_hz = (double)random_below(1000) + 0.5,
-                     .slots = 1 + (uint32_t)random_below(1024),
-                     .policy = random_below(2) ? POLICY_BLOCK : POLICY_LATEST,
-                     .frame_state = (enum frame_state)random_below(3),
-                     .phase = (enum phase)random_below(2),
-                     .fifo_priority = (uint32_t)random_below(100),
-                     .timer_slack_ns = (uint32_t)random_below(1000000001),
-                     .sync = (enum gpu_sync)random_below(GPU_SYNC_FLAG + 1),
-                     .order = (enum order)random_below(2),
-                     .depth = 1 + (uint32_t)random_below(CELL_DEPTH_MAX),
-                     .register_per_frame = random_below(2),
-                     .gpu_sharing = (enum gpu_sharing)random_below(2),
-                     .pages = (enum shm_pages)random_below(SHM_PAGES_HUGETLB + 1),
-                     .load = (enum load)random_below(3)},
-            .frames = 1 + (uint32_t)random_below(1000000),
-            .warmup = (uint32_t)random_below(1000),
-            .seed = random_below((uint64_t)1 << 53),
-            .cpu = (int)random_below(64) - 1,
-            .clock = {.kind = clock_kind_name(CLOCK_KIND_COUNTER) && random_below(2)
-                                  ? CLOCK_KIND_COUNTER
-                                  : CLOCK_KIND_MONOTONIC,
-                      .counter = random_u64(),
-                      .ns = random_u64(),
-                      .mult = random_u64()},
-        };
+        const struct role_setup setup = random_setup();
         cJSON *json = role_setup_to_json(&setup);
         char *text = cJSON_PrintUnformatted(json);
         cJSON *parsed = NULL;
         assert_int_equal(json_parse("wire", text, strlen(text), &parsed, &err), ST_OK);
         assert_int_equal(role_setup_from_json(parsed, &back, &err), ST_OK);
-        assert_memory_equal(&back.cell.geometry, &setup.cell.geometry, sizeof setup.cell.geometry);
-        assert_ptr_equal(back.cell.transport, setup.cell.transport);
-        assert_ptr_equal(back.cell.wait, setup.cell.wait);
-        assert_ptr_equal(back.cell.kernel, setup.cell.kernel);
-        assert_int_equal(back.cell.wait_us, setup.cell.wait_us);
-        uint32_t producer_us, back_us;
-        assert_ptr_equal(cell_producer_wait(&back.cell, &back_us),
-                         cell_producer_wait(&setup.cell, &producer_us));
-        assert_int_equal(back_us, producer_us);
-        assert_int_equal(back.cell.phase, setup.cell.phase);
-        assert_int_equal(back.cell.fifo_priority, setup.cell.fifo_priority);
-        assert_int_equal(back.cell.timer_slack_ns, setup.cell.timer_slack_ns);
-        assert_int_equal(back.cell.load, setup.cell.load);
-        assert_int_equal(back.cell.sync, setup.cell.sync);
-        assert_int_equal(back.cell.order, setup.cell.order);
-        assert_int_equal(back.cell.depth, setup.cell.depth);
-        assert_int_equal(back.cell.register_per_frame, setup.cell.register_per_frame);
-        assert_int_equal(back.cell.gpu_sharing, setup.cell.gpu_sharing);
-        assert_int_equal(back.cell.pages, setup.cell.pages);
-        assert_int_equal(back.cell.fill, setup.cell.fill);
-        assert_int_equal(back.cell.pacing, setup.cell.pacing);
-        assert_true(back.cell.rate_hz == setup.cell.rate_hz);
-        assert_int_equal(back.cell.slots, setup.cell.slots);
-        assert_int_equal(back.cell.policy, setup.cell.policy);
-        assert_int_equal(back.cell.frame_state, setup.cell.frame_state);
-        assert_int_equal(back.frames, setup.frames);
-        assert_int_equal(back.warmup, setup.warmup);
-        assert_true(back.seed == setup.seed);
-        assert_int_equal(back.cpu, setup.cpu);
-        assert_int_equal(back.clock.kind, setup.clock.kind);
-        assert_true(back.clock.counter == setup.clock.counter);
-        assert_true(back.clock.ns == setup.clock.ns && back.clock.mult == setup.clock.mult);
+        assert_same_setup(&back, &setup);
         /* Without any one of its members it is refused; a rate is only needed by pacing rate, and
          * the axes in words only by roles in other languages. */
         cJSON *lost = cJSON_GetArrayItem(

@@ -391,13 +391,33 @@ static void test_equal_cells_are_kept_once(void **state)
 
 /* ---- What applies ---------------------------------------------------------------------------- */
 
-static void test_what_does_not_apply(void **state)
+/* Base values, and why a cell of them does not apply; NULL: it does. */
+struct applicability {
+    const char *values;
+    const char *reason;
+};
+
+static void assert_applicable(const struct applicability *cases, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        char members[400];
+        snprintf(members, sizeof members, "\"base\": {%s}", cases[i].values);
+        struct scenario *scenario = parse_block(members);
+        const struct cell *cell = &scenario->cells[0];
+        if (!cases[i].reason && cell->runnable != ST_OK)
+            fail_msg("%s: %s", cases[i].values, cell->reason);
+        if (cases[i].reason &&
+            (cell->runnable != ST_NOT_APPLICABLE || !strstr(cell->reason, cases[i].reason)))
+            fail_msg("%s: expected \"%s\" in: %s", cases[i].values, cases[i].reason, cell->reason);
+        assert_int_equal(cell->hint[0] != '\0', cases[i].reason != NULL);
+        scenario_free(scenario);
+    }
+}
+
+static void test_ways_that_do_not_apply(void **state)
 {
     (void)state;
-    static const struct {
-        const char *values;
-        const char *reason; /* NULL: it applies */
-    } cases[] = {
+    static const struct applicability cases[] = {
         {"\"transport\":\"shm\",\"wait\":\"futex\"", NULL},
         {"\"transport\":\"unix\",\"wait\":\"block\"", NULL},
         {"\"transport\":\"unix\",\"wait\":\"spin\"", NULL},
@@ -426,6 +446,14 @@ static void test_what_does_not_apply(void **state)
          "producer_wait block cannot do that"},
         {"\"transport\":\"unix\",\"wait\":\"block\",\"producer_wait\":\"futex\"",
          "producer_wait futex cannot do that"},
+    };
+    assert_applicable(cases, sizeof cases / sizeof cases[0]);
+}
+
+static void test_pacings_that_do_not_apply(void **state)
+{
+    (void)state;
+    static const struct applicability cases[] = {
         {"\"transport\":\"shm\",\"wait\":\"spin\",\"phase\":\"random\"", NULL},
         {"\"transport\":\"shm\",\"wait\":\"spin\",\"phase\":\"random\",\"pacing\":\"poisson:60\"",
          "pacing poisson has none"},
@@ -448,6 +476,14 @@ static void test_what_does_not_apply(void **state)
         {"\"transport\":\"null\",\"wait\":\"spin\",\"fill\":\"header\",\"kernel\":\"none\","
          "\"pacing\":\"search:9us:1-9\"",
          "hands nothing over"},
+    };
+    assert_applicable(cases, sizeof cases / sizeof cases[0]);
+}
+
+static void test_schedulings_that_do_not_apply(void **state)
+{
+    (void)state;
+    static const struct applicability cases[] = {
         {"\"transport\":\"shm\",\"wait\":\"spin\",\"scheduling\":\"fifo:1\"", NULL},
         {"\"transport\":\"shm\",\"wait\":\"spin\",\"placement\":\"same_cpu\"", NULL},
         {"\"transport\":\"shm\",\"wait\":\"spin\",\"scheduling\":\"fifo:1\","
@@ -475,19 +511,7 @@ static void test_what_does_not_apply(void **state)
         {"\"transport\":\"shm\",\"wait\":\"futex\",\"timer_slack_ns\":1,\"scheduling\":\"fifo:9\"",
          "no timer slack"},
     };
-    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
-        char members[400];
-        snprintf(members, sizeof members, "\"base\": {%s}", cases[i].values);
-        struct scenario *scenario = parse_block(members);
-        const struct cell *cell = &scenario->cells[0];
-        if (!cases[i].reason && cell->runnable != ST_OK)
-            fail_msg("%s: %s", cases[i].values, cell->reason);
-        if (cases[i].reason &&
-            (cell->runnable != ST_NOT_APPLICABLE || !strstr(cell->reason, cases[i].reason)))
-            fail_msg("%s: expected \"%s\" in: %s", cases[i].values, cases[i].reason, cell->reason);
-        assert_int_equal(cell->hint[0] != '\0', cases[i].reason != NULL);
-        scenario_free(scenario);
-    }
+    assert_applicable(cases, sizeof cases / sizeof cases[0]);
 }
 
 /* A kernel that does not take a frame's shape makes the cell not applicable, on probing. */
@@ -639,7 +663,9 @@ int main(void)
         cmocka_unit_test(test_id_too_long),
         cmocka_unit_test(test_rates_come_back),
         cmocka_unit_test(test_equal_cells_are_kept_once),
-        cmocka_unit_test(test_what_does_not_apply),
+        cmocka_unit_test(test_ways_that_do_not_apply),
+        cmocka_unit_test(test_pacings_that_do_not_apply),
+        cmocka_unit_test(test_schedulings_that_do_not_apply),
         cmocka_unit_test(test_kernel_geometry),
         cmocka_unit_test(test_probes_once),
         cmocka_unit_test(test_producer_wait_is_probed),
