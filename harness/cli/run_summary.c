@@ -68,7 +68,7 @@ static bool add_conclusions(cJSON *json, const struct conclusions *conclusions)
     return ok;
 }
 
-/* "fit, with 1 warning: governor" */
+/* "fit, with 1 warning: 2 CPUs" */
 const char *run_summary_fitness(const cJSON *result)
 {
     return json_get_string(json_get(result, "fitness"), "verdict", "");

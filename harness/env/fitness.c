@@ -141,29 +141,35 @@ bool fitness_add_warnings(const cJSON *findings, cJSON *warnings)
     return true;
 }
 
-/* Appends the member `key` of each finding of a level; returns how many there are. */
-static size_t verdict_list(const cJSON *findings, enum fitness_level level, const char *key,
-                           const char *between, char *text, size_t size)
+/* "2 CPUs; virtual machine and 3 more": what was found by each finding of a level, whole ones as far
+ * as `size` reaches. Returns how many there are. */
+static size_t verdict_list(const cJSON *findings, enum fitness_level level, char *text, size_t size)
 {
+    const size_t more_bytes = sizeof " and 1000000 more";
     const cJSON *finding;
-    size_t count = 0;
+    size_t count = 0, named = 0;
     text[0] = '\0';
     cJSON_ArrayForEach (finding, findings) {
         if (fitness_level_of(finding) != level)
             continue;
-        size_t used = strlen(text);
-        snprintf(text + used, size - used, "%s%s", count > 0 ? between : "",
-                 json_get_string(finding, key, "?"));
-        count++;
+        const char *found = json_get_string(finding, "found", json_get_string(finding, "id", "?"));
+        const size_t used = strlen(text);
+        if (named == count++ && used + strlen(found) + strlen("; ") + more_bytes < size) {
+            snprintf(text + used, size - used, "%s%s", named > 0 ? "; " : "", found);
+            named++;
+        }
     }
+    if (named < count)
+        snprintf(text + strlen(text), size - strlen(text), "%s%zu more", named ? " and " : "",
+                 count - named);
     return count;
 }
 
 char *fitness_verdict(const cJSON *findings, char *text, size_t size)
 {
     char unfit[FITNESS_TEXT_BYTES], warnings[FITNESS_TEXT_BYTES];
-    size_t count = verdict_list(findings, FITNESS_WARNING, "id", ", ", warnings, sizeof warnings);
-    if (verdict_list(findings, FITNESS_UNFIT, "found", "; ", unfit, sizeof unfit) > 0)
+    size_t count = verdict_list(findings, FITNESS_WARNING, warnings, sizeof warnings);
+    if (verdict_list(findings, FITNESS_UNFIT, unfit, sizeof unfit) > 0)
         snprintf(text, size, "not fit: %s", unfit);
     else if (count > 0)
         snprintf(text, size, "fit, with %zu warning%s: %s", count, count == 1 ? "" : "s", warnings);

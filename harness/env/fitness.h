@@ -48,13 +48,13 @@ char *fitness_sentence(const cJSON *finding, char *text, size_t size);
 /* Appends the sentence of each finding from FITNESS_WARNING on to the strings `warnings`. False when
  * out of memory. */
 bool fitness_add_warnings(const cJSON *findings, cJSON *warnings);
-/* "fit", "fit, with 2 warnings: governor, load" or "not fit: one CPU only"; returns text. */
+/* "fit", "fit, with 2 warnings: 2 CPUs; virtual machine" or "not fit: one CPU"; returns text. */
 char *fitness_verdict(const cJSON *findings, char *text, size_t size);
 
 /* ---- In a result ----------------------------------------------------------------------------- */
 
 /* The member `fitness` of a result:
- *   {"worst": "warning", "verdict": "fit, with 1 warning: governor",
+ *   {"worst": "warning", "verdict": "fit, with 1 warning: 2 CPUs",
  *    "before": [every check before the first launch],
  *    "after": [what was worse after the last, and what changed between them]}
  * `after` may be NULL. The caller deletes *fitness. ST_NO_MEMORY. */

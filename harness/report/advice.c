@@ -137,6 +137,34 @@ static void example_add(struct text *text, const struct contest *contest, const 
     context_add(text, " at ", contest->group);
 }
 
+/* Several are lowest or tied with the lowest everywhere: all there are, or those that are named. */
+static void tied_add(struct text *text, const struct contest *contest, size_t level_everywhere)
+{
+    char made[FIGURE_BYTES] = "the one comparison";
+    size_t named = 0;
+    if (contest->groups > 1)
+        snprintf(made, sizeof made, "all %zu comparisons", contest->groups);
+    if (level_everywhere == contest->count) {
+        text_addf(text,
+                  "The transports are tied in %s made here at image sizes: choose by what is "
+                  "easier to deploy.",
+                  made);
+        return;
+    }
+    text_add(text, "Move image-sized frames with ");
+    for (size_t i = 0; i < contest->count; i++) {
+        if (contest->contenders[i].level < contest->groups)
+            continue;
+        named++;
+        text_add(text, named == 1 ? "" : named < level_everywhere ? ", " : " or ");
+        text_add_plain(text, contest->contenders[i].name);
+    }
+    text_addf(text,
+              ": their latency is tied as the lowest in %s made here, and no frame arrived "
+              "damaged. Choose by what is easier to deploy.",
+              made);
+}
+
 static void transport_advice(const struct report *report, struct text *text)
 {
     struct contest contest = {.count = 0};
@@ -170,10 +198,7 @@ static void transport_advice(const struct report *report, struct text *text)
         example_add(text, &contest, winner->name);
         text_add(text, ", and no frame arrived damaged.");
     } else if (winner && contest.undecided == 0) {
-        text_addf(text,
-                  "The transports are tied in the %zu comparison%s made here at image sizes: "
-                  "choose by what is easier to deploy.",
-                  contest.groups, plural);
+        tied_add(text, &contest, level_everywhere);
     } else if (winner && level_everywhere == 1 && winner->alone > 0 &&
                winner->alone + contest.undecided == contest.groups) {
         text_add(text, "Move image-sized frames with ");

@@ -319,7 +319,7 @@ static void answer_tell_left_out(struct bounds_answer *answer, const size_t coun
     left_out_add(text, counts[LEFT_FRAME], text_get(&why));
     text_free(&why);
     left_out_add(text, counts[LEFT_PACING],
-                 "ran at their highest rate, where a frame's time is that of a queue");
+                 "ran at the highest rate it could, where a frame's time is that of a queue");
 }
 
 /* No cell is left: what there is instead. */

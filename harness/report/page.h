@@ -67,7 +67,7 @@ void page_validity(struct text *out, const struct page_part *part);
 void page_fitness(struct text *out, const struct page_part *part);
 void page_fitness_banner(struct text *out, const struct page_part *part);
 enum fitness_level page_fitness_worst(const struct page_part *part);
-/* "fit, with 1 warning: governor"; "" where the result does not say. */
+/* "fit, with 1 warning: 2 CPUs"; "" where the result does not say. */
 const char *page_fitness_verdict(const struct page_part *part);
 void page_integrity(struct text *out, const struct page_part *part);
 void page_not_run(struct text *out, const struct page_part *part);

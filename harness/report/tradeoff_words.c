@@ -16,8 +16,9 @@
 struct answer {
     double bound_ns;
     const struct tradeoff_point *cheapest;
-    size_t below; /* how many are below the bound */
-    size_t pairs; /* of the comparison with the fewest */
+    size_t below;  /* how many are below the bound */
+    bool doubtful; /* whether others may be, for all that is known */
+    size_t pairs;  /* of the comparison with the fewest */
     const struct tradeoff_point *tied[NAMED_MAX], *unclear[NAMED_MAX], *perhaps[NAMED_MAX];
     size_t tied_count, unclear_count, perhaps_count;
 };
@@ -64,10 +65,13 @@ static bool answer_make(const struct tradeoff *tradeoff, double bound_ns, struct
                 list_add(answer->tied, &answer->tied_count, point);
             else if (cost.verdict != STATS_SLOWER)
                 list_add(answer->unclear, &answer->unclear_count, point);
-        } else if (!(point->time.low >= bound_ns) && point->time.value < bound_ns &&
-                   point->cpu.value < answer->cheapest->cpu.value) {
-            list_add(answer->perhaps, &answer->perhaps_count, point);
+            continue;
         }
+        if (point->time.low >= bound_ns)
+            continue;
+        answer->doubtful = true;
+        if (point->time.value < bound_ns && point->cpu.value < answer->cheapest->cpu.value)
+            list_add(answer->perhaps, &answer->perhaps_count, point);
     }
     return true;
 }
@@ -98,8 +102,9 @@ static void points_add(struct text *text, const struct tradeoff_point *const *li
 static void answer_add(struct text *text, const struct answer *answer)
 {
     if (answer->below == 1) {
-        text_add(text, "there is only ");
+        text_add(text, answer->doubtful ? "only " : "there is only ");
         point_add(text, answer->cheapest);
+        text_add(text, answer->doubtful ? " is shown to be" : "");
     } else if (answer->pairs < VERDICT_PAIRS_MIN) {
         text_add(text, "the cheapest figure is that of ");
         point_add(text, answer->cheapest);

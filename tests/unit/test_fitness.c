@@ -268,8 +268,10 @@ static void the_verdict_is_that_of_the_worst(void **state)
         {"[{\"id\":\"a\",\"level\":\"good\"},{\"id\":\"b\",\"level\":\"note\"}]", "fit",
          FITNESS_NOTE},
         {"[{\"id\":\"a\",\"level\":\"warning\"}]", "fit, with 1 warning: a", FITNESS_WARNING},
+        {"[{\"id\":\"cpus\",\"level\":\"warning\",\"found\":\"2 CPUs\"}]",
+         "fit, with 1 warning: 2 CPUs", FITNESS_WARNING},
         {"[{\"id\":\"a\",\"level\":\"warning\"},{\"id\":\"c\",\"level\":\"warning\"}]",
-         "fit, with 2 warnings: a, c", FITNESS_WARNING},
+         "fit, with 2 warnings: a; c", FITNESS_WARNING},
         {"[{\"id\":\"a\",\"level\":\"warning\"},{\"id\":\"c\",\"level\":\"unfit\",\"found\":\"one "
          "CPU\"}]",
          "not fit: one CPU", FITNESS_UNFIT},
@@ -283,6 +285,28 @@ static void the_verdict_is_that_of_the_worst(void **state)
         assert_int_equal(fitness_worst(findings), cases[i].worst);
         cJSON_Delete(findings);
     }
+}
+
+/* What does not fit is counted and not cut in the middle, which would break a character. */
+static void a_long_verdict_names_whole_findings(void **state)
+{
+    (void)state;
+    cJSON *findings = cJSON_CreateArray();
+    char text[2000], found[40];
+    for (int i = 0; i < 60; i++) {
+        cJSON *finding = cJSON_CreateObject();
+        snprintf(found, sizeof found, "µµµµµµµµµ %d", i);
+        assert_true(json_add_string(finding, "level", "unfit") &&
+                    json_add_string(finding, "found", found) && json_append(findings, finding));
+    }
+    fitness_verdict(findings, text, sizeof text);
+    int named = 0, more = 0;
+    for (const char *at = text; (at = strstr(at, "µµµµµµµµµ ")) != NULL; at++)
+        named++;
+    assert_int_equal(sscanf(strstr(text, " and "), " and %d more", &more), 1);
+    assert_true(named > 10);
+    assert_int_equal(named + more, 60);
+    cJSON_Delete(findings);
 }
 
 /* After the run only what got worse is told, and each thing once in the verdict. */
@@ -334,7 +358,9 @@ static void a_change_is_told_once(void **state)
     assert_non_null(
         strstr(json_get_string(finding_of(json_get(fitness, "after"), "gpu_clocks"), "found", ""),
                "at the end of the run (hw_slowdown)"));
-    assert_string_equal(json_get_string(fitness, "verdict", ""), "fit, with 1 warning: gpu_clocks");
+    assert_string_equal(json_get_string(fitness, "verdict", ""),
+                        "fit, with 1 warning: the GPU's clocks were held back at the end of the "
+                        "run (hw_slowdown)");
     cJSON_Delete(fitness);
     cJSON_Delete(after);
     cJSON_Delete(before);
@@ -462,6 +488,7 @@ int main(void)
         cmocka_unit_test(each_check_says_good_unknown_or_what_is_wrong),
         cmocka_unit_test(remedies_fit_the_machine),
         cmocka_unit_test(the_verdict_is_that_of_the_worst),
+        cmocka_unit_test(a_long_verdict_names_whole_findings),
         cmocka_unit_test(a_result_tells_what_got_worse),
         cmocka_unit_test(a_change_is_told_once),
         cmocka_unit_test(nonsense_is_no_finding),

@@ -128,7 +128,7 @@ static void equal_cells_are_tied_and_noisy_ones_are_not_decided(void **state)
     char *text = say_cells(cells, 2, "transport");
     expect(text, "tied with shm's 1.00 ms (within 5 %");
     expect(text, "would have been seen");
-    expect(text, "The transports are tied in the 1 comparison made here");
+    expect(text, "The transports are tied in the one comparison made here");
     free(text);
     fixture_spread(&cells[0], 10, 1000000, 0.3, 1);
     fixture_spread(&cells[1], 10, 1150000, 0.3, -1);
@@ -136,6 +136,25 @@ static void equal_cells_are_tied_and_noisy_ones_are_not_decided(void **state)
     expect(text, "not enough data to tell them apart");
     expect(text, "Not enough data to recommend a transport");
     expect_not(text, "tied");
+    free(text);
+}
+
+/* Two that are tied, and a third that is not: it must not be called tied, too. */
+static void who_is_tied_is_named_where_another_is_slower(void **state)
+{
+    struct fixture_cell cells[] = {
+        {.transport = "shm", .wait = "futex", .frame = "640x480x3", .pacing = "pingpong"},
+        {.transport = "memfd", .wait = "futex", .frame = "640x480x3", .pacing = "pingpong"},
+        {.transport = "unix", .wait = "futex", .frame = "640x480x3", .pacing = "pingpong"}};
+    fixture_spread(&cells[0], 10, 1000000, 0.005, 1);
+    fixture_spread(&cells[1], 10, 1002000, 0.005, 1);
+    fixture_spread(&cells[2], 10, 3000000, 0.005, -1);
+    char *text = say_cells(cells, 3, "transport");
+    expect_not(text, "The transports are tied");
+    expect(text,
+           "=> Move image-sized frames with shm or memfd: their latency is tied as the lowest "
+           "in the one comparison made here, and no frame arrived damaged. Choose by what is "
+           "easier to deploy.");
     free(text);
 }
 
@@ -225,6 +244,7 @@ int main(void)
         cmocka_unit_test(a_clear_difference_is_told_with_its_cpu_cost),
         cmocka_unit_test(few_launches_are_a_range_and_very_few_no_verdict),
         cmocka_unit_test(equal_cells_are_tied_and_noisy_ones_are_not_decided),
+        cmocka_unit_test(who_is_tied_is_named_where_another_is_slower),
         cmocka_unit_test(damaged_frames_are_never_recommended),
         cmocka_unit_test(at_maximum_rate_only_throughput_counts),
         cmocka_unit_test(a_stage_under_one_percent_does_not_matter),

@@ -265,8 +265,22 @@ static void below_needs_the_upper_end_of_the_interval(void **state)
     wait_fill(&data[0], "spin", 140000, 0.02, 200, 0.1);
     wait_fill(&data[1], "futex", 150000, 1.2, 2, 0.01); /* its interval passes 200 µs */
     char *text = notes_of_data(data, 2);
-    expect(text, "below 200 µs at p99, there is only spin");
+    expect(text,
+           "below 200 µs at p99, only spin (140 µs, 200 % of a CPU) is shown to be; the data");
     expect(text, "the data does not decide whether futex (150 µs, 2.0 % of a CPU) would stay");
+    free(text);
+}
+
+/* One that costs more, and may be below the bound all the same: "there is only" would deny it. */
+static void only_is_said_of_what_nothing_else_may_be(void **state)
+{
+    struct wait_data data[3];
+    wait_fill(&data[0], "futex", 31000000, 0.2, 11, 0.1);
+    wait_fill(&data[1], "poll:100", 44600000, 1.0, 24, 0.1); /* its interval passes 50 ms */
+    wait_fill(&data[2], "spin", 300000000, 0.05, 58, 0.1);
+    char *text = notes_of_data(data, 3);
+    expect(text, "below 50 ms at p99, only futex (31.0 ms, 11 % of a CPU) is shown to be.");
+    expect_not(text, "there is only");
     free(text);
 }
 
@@ -598,6 +612,7 @@ int main(void)
         cmocka_unit_test(equal_costs_are_tied_and_noisy_ones_not_told_apart),
         cmocka_unit_test(a_looser_bound_is_told_only_if_it_buys_something),
         cmocka_unit_test(below_needs_the_upper_end_of_the_interval),
+        cmocka_unit_test(only_is_said_of_what_nothing_else_may_be),
         cmocka_unit_test(without_p99_a_lower_quantile_is_used_and_named),
         cmocka_unit_test(a_baseline_makes_net_figures_and_stands_in_no_comparison),
         cmocka_unit_test(net_costs_are_the_systems_less_the_baselines),
