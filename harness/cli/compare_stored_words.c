@@ -5,6 +5,7 @@
 
 #include "harness/base/json.h"
 #include "harness/cli/compare_stored.h"
+#include "harness/report/columns.h"
 
 const char *stored_name(const struct stored *stored, size_t column, char *text)
 {
@@ -91,14 +92,13 @@ void stored_add_gaps(const struct stored *stored, const struct beside_row *row, 
         const struct report_cell *cell = row->cells[i];
         if (cell && cell->ok)
             continue;
-        text_addf(text, "%s%s ", text->used_bytes ? "; " : "",
-                  cell ? stored_name(stored, i, name) : "not in");
+        text_add(text, text->used_bytes ? "; " : "");
         if (!cell) {
-            text_add(text, stored_name(stored, i, name));
+            text_addf(text, "not in %s", stored_name(stored, i, name));
             continue;
         }
         const char *reason = json_get_string(cell->json, "reason", "");
-        text_addf(text, "%s", cell->status[0] ? cell->status : "without a status");
+        text_addf(text, "%s: %s", stored_name(stored, i, name), columns_status_words(cell));
         text_addf(text, "%s%s", reason[0] ? ": " : "", reason);
     }
 }

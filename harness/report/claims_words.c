@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "harness/base/json.h"
+#include "harness/report/columns.h"
 
 /* From here on a mean has little to do with the median. */
 #define MEAN_FAR_RATIO 2.0
@@ -102,7 +103,7 @@ static void untested_add(struct text *text, const struct claim_case *one)
     else if (one->cell->ok)
         text_add(text, "No launch has this figure: too few frames, or it does not exist here");
     else
-        text_add_plain(text, one->cell->status);
+        text_add(text, columns_status_words(one->cell));
     text_add(text, ".");
 }
 

@@ -57,16 +57,20 @@ bool column_opens_group(size_t index)
     return index == 0 || strcmp(report_columns[index].group, report_columns[index - 1].group) != 0;
 }
 
+const char *columns_status_words(const struct report_cell *cell)
+{
+    return strcmp(cell->status, "unavailable") == 0      ? "not available here"
+           : strcmp(cell->status, "not_applicable") == 0 ? "does not apply"
+           : strcmp(cell->status, "incomplete") == 0     ? "not finished"
+           : strcmp(cell->status, "failed") == 0         ? "failed"
+                                                         : "no figures";
+}
+
 void columns_add_status(const struct report_cell *cell, struct text *text)
 {
     const char *reason = json_get_string(cell->json, "reason", "");
     const char *hint = json_get_string(cell->json, "hint", "");
-    const char *says = strcmp(cell->status, "unavailable") == 0      ? "not available here"
-                       : strcmp(cell->status, "not_applicable") == 0 ? "does not apply"
-                       : strcmp(cell->status, "incomplete") == 0     ? "not finished"
-                       : strcmp(cell->status, "failed") == 0         ? "failed"
-                                                                     : "no figures";
-    text_add(text, says);
+    text_add(text, columns_status_words(cell));
     if (reason[0]) {
         text_add(text, ": ");
         text_add_plain(text, reason);

@@ -17,7 +17,9 @@ extern const struct column report_columns[COLUMN_COUNT];
 /* Whether column `index` is the first of its group. */
 bool column_opens_group(size_t index);
 
-/* A cell that is not ok, in words: "not available here: … (hint)". */
+/* What became of a cell that is not ok: "does not apply". */
+const char *columns_status_words(const struct report_cell *cell);
+/* The same with why and what would help: "not available here: … (hint)". */
 void columns_add_status(const struct report_cell *cell, struct text *text);
 
 #endif

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "harness/base/json.h"
+#include "harness/report/columns.h"
 #include "harness/report/comparison_parts.h"
 
 /* ---- Two builds ------------------------------------------------------------------------------ */
@@ -116,7 +117,7 @@ static enum status axis_add_cell(struct comparison *comparison, const struct rep
     char reason[COMPARISON_REASON_BYTES];
     const char *why = NULL;
     if (!cell_ran(cell)) {
-        snprintf(reason, sizeof reason, "%s: %.400s", cell->status,
+        snprintf(reason, sizeof reason, "%s: %.400s", columns_status_words(cell),
                  json_get_string(cell->json, "reason", ""));
         why = reason;
     } else if (!base) {

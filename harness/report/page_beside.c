@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "harness/base/json.h"
+#include "harness/report/columns.h"
 #include "harness/report/page.h"
 #include "harness/report/side_by_side.h"
 
@@ -107,7 +108,7 @@ static void empty_row(struct text *out, const struct beside_row *row, size_t cou
         text_add(out, "<td>");
         text_add_html(out, !row->cells[i]      ? "not in it"
                            : row->cells[i]->ok ? "—"
-                                               : row->cells[i]->status);
+                                               : columns_status_words(row->cells[i]));
         text_add(out, "</td>");
     }
     text_add(out, "</tr>\n");

@@ -80,6 +80,13 @@ def test_strangers_and_what_cannot_be_compared(t):  # beside others
         said = t.run("compare", *results, "--format", "markdown").stdout()
         check("\x1b" not in said and "<script" not in said, said[:3000])
         json.loads(t.run("compare", *results, "--format", "json").stdout())
+    gone = copy.deepcopy(result)
+    gone["cells"][1].update(status="not_applicable", launches_ok=0, reason="because")
+    gone = program.write_json(t.file("gone.json"), gone)
+    for words, wanted in (([first, gone], "new: does not apply: because"),
+                          (["--by", "wait", gone], "does not apply: because")):
+        said = " ".join(t.run("compare", *words, code=77 if "--by" in words else 0).stdout().split())
+        check(wanted in said and "not_applicable" not in said, said)
     for cell in result["cells"]:
         cell["id"] += "/other=1"
     other = program.write_json(t.file("other.json"), result)
