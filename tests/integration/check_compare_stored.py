@@ -24,7 +24,7 @@ def make(t, result, name, factor=1.0, launches=6, day=20, **environment):
             launch = copy.deepcopy(of)
             launch["launch"] = number
             interval = launch["intervals"]["latency"]
-            interval["p50_ns"] = int(1e6 * factor * random.uniform(0.999, 1.001))
+            interval["p50_ns"] = int(1e6 * factor * random.uniform(0.9999, 1.0001))
             cell["launches"].append(launch)
     return program.write_json(t.file(name), made)
 
