@@ -95,44 +95,6 @@ static bool block_varies(const struct report_block *block, const char *axis)
     return false;
 }
 
-/* Whether a heading names the axis that all cells of the block share: what they are, always, and
- * what moves their figures, where it is not as usual. */
-static bool constant_is_named(const struct report_cell *cell, const char *axis)
-{
-    static const char *const always[] = {"transport", "wait",   "frame", "pacing",
-                                         "kernel",    "access", "fill",  "slots"};
-    static const char *const unusual[] = {"placement",
-                                          "frame_state",
-                                          "producer_wait",
-                                          "phase",
-                                          "scheduling",
-                                          "timer_slack_ns",
-                                          "idle_latency",
-                                          "clocks",
-                                          "load",
-                                          "policy",
-                                          "sync",
-                                          "order",
-                                          "depth",
-                                          "register_per_frame",
-                                          "gpu_sharing",
-                                          "pages",
-                                          "library_threads",
-                                          "peer",
-                                          "read",
-                                          "gc",
-                                          "array"};
-    if (strcmp(axis, "frame") == 0 && report_axis_is(cell, "fill", "header"))
-        return false; /* a header and nothing else: the size says nothing */
-    for (size_t i = 0; i < sizeof always / sizeof always[0]; i++)
-        if (strcmp(axis, always[i]) == 0)
-            return true;
-    for (size_t i = 0; i < sizeof unusual / sizeof unusual[0]; i++)
-        if (strcmp(axis, unusual[i]) == 0)
-            return !report_axis_is_default(cell, axis);
-    return false;
-}
-
 /* "shm unless named": an axis that follows from the compared one, where labels leave out its usual
  * value. */
 static bool bound_common_add(struct text *text, const struct report_block *block, const char *axis)
@@ -153,51 +115,68 @@ static bool bound_common_add(struct text *text, const struct report_block *block
     return false;
 }
 
+/* The axes that a heading names where all cells of the block share their value, in its order: the
+ * first ones always, as they say what the cells are; the others, which move their figures, where the
+ * value is not the usual one. */
+#define AXES_ALWAYS_NAMED 8
+static const char *const heading_axes[] = {"transport",
+                                           "wait",
+                                           "frame",
+                                           "pacing",
+                                           "kernel",
+                                           "access",
+                                           "fill",
+                                           "slots",
+                                           "policy",
+                                           "placement",
+                                           "frame_state",
+                                           "producer_wait",
+                                           "phase",
+                                           "scheduling",
+                                           "timer_slack_ns",
+                                           "idle_latency",
+                                           "clocks",
+                                           "load",
+                                           "sync",
+                                           "order",
+                                           "depth",
+                                           "register_per_frame",
+                                           "gpu_sharing",
+                                           "pages",
+                                           "library_threads",
+                                           "peer",
+                                           "read",
+                                           "gc",
+                                           "array"};
+
+/* Whether the heading names axis number `index`. */
+static bool heading_names(const struct report_block *block, size_t index)
+{
+    const struct report_cell *cell = &block->cells[0];
+    const char *axis = heading_axes[index];
+    char value[REPORT_AXIS_BYTES];
+    if (block_varies(block, axis) || !report_axis(cell, axis, value)[0])
+        return false;
+    if (strcmp(axis, "frame") == 0 && report_axis_is(cell, "fill", "header"))
+        return false; /* a header and nothing else: the size says nothing */
+    return index < AXES_ALWAYS_NAMED || !report_axis_is_default(cell, axis);
+}
+
 char *label_of_block(const struct report_block *block)
 {
-    static const char *const order[] = {"transport",
-                                        "wait",
-                                        "frame",
-                                        "pacing",
-                                        "kernel",
-                                        "access",
-                                        "fill",
-                                        "slots",
-                                        "policy",
-                                        "placement",
-                                        "frame_state",
-                                        "producer_wait",
-                                        "phase",
-                                        "scheduling",
-                                        "timer_slack_ns",
-                                        "idle_latency",
-                                        "clocks",
-                                        "load",
-                                        "sync",
-                                        "order",
-                                        "depth",
-                                        "register_per_frame",
-                                        "gpu_sharing",
-                                        "pages",
-                                        "library_threads",
-                                        "peer",
-                                        "read",
-                                        "gc",
-                                        "array"};
     struct text text = {0};
-    for (size_t i = 0; block->cell_count && i < sizeof order / sizeof order[0]; i++) {
+    const size_t count = block->cell_count ? sizeof heading_axes / sizeof heading_axes[0] : 0;
+    for (size_t i = 0; i < count; i++) {
         const struct report_cell *cell = &block->cells[0];
+        const char *axis = heading_axes[i];
         char value[REPORT_AXIS_BYTES];
-        if (bound_common_add(&text, block, order[i]))
+        if (bound_common_add(&text, block, axis) || !heading_names(block, i))
             continue;
-        if (block_varies(block, order[i]) || !report_axis(cell, order[i], value)[0] ||
-            !constant_is_named(cell, order[i]))
-            continue;
-        if (report_axis_speaks(order[i]) || strcmp(order[i], "slots") == 0) {
-            label_add(&text, cell, order[i]);
+        if (report_axis_speaks(axis) || strcmp(axis, "slots") == 0) {
+            label_add(&text, cell, axis);
         } else {
-            text_addf(&text, "%s%s ", text.used_bytes ? " · " : "", report_axis_title(order[i]));
-            text_add_plain(&text, value);
+            text_addf(&text, "%s%s ", text.used_bytes ? " · " : "", report_axis_title(axis));
+            text_add_plain(&text, report_axis(cell, axis, value));
         }
     }
     return text_take(&text);

@@ -62,23 +62,32 @@ enum status row_flag_maker(struct capability_trial *trial, struct err *err)
     return status;
 }
 
-enum status row_flag_user(struct capability_trial *trial, struct err *err)
+/* The user's half of both rows: its kernel stays, and answers `ask` in the maker's words with what
+ * `relays` says: the answer itself, or the word that the maker's own kernel waits for. */
+static enum status word_answer(struct capability_trial *trial, bool relays, const char *step,
+                               struct err *err)
 {
     struct order_memory memory = ORDER_MEMORY_NONE;
     enum status status = order_get(trial, &memory, err);
     struct order_words *words = memory.device_words;
     if (status == ST_OK)
-        status = launcher_enqueue_clock(trial->launcher, trial->stream, &words->ask, &words->answer,
-                                        &words->now_ns[0], FLAG_ROUNDS, err);
+        status = launcher_enqueue_clock(trial->launcher, trial->stream, &words->ask,
+                                        relays ? &words->relay : &words->answer,
+                                        &words->now_ns[relays], FLAG_ROUNDS, err);
     if (status == ST_OK)
         status = trial_tell(trial, "resident", NULL, -1, err);
-    trial_step(trial, "a kernel that stays and looks at the word");
+    trial_step(trial, step);
     if (status == ST_OK)
         status = gpu_stream_synchronize(trial->stream, err);
     if (status == ST_OK)
         status = trial_tell(trial, "done", NULL, -1, err);
     order_close(trial, &memory);
     return status;
+}
+
+enum status row_flag_user(struct capability_trial *trial, struct err *err)
+{
+    return word_answer(trial, false, "a kernel that stays and looks at the word", err);
 }
 
 /* ---- Two processes on the GPU at once -------------------------------------------------------------- */
@@ -131,21 +140,7 @@ static enum status mps_maker(struct capability_trial *trial, int under_mps, stru
 
 static enum status mps_user(struct capability_trial *trial, struct err *err)
 {
-    struct order_memory memory = ORDER_MEMORY_NONE;
-    enum status status = order_get(trial, &memory, err);
-    struct order_words *words = memory.device_words;
-    if (status == ST_OK)
-        status = launcher_enqueue_clock(trial->launcher, trial->stream, &words->ask, &words->relay,
-                                        &words->now_ns[1], FLAG_ROUNDS, err);
-    if (status == ST_OK)
-        status = trial_tell(trial, "resident", NULL, -1, err);
-    trial_step(trial, "a kernel that stays while the other process's does");
-    if (status == ST_OK)
-        status = gpu_stream_synchronize(trial->stream, err);
-    if (status == ST_OK)
-        status = trial_tell(trial, "done", NULL, -1, err);
-    order_close(trial, &memory);
-    return status;
+    return word_answer(trial, true, "a kernel that stays while the other process's does", err);
 }
 
 /* Both sides: the runner has started a daemon and pointed them to it. */
