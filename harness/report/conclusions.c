@@ -69,6 +69,29 @@ static void detectable_add(struct text *text, const struct stats_paired *paired,
                   format_ratio(paired->detectable, ratio));
 }
 
+/* Where means are compared, whose ratio is not that of the medians that are shown: ", its mean 3.0 times
+ * spin's (…)". */
+static void means_add(struct text *text, const struct stats_paired *paired, const char *base)
+{
+    char ratio[FIGURE_BYTES];
+    format_ratio(paired->ratio, ratio);
+    text_add(text, ", its mean ");
+    if (paired->verdict == STATS_TIED)
+        text_addf(text, "tied with %s's (within 5 %%", base);
+    else if (paired->verdict == STATS_SLOWER)
+        text_addf(text, strchr(ratio, '%') ? "%s more than %s's (" : "%s %s's (", ratio, base);
+    else if (paired->verdict == STATS_FASTER)
+        text_addf(text, "%.*f %% shorter than %s's (", paired->ratio > 0.9 ? 1 : 0,
+                  (1 - paired->ratio) * 100, base);
+    else
+        text_addf(text, "not told apart from %s's for want of data (", base);
+    if (paired->verdict == STATS_TIED || paired->verdict == STATS_UNCLEAR)
+        detectable_add(text, paired, paired->verdict == STATS_TIED ? "; " : "");
+    const bool opened = text_get(text)[text->used_bytes - 1] == '(';
+    text_addf(text, "%sunder %d clock ticks means are compared)", opened ? "" : "; ",
+              VERDICT_MEANS_BELOW_TICKS);
+}
+
 /* What `cell` is beside `base`: ", 110 times spin's 350 ns", ", tied with spin (…)". */
 static void verdict_add(struct text *text, const struct report *report,
                         const struct report_cell *cell, const struct report_cell *base,
@@ -85,6 +108,8 @@ static void verdict_add(struct text *text, const struct report *report,
                   "needed)",
                   base->name, value, paired.pairs, paired.pairs == 1 ? "" : "es",
                   paired.pairs == 1 ? "is" : "are", VERDICT_PAIRS_MIN);
+    } else if (verdict_compares_means(report, cell, base, metric)) {
+        means_add(text, &paired, base->name);
     } else if (paired.verdict == STATS_TIED) {
         text_addf(text, ", tied with %s's %s (within 5 %%", base->name, value);
         detectable_add(text, &paired, "; ");

@@ -137,24 +137,26 @@ double verdict_margin(const struct gate *gate, const struct report_cell *base, d
     return stats_margin(gate_scale(gate) * value, gate_scale(gate) * points / 2);
 }
 
+bool verdict_compares_means(const struct report *report, const struct report_cell *cell,
+                            const struct report_cell *base, enum metric metric)
+{
+    const double near = VERDICT_MEANS_BELOW_TICKS * report->tick_ns;
+    return metric != METRIC_FRAMES_PER_S && verdict_figure(cell, metric).value < near &&
+           verdict_figure(base, metric).value < near;
+}
+
 struct stats_paired verdict_compare(const struct report *report, const struct report_cell *cell,
                                     const struct report_cell *base, enum metric metric)
 {
     double new_values[LAUNCHES_MAX], base_values[LAUNCHES_MAX];
-    double new_ns = verdict_figure(cell, metric).value,
-           base_ns = verdict_figure(base, metric).value;
+    double base_ns = verdict_figure(base, metric).value;
     double margin = 1.02, bound_ns;
-    bool means = false;
     if (report_cell_searches(cell, &bound_ns) && report_cell_searches(base, &bound_ns))
         margin = VERDICT_SEARCH_MARGIN_RATIO;
-    if (metric != METRIC_FRAMES_PER_S) {
-        double near = VERDICT_MEANS_BELOW_TICKS * report->tick_ns;
-        means = new_ns < near && base_ns < near;
-        if (base_ns >= 1)
-            margin = stats_margin(base_ns, fmax(0, report->tick_ns));
-    }
+    if (metric != METRIC_FRAMES_PER_S && base_ns >= 1)
+        margin = stats_margin(base_ns, fmax(0, report->tick_ns));
     const struct gate *gate = verdict_gate(metric);
-    if (gate && means)
+    if (gate && verdict_compares_means(report, cell, base, metric))
         gate = gate_mean(gate);
     size_t count =
         gate ? gate_pair(gate, cell->json, base->json, new_values, base_values, LAUNCHES_MAX) : 0;

@@ -49,6 +49,10 @@ const struct report_cell *verdict_best(const struct report_block *block,
 double verdict_margin(const struct gate *gate, const struct report_cell *base, double value,
                       double tick_ns);
 
+/* Whether the two are so few clock ticks that verdict_compare takes their means: its ratio is none of
+ * the figures that verdict_figure gives then. */
+bool verdict_compares_means(const struct report *report, const struct report_cell *cell,
+                            const struct report_cell *base, enum metric metric);
 /* `cell` against `base`, paired by launch: slower means worse, for throughput too (its ratio is
  * base / cell). Below 50 clock ticks means are compared instead of medians. */
 struct stats_paired verdict_compare(const struct report *report, const struct report_cell *cell,

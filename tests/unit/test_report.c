@@ -98,6 +98,45 @@ static void a_clear_difference_is_told_with_its_cpu_cost(void **state)
     free(text);
 }
 
+/* Means of handoff, launch by launch, other than the fixture's medians. */
+static void set_means(cJSON *cell, double mean_ns)
+{
+    cJSON *launch;
+    int number = 0;
+    cJSON_ArrayForEach (launch, json_get(cell, "launches")) {
+        cJSON *handoff = json_get(json_get(launch, "intervals"), "handoff");
+        cJSON_DeleteItemFromObject(handoff, "mean_ns");
+        json_add_double(handoff, "mean_ns", mean_ns * (1 + 0.002 * (number++ % 3)));
+    }
+}
+
+/* A ratio of means must not stand beside medians as if it were theirs. */
+static void under_fifty_ticks_the_ratio_is_said_to_be_of_means(void **state)
+{
+    static const char *const waits[] = {"spin", "pause", "yield", "poll:1"};
+    static const double p50_ns[] = {200, 210, 220, 230}, mean_ns[] = {300, 900, 150, 303};
+    const char *compare = "wait";
+    struct fixture_cell cells[4];
+    for (int i = 0; i < 4; i++) {
+        cells[i] = (struct fixture_cell){
+            .transport = "shm", .wait = waits[i], .frame = "64x64x3", .pacing = "rate:500"};
+        fixture_spread(&cells[i], 10, p50_ns[i], 0.001, 1);
+    }
+    cJSON *result = fixture_result(cells, 4, &compare, 1);
+    json_add(result, "run", cJSON_Parse("{\"clock\": {\"tick_ns\": 32}}"));
+    for (int i = 0; i < 4; i++)
+        set_means(cJSON_GetArrayItem(json_get(result, "cells"), i), mean_ns[i]);
+    char *text = say(result);
+    cJSON_Delete(result);
+    expect(text, "), its mean 3.0 times spin's (under 50 clock ticks means are compared)");
+    expect(text, "), its mean 50 % shorter than spin's (under 50 clock ticks means are compared)");
+    expect(text,
+           "), its mean tied with spin's (within 5 %; a difference of 32 % or more would have "
+           "been seen; under 50 clock ticks means are compared)");
+    expect_not(text, "spin's 200 ns");
+    free(text);
+}
+
 static void few_launches_are_a_range_and_very_few_no_verdict(void **state)
 {
     struct fixture_cell cells[] = {
@@ -242,6 +281,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(times_have_three_digits_and_their_unit),
         cmocka_unit_test(a_clear_difference_is_told_with_its_cpu_cost),
+        cmocka_unit_test(under_fifty_ticks_the_ratio_is_said_to_be_of_means),
         cmocka_unit_test(few_launches_are_a_range_and_very_few_no_verdict),
         cmocka_unit_test(equal_cells_are_tied_and_noisy_ones_are_not_decided),
         cmocka_unit_test(who_is_tied_is_named_where_another_is_slower),
