@@ -410,6 +410,67 @@ except KeyboardInterrupt:
     assert float(child.line()) - sent < 2
 
 
+def interrupting(call, when):
+    """A call of the C library, with Ctrl-C when it has given something, or before it was made."""
+    def interrupted(*arguments):
+        if when == "before":
+            raise KeyboardInterrupt
+        if call(*arguments) == 0:
+            raise KeyboardInterrupt
+        return 1  # HANDOFF_TIMEOUT
+    return interrupted
+
+
+@pytest.mark.parametrize("name, when", [
+    ("_acquire", "after"), ("_acquire_slow", "after"), ("_give_back", "before"),
+    ("_give_back", "after")])
+def test_a_reader_goes_on_after_ctrl_c(name, when, monkeypatch, seed, pair):
+    """With a frame every 33 ms Ctrl-C nearly always comes with one in a wait's hands."""
+    writer, reader = pair(slots=6)
+    write(writer, seed, 6)
+    last = reader.read().sequence
+    with monkeypatch.context() as patch:
+        if name == "_acquire_slow":
+            patch.setattr(reader, "_acquire", lambda *_: 1)
+        patch.setattr(reader, name, interrupting(getattr(reader, name), when))
+        with pytest.raises(KeyboardInterrupt):
+            reader.read()
+    frame = reader.read()
+    assert last < frame.sequence <= last + 2
+    for expected in range(frame.sequence, 6):
+        assert frame.sequence == expected
+        assert (frame.array == content(seed, expected, SHAPE)).all()
+        frame = reader.read() if expected < 5 else None
+
+
+@pytest.mark.parametrize("name", ["_reserve_quick", "_reserve_slow", "lock"])
+def test_a_writer_goes_on_after_ctrl_c(name, monkeypatch, seed, pair):
+    writer, reader = pair()
+
+    class Lock:
+        """The last call before frame()'s `with` begins."""
+
+        def __init__(self, lock):
+            self.lock, self.acquire = lock, lock.acquire
+
+        def release(self):
+            self.lock.release()
+            raise KeyboardInterrupt
+    with monkeypatch.context() as patch:
+        if name == "lock":
+            patch.setattr(writer, "_lock", Lock(writer._lock))
+        else:
+            if name == "_reserve_slow":
+                patch.setattr(writer, "_reserve_quick", lambda *_: 1)
+            patch.setattr(writer, name, interrupting(getattr(writer, name), "after"))
+        with pytest.raises(KeyboardInterrupt):
+            with writer.frame():
+                pass
+    write(writer, seed, 1)
+    frame = reader.read()
+    assert frame.sequence == 0 and (frame.array == content(seed, 0, SHAPE)).all()
+
+
 def test_a_reader_that_asks_again_and_again(monkeypatch, background):
     """Opening is sliced, to look for Ctrl-C: a slice that ends while the writer answers costs no
     frame, and does not make the writer believe that a reader has gone."""

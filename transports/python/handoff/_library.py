@@ -1,9 +1,9 @@
 """The C library libhandoff_frames, described for ctypes: found, loaded, its version checked.
 
-A mirror of transports/frames/handoff_frames.h; tests/python/test_library.py compares the two. The
-library is that of $HANDOFF_FRAMES_LIBRARY (a path), else the one beside this file, as `pip install`
-puts it there, else what the system's loader knows. What one of these names and cannot be loaded is
-an error; nothing is tried after it.
+A mirror of transports/frames/handoff_frames.h; tests/python/test_frames_package.py compares the
+two. The library is that of $HANDOFF_FRAMES_LIBRARY (a path), else the one beside this file, as
+`pip install` puts it there, else what the system's loader knows. What one of these names and cannot
+be loaded is an error; nothing is tried after it.
 
 A call through load() lets go of the interpreter lock until it returns: for what may wait. A call
 through load_quick() keeps it: for what never waits, where it would cost more to let go and take it

@@ -112,8 +112,9 @@ class Reader(Endpoint):
     child.
 
     name: as the Writer's. timeout: how many seconds each wait may last, opening and reading; None:
-    no limit. Ctrl-C ends a wait within 100 ms, and other threads run meanwhile. reconnect: when the
-    writer is gone, wait for the next one of this name, instead of the end.
+    no limit. Ctrl-C ends a wait within 100 ms, and other threads run meanwhile; a frame that came
+    in just then is given back unread, and the next read() gives the one after it. reconnect: when
+    the writer is gone, wait for the next one of this name, instead of the end.
 
     Raises Absent (no writer came in time), Timeout (one is there but takes no notice), Busy
     (another process reads it), Denied (it is another user's, or open to others), Corrupt (it is no
@@ -192,10 +193,12 @@ class Reader(Endpoint):
             while True:
                 if not self._connected:
                     self._reopen(deadline_ns)
+                # Before it is so: Ctrl-C may come when the library has lent the frame already.
+                self._held = True
                 status = self._wait(self._acquire, self._acquire_slow, deadline_ns)
                 if status == _library.OK:
-                    self._held = True
                     return Frame(self, self._info)
+                self._held = False
                 if status != _library.PEER_GONE or not self._reconnect:
                     self._check(status)
                 self._connected = False
@@ -222,8 +225,9 @@ class Reader(Endpoint):
 
     def _let_go(self) -> None:
         self._await_gpu()
-        self._held = False
+        # Of a frame that is not held, or not any more, the library thinks nothing.
         self._give_back(self._handle, self._info_at, self._error_at)
+        self._held = False
 
     def _release(self, ticket: int) -> None:
         if ticket != self._ticket:

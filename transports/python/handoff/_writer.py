@@ -53,8 +53,16 @@ class Slot:
         return self._array
 
     def __enter__(self) -> "Slot":
-        self._array = self._writer._reserve(self)
-        return self
+        if self._array is not None:
+            raise self._writer._nested()
+        try:
+            self._array = self._writer._reserve(self)
+            return self
+        except BaseException:
+            # Ctrl-C may come when the slot is reserved already, and then no `with` ends it.
+            self._array = None
+            self._writer._abandon(self)
+            raise
 
     def __exit__(
         self,
@@ -109,7 +117,7 @@ class Writer(Endpoint):
         self._shape: FrameShape = (options.height, options.width, options.channels)
         self._policy = policy
         self._reconnect = reconnect
-        self._filling = False
+        self._filling: Optional[Slot] = None
         library, quick = _library.load(), _library.load_quick()
         self._reserve_slow = library.handoff_writer_reserve
         self._reserve_quick = quick.handoff_writer_reserve
@@ -159,23 +167,28 @@ class Writer(Endpoint):
         deadline_ns = deadline(slot._timeout)
         self._enter()
         try:
-            if self._filling:
-                raise Invalid(
-                    "a frame within a frame of %r" % self, "end the `with` of the one before"
-                )
+            if self._filling is not None:
+                raise self._nested()
             status = self._wait(self._reserve_quick, self._reserve_slow, deadline_ns)
             while status == _library.PEER_GONE and self._reconnect:
                 status = self._wait(self._reserve_quick, self._reserve_slow, deadline_ns)
             self._check(status)
-            self._filling = True
+            self._filling = slot
             slot.id, slot.sequence = self._info.id, self._info.sequence
             array: Array = self._views[self._info.slot]
             return array
         finally:
             self._lock.release()
 
+    def _nested(self) -> Invalid:
+        return Invalid("a frame within a frame of %r" % self, "end the `with` of the one before")
+
+    def _abandon(self, slot: Slot) -> None:
+        if self._filling is slot:
+            self._filling = None
+
     def _finish(self, timestamp_ns: int, publish: bool) -> None:
-        self._filling = False
+        self._filling = None
         if not publish:
             return
         self._enter()
