@@ -1,4 +1,5 @@
 """The package `handoff` of transports/python: Writer and Reader, mostly within this process."""
+import datetime
 import gc
 import glob
 import os
@@ -196,7 +197,7 @@ def test_memory_stays_until_the_last_array_is_gone(seed, background, pair):
     reader.close()
     assert (row == row_was).all()
     assert mapped()
-    with pytest.raises(handoff.Invalid, match="closed"):
+    with pytest.raises(handoff.Invalid, match="closed\nhint: "):
         reader.read()
 
 
@@ -275,8 +276,11 @@ def test_the_writers_frame(seed, pair):
     assert got.timestamp_ns == 5
     assert (got.array == content(seed, 1, SHAPE)[:, ::-1]).all()
     for wrong in (numpy.zeros((48, 64), numpy.uint8), numpy.zeros(SHAPE), [[1]]):
-        with pytest.raises(handoff.Invalid, match="shape"):
+        with pytest.raises(handoff.Invalid, match="shape.*\n.*uint8"):
             writer.write(wrong)
+    for wrong in (1.5, "now"):
+        with pytest.raises(handoff.Invalid, match="timestamp_ns.*\n.*monotonic_ns"):
+            writer.write(content(seed, 2, SHAPE), timestamp_ns=wrong)
     assert writer.has_reader
     reader.close()
     assert not writer.has_reader
@@ -287,13 +291,16 @@ def test_the_writers_frame(seed, pair):
     dict(name="x" * 101), dict(shape=(0, 4, 3)),
     dict(shape=(4, 4)), dict(shape="abc"), dict(shape=(2**40, 4, 3)), dict(slots=0),
     dict(slots=1025), dict(slots=2, policy="latest"), dict(policy="newest"), dict(wait="spinn"),
-    dict(wait="poll"), dict(timeout=float("nan"))])
+    dict(wait="poll"), dict(timeout=float("nan")), dict(timeout="5"), dict(shape=(4.5, 4, 3)),
+    dict(shape="123"), dict(shape=(float("inf"), 4, 3)), dict(slots="4"), dict(slots=4.5),
+    dict(policy=["every"]), dict(timeout=datetime.timedelta(1))])
 def test_wrong_arguments(arguments):
     given = dict(name=fresh_name(), shape=SHAPE)
     given.update(arguments)
     with pytest.raises(handoff.Invalid) as caught:
         handoff.Writer(**given)
-    assert caught.value.what and "\n" not in caught.value.what
+    assert caught.value.what and "\n" not in caught.value.what and caught.value.hint
+    assert "cell" not in str(caught.value) and "transport" not in str(caught.value)
     print(caught.value)
     if "name" in arguments:
         with pytest.raises(handoff.Invalid):

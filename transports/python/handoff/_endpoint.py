@@ -118,12 +118,15 @@ def deadline(timeout: Optional[float]) -> int:
     """When a timeout in seconds, or None for never, ends: nanoseconds of CLOCK_MONOTONIC."""
     if timeout is None:
         return _library.FOREVER_NS
-    # A timeout may be what is left of a longer one, and then be below 0.
-    if timeout < LONGEST_S:
-        return time.monotonic_ns() + int(max(timeout, 0) * 1e9)
-    if timeout != timeout:
-        raise Invalid("a timeout that is no number", "seconds, or None to wait for ever")
-    return _library.FOREVER_NS
+    try:
+        # A timeout may be what is left of a longer one, and then be below 0.
+        if timeout < LONGEST_S:
+            return time.monotonic_ns() + int(max(timeout, 0) * 1e9)
+        if timeout == timeout:
+            return _library.FOREVER_NS
+    except TypeError:
+        pass
+    raise Invalid("%r cannot be a timeout" % (timeout,), "seconds, or None to wait for ever")
 
 
 def encoded(text: str, what: str) -> bytes:
@@ -174,7 +177,7 @@ class Endpoint:
             )
         if self._closed:
             self._lock.release()
-            raise Invalid("%r is closed" % self)
+            raise Invalid("%r is closed" % self, "make another, or close it later")
 
     def _wait(self, quick: Any, slow: Any, deadline_ns: int) -> int:
         """Reserves or acquires: first without waiting, then in slices, the interpreter unlocked."""
@@ -186,8 +189,11 @@ class Endpoint:
                 break
             status = slow(handle, min(deadline_ns, now + SLICE_NS), info, error)
             if self._closed and status == _library.TIMEOUT:
-                raise Invalid("%r was closed while it waited" % self)
+                raise self._closed_in_wait()
         return status
+
+    def _closed_in_wait(self) -> Invalid:
+        return Invalid("%r was closed while it waited" % self, "another thread called close()")
 
     def _check(self, status: int) -> None:
         _library.check(status, self._error)

@@ -151,7 +151,7 @@ class Reader(Endpoint):
                 if slice_end_ns == deadline_ns:
                     break
                 if self._closed:
-                    raise Invalid("%r was closed while it waited" % self)
+                    raise self._closed_in_wait()
             self._check(status)
             shape = _library.Shape()
             library.handoff_reader_shape(number, ctypes.addressof(shape))

@@ -1,6 +1,7 @@
 """Writer: frames for another process, written as numpy arrays, without a copy."""
 
 import ctypes
+import operator
 from types import TracebackType
 from typing import ClassVar, Optional, Tuple, Type
 
@@ -9,6 +10,8 @@ import numpy
 from . import _library
 from ._endpoint import OWN, Array, Endpoint, FrameShape, Handle, deadline, encoded
 from ._errors import Invalid
+
+SLOTS_MOST = 1024
 
 
 class _WriterHandle(Handle):
@@ -89,12 +92,13 @@ class Writer(Endpoint):
     for a forked child.
 
     name: letters, digits, '.', '_' and '-'; None: a random one, as `name` tells. shape: (height,
-    width, channels) of uint8. slots: how many frames the segment holds, 1 to 1024. policy: "every":
-    the reader gets all frames, in order, and frame() waits while all slots are taken, or nobody
-    reads; "latest" (at least 3 slots): the reader gets the newest, and frame() never waits. wait:
-    how both sides wait for each other, one of handoff.waits(). timeout: how many seconds each wait
-    may last; None: no limit. Ctrl-C ends a wait within 100 ms, and other threads run meanwhile.
-    reconnect: when the reader is gone, wait for the next one, instead of raising PeerGone.
+    width, channels) of uint8, at most 256 MiB. slots: how many frames the segment holds, 1 to 1024.
+    policy: "every": the reader gets all frames, in order, and frame() waits while all slots are
+    taken, or nobody reads; "latest" (at least 3 slots): the reader gets the newest, and frame()
+    never waits. wait: how both sides wait for each other, one of handoff.waits(). timeout: how many
+    seconds each wait may last; None: no limit. Ctrl-C ends a wait within 100 ms, and other threads
+    run meanwhile. reconnect: when the reader is gone, wait for the next one, instead of raising
+    PeerGone.
 
     Raises Busy (a living process has the name), Denied (another user's file has it), NoMemory (the
     slots do not fit into /dev/shm), Invalid (an argument), Unavailable (no C library).
@@ -132,7 +136,7 @@ class Writer(Endpoint):
             )
             self._check(status)
             address, number.value = number.value, None
-            self._adopt(address or 0, slots, self._shape)
+            self._adopt(address or 0, options.slots, self._shape)
         finally:
             # Ctrl-C came in between.
             library.handoff_writer_free(number)
@@ -157,7 +161,8 @@ class Writer(Endpoint):
         if given.shape != self._shape or given.dtype != numpy.uint8:
             raise Invalid(
                 "an array of shape %r and type %s for frames of shape %r and type uint8"
-                % (given.shape, given.dtype, self._shape)
+                % (given.shape, given.dtype, self._shape),
+                "convert it, as with array.astype(numpy.uint8), or make a Writer of its shape",
             )
         with self.frame(timeout) as frame:
             frame.timestamp_ns = timestamp_ns
@@ -193,7 +198,13 @@ class Writer(Endpoint):
             return
         self._enter()
         try:
-            self._info.timestamp_ns = timestamp_ns
+            try:
+                self._info.timestamp_ns = timestamp_ns
+            except TypeError:
+                raise Invalid(
+                    "%r cannot be the timestamp_ns of a frame" % (timestamp_ns,),
+                    "an int, as time.monotonic_ns() gives",
+                ) from None
             self._check(self._commit(self._handle, self._info_at, self._error_at))
         finally:
             self._lock.release()
@@ -247,19 +258,35 @@ class Writer(Endpoint):
 def _options(
     shape: Tuple[int, int, int], slots: int, policy: str, wait: str
 ) -> _library.WriterOptions:
-    """What the C library asks of an argument is checked there; here, what would not reach it."""
+    """What the C library asks of an argument is checked there; here, what would not reach it, and
+    what it would not name as a Python program does."""
     try:
-        height, width, channels = (int(length) for length in shape)
-    except (TypeError, ValueError):
+        given = tuple(shape)
+        height, width, channels = (int(length) for length in given)
+        whole = (height, width, channels) == given
+    except (OverflowError, TypeError, ValueError):
+        whole = False
+    if not whole:
         raise Invalid(
-            "%r cannot be the shape of frames" % (shape,), "(height, width, channels)"
-        ) from None
-    if policy not in _library.POLICIES:
+            "%r cannot be the shape of frames" % (shape,),
+            "(height, width, channels), whole numbers",
+        )
+    if not isinstance(policy, str) or policy not in _library.POLICIES:
         raise Invalid("no policy is called %r" % (policy,), '"every" or "latest"')
-    most = 2**31 - 1
-    if not all(0 < length <= most for length in (height, width, channels, slots)):
+    least = 3 if policy == "latest" else 1
+    try:
+        slots = operator.index(slots)
+        fits = least <= slots <= SLOTS_MOST
+    except TypeError:
+        fits = False
+    if not fits:
         raise Invalid(
-            "a shape of %r with %r slots" % (shape, slots), "(height, width, channels) from 1"
+            "%r slots with policy %r" % (slots, policy), "%d to %d slots" % (least, SLOTS_MOST)
+        )
+    most = 2**31 - 1
+    if not all(0 < length <= most for length in (height, width, channels)):
+        raise Invalid(
+            "a shape of %r" % (shape,), "(height, width, channels), each from 1 to %d" % most
         )
     return _library.WriterOptions(
         size=ctypes.sizeof(_library.WriterOptions),
