@@ -554,6 +554,9 @@ def test_detector_cannot_write():
     ("def detect(image:\n", "mine.py does not load: SyntaxError", "mine.py:1"),
     ("import nothing_of_the_kind\n", "mine.py does not load: ModuleNotFoundError", "mine.py:1"),
     ("raise SystemExit(7)\n", "mine.py does not load: SystemExit: 7", "mine.py:1"),
+    ("def detect(image):\n    yield image.sum()\n", "mine.py:detect returns a generator", "list()"),
+    ("async def detect(image):\n    pass\n", "mine.py:detect returns a coroutine", "not async"),
+    ("async def detect(image):\n    yield 1\n", "returns an async generator", "not async"),
 ])
 def test_detector_refused(text, said, hint):
     """Before anything is measured."""

@@ -2,7 +2,8 @@
 (height, width, channels).
 
 Its file is loaded and its function called before the clock starts, so that what is wrong with it is
-said at once, by file and line. What it returns is not looked at.
+said at once, by file and line. What it returns is not looked at, but for what has not begun then: a
+generator, or a coroutine, would be measured as no work.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import os
 import sys
 import time
 import traceback
+import types
 from typing import TYPE_CHECKING, Any, Callable
 
 import numpy
@@ -28,6 +30,13 @@ if TYPE_CHECKING:
 # The function alone: so many calls, but no longer than this.
 ALONE_CALLS = 20
 ALONE_NS = 1000000000
+# What a function may return before it has done anything.
+_SYNC = "give a function that is not async, and has done its work when it returns"
+_LATER: tuple[tuple[type, str, str], ...] = (
+    (types.GeneratorType, "a generator", "go through it in the function, as with list()"),
+    (types.CoroutineType, "a coroutine", _SYNC),
+    (types.AsyncGeneratorType, "an async generator", _SYNC),
+)
 
 
 class Detector(Kernel):
@@ -113,15 +122,32 @@ class Detector(Kernel):
         """Calls on a private frame of random content: how long they took. The first one, which may
         load a model, counts only where there is time for no second one."""
         picture = numpy.frombuffer(os.urandom(setup.payload_bytes), numpy.uint8)
-        now = time.monotonic_ns
+        now, function = time.monotonic_ns, self._function
+        given: list[Any] = []
+        self._function = lambda image: given.append(function(image))
         began = begin = now()
         self.run(picture)
         times = [now() - begin]
+        self._function = function
+        self._refuse_later_work(given.pop())
         while len(times) <= ALONE_CALLS and now() - began < ALONE_NS:
             begin = now()
             self.run(picture)
             times.append(now() - begin)
         return times[1:] or times
+
+    def _refuse_later_work(self, given: Any) -> None:
+        """What has not begun when the function returns."""
+        for kind, name, remedy in _LATER:
+            if isinstance(given, kind):
+                close = getattr(given, "close", None)
+                if close:
+                    close()  # or Python warns of it
+                raise RoleError(
+                    "invalid",
+                    "kernel detector: %s returns %s, whose work has not begun" % (self._name, name),
+                    remedy,
+                )
 
     def _raised(self, problem: BaseException, what: str = "") -> RoleError:
         frames = traceback.extract_tb(problem.__traceback__)
