@@ -1,5 +1,6 @@
 """check_failures.py: launches, pilots and runs that fail: each with its reason and exit status, and what
 was measured beside and before them is kept."""
+import functools
 import os
 import re
 import signal
@@ -30,13 +31,15 @@ def available_bytes():
 
 
 def test_a_role_that_dies_in_the_pilot(t):  # beside others
-    """Exit code 3, as for a launch; the other cell is measured."""
-    for role in ("producer", "consumer"):
+    """Exit code 3, as for a launch; the other cell is measured. How it ended is known also to a runner
+    whose own parent ignores the ends of its children, which an exec keeps."""
+    for role, caught in (("producer", signal.SIG_DFL), ("consumer", signal.SIG_IGN)):
         out = t.file(role)
         slow = {"name": "slow", "base": {"transport": "shm", "wait": "futex", "warmup": "auto",
                                          "pacing": "rate:5"}}
         scenario = t.scenario([slow, TWO_BLOCKS[1]], launches=1)
-        run = t.start("run", scenario, "--out", out)
+        run = t.start("run", scenario, "--out", out,
+                      preexec_fn=functools.partial(signal.signal, signal.SIGCHLD, caught))
         kill_role(run, role)
         code = run.wait()
         run.check_nothing_left()
