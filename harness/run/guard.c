@@ -20,6 +20,36 @@
 /* A killed process with a GPU takes a while to end. */
 #define GUARD_END_MS 2000
 #define GUARD_REAPED_LOOKS 100
+/* From the end of the guard's socket to its being a process that can be reaped. */
+#define GUARD_REAP_NS 500000000u
+
+/* It has closed its socket, so it ends, and how can be told in a moment. */
+static void guard_reap(struct guard *guard)
+{
+    const uint64_t until_ns = clock_now_ns() + GUARD_REAP_NS;
+    while (!process_has_ended(&guard->process) && clock_now_ns() < until_ns)
+        clock_sleep_until_ns(clock_now_ns() + 200000u);
+}
+
+enum status guard_gone(struct guard *guard, const char *daemon, struct err *err)
+{
+    char end[96];
+    guard_reap(guard);
+    return err_set(err, ST_SYSTEM,
+                   "let it live: it is this program, with `--role guard`; the kernel's log (dmesg) "
+                   "tells of memory running out",
+                   "the guard process %s%s%s", process_end_format(&guard->process, end, sizeof end),
+                   daemon[0] ? ", and " : "", daemon);
+}
+
+static enum status guard_failed(struct guard *guard, enum status status, struct err *err)
+{
+    if (status == ST_PEER_GONE)
+        return guard_gone(guard, "", err);
+    err_context(err, "the guard process");
+    err->status = ST_SYSTEM;
+    return ST_SYSTEM;
+}
 
 static enum status guard_send(struct guard *guard, const char *type, const int *fds,
                               uint32_t fd_count, struct err *err)
@@ -31,7 +61,7 @@ static enum status guard_send(struct guard *guard, const char *type, const int *
     }
     enum status status = channel_send(guard->process.control_fd, json, fds, fd_count, err);
     cJSON_Delete(json);
-    return status == ST_OK ? ST_OK : err_context(err, "the guard process");
+    return status == ST_OK ? ST_OK : guard_failed(guard, status, err);
 }
 
 enum status guard_start(struct guard *guard, struct err *err)
@@ -39,6 +69,25 @@ enum status guard_start(struct guard *guard, struct err *err)
     enum status status = process_start("guard", PROCESS_OUTLIVES_US, &guard->process, err);
     guard->running = status == ST_OK;
     return status;
+}
+
+enum status guard_renew(struct guard *guard, struct err *err)
+{
+    if (!guard->running || !process_has_ended(&guard->process))
+        return ST_OK;
+    roudi_stop(guard); /* it is ending, too, and the next one has to wait for that */
+    guard_stop(guard);
+    return guard_start(guard, err);
+}
+
+struct pollfd guard_daemon_pollfd(const struct guard *guard)
+{
+    if (!guard->running || !(guard->mps.running || guard->roudi.running))
+        return (struct pollfd){.fd = -1};
+    if (guard->process.pidfd >= 0)
+        return (struct pollfd){.fd = guard->process.pidfd, .events = POLLIN};
+    /* Its end, but not an answer that comes late. */
+    return (struct pollfd){.fd = guard->process.control_fd, .events = 0};
 }
 
 enum status guard_watch(struct guard *guard, const struct process *process, struct err *err)
@@ -65,9 +114,7 @@ enum status guard_ask(struct guard *guard, cJSON *question, uint64_t answer_ns,
         status = channel_receive(fd, clock_now_ns() + answer_ns, answer, err);
     if (status == ST_OK)
         return ST_OK;
-    err_context(err, "the guard process, asked about a daemon");
-    err->status = ST_SYSTEM;
-    return ST_SYSTEM;
+    return guard_failed(guard, status, err);
 }
 
 void guard_stop(struct guard *guard)

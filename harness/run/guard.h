@@ -10,6 +10,8 @@
 #ifndef HANDOFF_RUN_GUARD_H
 #define HANDOFF_RUN_GUARD_H
 
+#include <poll.h>
+
 #include "harness/base/channel.h"
 #include "harness/base/err.h"
 #include "harness/run/mps.h"
@@ -25,8 +27,17 @@ struct guard {
 };
 
 enum status guard_start(struct guard *guard, struct err *err);
+/* Where the guard has ended that was started (somebody killed it, or memory ran out), starts another
+ * one. Between two launches: nothing is watched, and no daemon of the guard is in use. */
+enum status guard_renew(struct guard *guard, struct err *err);
+/* What tells that the guard has ended while a daemon of its own runs, which ends with it; fd -1: none
+ * runs. */
+struct pollfd guard_daemon_pollfd(const struct guard *guard);
+/* Says that the guard has ended, and how; `daemon` is what ended with it, "RouDi with it", or "".
+ * ST_SYSTEM. */
+enum status guard_gone(struct guard *guard, const char *daemon, struct err *err);
 /* From now on, kill this process if the runner dies. Does nothing where the kernel has no pidfds:
- * PR_SET_PDEATHSIG is then the only net. */
+ * PR_SET_PDEATHSIG is then the only net. ST_SYSTEM where the guard is gone. */
 enum status guard_watch(struct guard *guard, const struct process *process, struct err *err);
 /* Forgets all watched processes: they have been reaped. */
 enum status guard_forget(struct guard *guard, struct err *err);

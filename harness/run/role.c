@@ -1,6 +1,7 @@
 /* role.c: the life of a role process around its hot path: setup, ready, go, finished, exit. */
 #include "harness/run/role.h"
 
+#include <fcntl.h>
 #include <getopt.h>
 #include <signal.h>
 #include <stdio.h>
@@ -191,6 +192,8 @@ enum status role_main(int argc, char **argv, struct err *err)
     if (role.control_fd < 0)
         return err_set(err, ST_INVALID, "roles are started by `handoff run`",
                        "a role needs its --control-fd");
+    /* Not for what a role executes, a daemon of the guard: the runner knows a death by this end. */
+    (void)fcntl(role.control_fd, F_SETFD, FD_CLOEXEC);
     /* A peer that is gone is an error to report. (SIGINT and its like: process.c.) */
     signal(SIGPIPE, SIG_IGN);
     if (strcmp(name, "guard") == 0)

@@ -3,12 +3,16 @@
 
 #include "harness/base/channel.h"
 #include "harness/base/json.h"
+#include "harness/measure/clock.h"
 #include "harness/run/guard.h"
 #include "harness/run/roudi_daemon.h"
 
 /* The guard answers within what starting may take it, and before that ending what was there; beyond
  * that it hangs. */
 #define ROUDI_ANSWER_NS (ROUDI_DAEMON_READY_NS + 20000000000u)
+/* From the guard's death to RouDi's, of the SIGTERM that comes with it; it takes a tenth of a second. */
+#define ROUDI_GONE_NS 5000000000u
+#define ROUDI_LOOK_NS 5000000u
 
 enum status roudi_start(struct guard *guard, size_t payload_bytes, uint32_t slots, struct err *err)
 {
@@ -33,6 +37,16 @@ enum status roudi_start(struct guard *guard, size_t payload_bytes, uint32_t slot
     return status;
 }
 
+/* A guard that does not answer has ended, and RouDi is ending with it: until then none can be started,
+ * and what it and its clients leave is ours to remove. */
+static void roudi_stand_in(void)
+{
+    const uint64_t until_ns = clock_now_ns() + ROUDI_GONE_NS;
+    while (roudi_runs() && clock_now_ns() < until_ns)
+        clock_sleep_until_ns(clock_now_ns() + ROUDI_LOOK_NS);
+    roudi_leftovers_remove();
+}
+
 void roudi_stop(struct guard *guard)
 {
     struct channel_message answer = {0};
@@ -42,7 +56,8 @@ void roudi_stop(struct guard *guard)
     cJSON *question = cJSON_CreateObject();
     json_add_string(question, "type", "roudi_stop");
     guard->roudi.running = false;
-    /* A guard that does not answer has ended, and RouDi with it, or ends when we hang up. */
     if (guard_ask(guard, question, ROUDI_ANSWER_NS, &answer, &ignored) == ST_OK)
         channel_message_clear(&answer);
+    else
+        roudi_stand_in();
 }

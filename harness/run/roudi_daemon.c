@@ -32,7 +32,7 @@ static const char roudi_hint[] = "try `" ROUDI_PROGRAM "` by hand, or leave tran
 /* ---- The files that it makes ----------------------------------------------------------------- */
 
 /* All of their names are fixed; the segment with the chunks is called like the user's group. */
-static enum status roudi_names_note(struct roudi_daemon *daemon, struct err *err)
+static enum status roudi_names_find(struct roudi_daemon *daemon, struct err *err)
 {
     const struct group *group = getgrgid(getegid());
     if (!group || strlen(group->gr_name) > 64 || strchr(group->gr_name, '/'))
@@ -51,8 +51,17 @@ static enum status roudi_names_note(struct roudi_daemon *daemon, struct err *err
             snprintf(path, sizeof daemon->names[i].path, "%s", names[i]);
         else
             snprintf(path, sizeof daemon->names[i].path, ROUDI_SHM_FOLDER "/%s", group->gr_name);
-        daemon->names[i].was_there = lstat(path, &daemon->names[i].before) == 0;
     }
+    return ST_OK;
+}
+
+static enum status roudi_names_note(struct roudi_daemon *daemon, struct err *err)
+{
+    const enum status status = roudi_names_find(daemon, err);
+    if (status != ST_OK)
+        return status;
+    for (int i = 0; i < ROUDI_NAMES; i++)
+        daemon->names[i].was_there = lstat(daemon->names[i].path, &daemon->names[i].before) == 0;
     /* What a killed RouDi left, the next one replaces. Something by the name of a group that no RouDi
      * made is somebody's, and would be replaced, too. */
     if (daemon->names[ROUDI_NAME_CHUNKS].was_there &&
@@ -301,4 +310,12 @@ void roudi_daemon_stop(struct roudi_daemon *daemon)
         roudi_remove_clients();
     }
     roudi_files_close(daemon);
+}
+
+void roudi_leftovers_remove(void)
+{
+    struct roudi_daemon daemon = {.pid = 0};
+    if (roudi_names_find(&daemon, NULL) == ST_OK)
+        roudi_names_remove(&daemon);
+    roudi_remove_clients();
 }

@@ -54,4 +54,8 @@ enum status roudi_daemon_start(struct roudi_daemon *daemon, const struct roudi_p
  * when all clients have ended. Blocks for some milliseconds. Safe on a zeroed one. */
 void roudi_daemon_stop(struct roudi_daemon *daemon);
 
+/* Removes what one of ours left that was not ended by roudi_daemon_stop: RouDi aborts at its SIGTERM
+ * when a client has gone. Nothing of RouDi's own while any RouDi runs. */
+void roudi_leftovers_remove(void);
+
 #endif

@@ -254,9 +254,9 @@ static enum status session_start_roudi(struct session *session, struct err *err)
 static enum status session_start(struct session *session, struct launch_outcome *outcome,
                                  struct err *err)
 {
-    enum status status = ST_OK;
+    enum status status = guard_renew(session->request->guard, err);
     clock_rebase(); /* both roles get this one; loads stamp nothing */
-    if (session->request->cell->idle_latency_held)
+    if (status == ST_OK && session->request->cell->idle_latency_held)
         status = surroundings_hold_idle_latency(SURROUNDINGS_IDLE_LATENCY_PATH,
                                                 &session->idle_latency_fd, err);
     outcome->idle_latency_held = session->idle_latency_fd >= 0;

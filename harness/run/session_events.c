@@ -1,6 +1,5 @@
-/* session_events.c: the event loop of a launch: each process's control socket
- * and pidfd, and a signalfd. See
- * session_parts.h. */
+/* session_events.c: the event loop of a launch: each process's control socket and
+ * pidfd, a signalfd, and the guard where a daemon of its own is needed. See session_parts.h. */
 #include "harness/run/session_parts.h"
 
 #include <poll.h>
@@ -137,7 +136,7 @@ void session_hear_out(struct session *session, struct session_role *role, uint64
 /* Waits once for anything to happen, at most until `deadline_ns`. */
 static void session_poll(struct session *session, uint64_t deadline_ns)
 {
-    struct pollfd fds[2 * SESSION_PROCESSES_MAX + 1];
+    struct pollfd fds[2 * SESSION_PROCESSES_MAX + 2];
     const nfds_t signals = 2 * (nfds_t)session->role_count;
     uint64_t now_ns = clock_now_ns();
     uint64_t left_ns = deadline_ns > now_ns ? deadline_ns - now_ns : 0;
@@ -151,10 +150,13 @@ static void session_poll(struct session *session, uint64_t deadline_ns)
             (struct pollfd){.fd = role->ended ? -1 : role->process.pidfd, .events = POLLIN};
     }
     fds[signals] = (struct pollfd){.fd = session->request->signal_fd, .events = POLLIN};
-    if (ppoll(fds, signals + 1, &left, NULL) <= 0)
+    fds[signals + 1] = guard_daemon_pollfd(session->request->guard);
+    if (ppoll(fds, signals + 2, &left, NULL) <= 0)
         return;
     if (fds[signals].revents)
         session->interrupted = true;
+    if (fds[signals + 1].revents)
+        session->guard_lost = true;
     for (int i = 0; i < session->role_count; i++) {
         /* Last words first: a role that failed says so before it ends. */
         if (fds[2 * i].revents)
@@ -171,7 +173,7 @@ static bool session_broken(const struct session *session, uint64_t now_ns)
     for (int i = 0; i < session->role_count; i++)
         if (session->roles[i].ended && !session->roles[i].complained)
             return true;
-    return session->peer_lost ||
+    return session->peer_lost || session->guard_lost ||
            (session->complained_ns != 0 && now_ns > session->complained_ns + SESSION_BLAME_NS);
 }
 

@@ -65,7 +65,14 @@ void session_explain(struct session *session, enum status status, struct launch_
     const struct session_role *culprit = session_culprit(session);
     const struct session_role *late = session_late(session);
     outcome->status = status;
-    if (status == ST_TIMEOUT && late) {
+    if (session->guard_lost) {
+        /* Whatever the roles say of it: first the daemon went. */
+        struct guard *guard = session->request->guard;
+        struct err failure;
+        (void)guard_gone(guard, guard->roudi.running ? "RouDi with it" : "the MPS daemon with it",
+                         &failure);
+        session_fail(outcome, &failure, ST_ROLE_DIED);
+    } else if (status == ST_TIMEOUT && late) {
         /* What the cell asked for was not had: that says nothing about its rate (search_launch.c). */
         outcome->status = ST_UNAVAILABLE;
         snprintf(outcome->reason, sizeof outcome->reason, "the %s did not %s in time", late->label,

@@ -6,6 +6,8 @@
  * starts /proc/self/exe as the roles, which is this program.
  */
 #include <dirent.h>
+#include <glob.h>
+#include <pthread.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -79,6 +81,31 @@ static void expect_nothing_left(uint64_t within_ns)
         fail_msg("process %d, or files of RouDi or its clients, were left", (int)roudi_pid());
 }
 
+/* The number of the socket behind a descriptor of a process; 0: none, or no socket. */
+static unsigned long socket_of(pid_t pid, const char *fd)
+{
+    char path[300], target[64];
+    snprintf(path, sizeof path, "/proc/%d/fd/%s", (int)pid, fd);
+    const ssize_t length = readlink(path, target, sizeof target - 1);
+    target[length > 0 ? length : 0] = '\0';
+    return strncmp(target, "socket:[", 8) == 0 ? strtoul(target + 8, NULL, 10) : 0;
+}
+
+/* Has `pid` the guard's end of the control socket? While it had, the guard's death would not be told. */
+static bool has_socket_of(pid_t pid, pid_t guard)
+{
+    bool found = false;
+    char path[64];
+    snprintf(path, sizeof path, "/proc/%d/fd", (int)pid);
+    const unsigned long theirs = socket_of(guard, "3");
+    DIR *fds = opendir(path);
+    assert_true(fds && theirs != 0);
+    for (const struct dirent *fd; (fd = readdir(fds));)
+        found |= socket_of(pid, fd->d_name) == theirs;
+    closedir(fds);
+    return found;
+}
+
 static struct guard start_guard(void)
 {
     struct guard guard = {.running = false};
@@ -114,6 +141,7 @@ static void it_starts_once_and_leaves_nothing(void **state)
     start_well(&guard, 1000, 4);
     const pid_t first = roudi_pid();
     assert_true(first > 0 && roudi_runs());
+    assert_false(has_socket_of(first, guard.process.pid));
     start_well(&guard, 1000, 4);
     assert_int_equal(roudi_pid(), first);
     start_well(&guard, 1000, 5); /* other frames, another one */
@@ -321,6 +349,8 @@ static void nothing_outlives_a_killed_runner(void **state)
 
 /* ---- Roles ----------------------------------------------------------------------------------- */
 
+static double launch_rate_hz = 1000;
+
 static struct launch_outcome launch(struct guard *guard, const char *transport, const char *wait,
                                     uint64_t limit_ns)
 {
@@ -331,7 +361,7 @@ static struct launch_outcome launch(struct guard *guard, const char *transport, 
                               .kernel = kernel_find("checksum"),
                               .geometry = {64, 48, 3},
                               .pacing = PACING_RATE,
-                              .rate_hz = 1000,
+                              .rate_hz = launch_rate_hz,
                               .slots = 4,
                               .depth = 1,
                               .policy = POLICY_BLOCK,
@@ -384,6 +414,52 @@ static void launches_have_it_while_they_need_it(void **state)
     expect_nothing_left(0);
 }
 
+/* When both roles of the launch are clients of RouDi, which have a socket and a lock each. */
+static void *kill_guard_of_a_launch(void *pid)
+{
+    size_t names = 0;
+    while (names < 4) {
+        glob_t found;
+        clock_sleep_until_ns(clock_now_ns() + 20000000u);
+        names = glob("/tmp/" ROUDI_CLIENT_PREFIX "*", 0, NULL, &found) == 0 ? found.gl_pathc : 0;
+        globfree(&found);
+    }
+    clock_sleep_until_ns(clock_now_ns() + random_below(300000000u));
+    kill(*(const pid_t *)pid, SIGKILL);
+    return NULL;
+}
+
+/* RouDi goes with it, and roles that wait for what it would do: not until the end of the launch. */
+static void a_killed_guard_ends_its_launch_at_once(void **state)
+{
+    (void)state;
+    if (!usable())
+        skip();
+    pthread_t killer;
+    struct guard guard = start_guard();
+    assert_int_equal(
+        pthread_create(&killer, NULL, kill_guard_of_a_launch, &(pid_t){guard.process.pid}), 0);
+    launch_rate_hz = 0.5;
+    const uint64_t began_ns = clock_now_ns();
+    const struct launch_outcome outcome = launch(&guard, "iceoryx", "native", 0);
+    launch_rate_hz = 1000;
+    assert_int_equal(pthread_join(killer, NULL), 0);
+    assert_true(clock_now_ns() - began_ns < 20000000000u); /* of its 44 s */
+    assert_int_equal(outcome.status, ST_ROLE_DIED);
+    assert_non_null(strstr(outcome.reason, "the guard process was killed by signal 9"));
+    assert_non_null(strstr(outcome.reason, "RouDi with it"));
+    expect_nothing_left(0);
+    launch_well(&guard, "iceoryx", "native");
+    /* Between two launches it goes unnoticed: RouDi is there just now, and another one is needed. */
+    const pid_t first = roudi_pid();
+    kill(guard.process.pid, SIGKILL);
+    waitid(P_PID, (id_t)guard.process.pid, &(siginfo_t){0}, WEXITED | WNOWAIT);
+    launch_well(&guard, "iceoryx", "yield");
+    assert_true(first > 0 && roudi_pid() > 0 && roudi_pid() != first);
+    guard_stop(&guard);
+    expect_nothing_left(0);
+}
+
 /* ---- The folder ------------------------------------------------------------------------------ */
 
 static int make_folder(void **state)
@@ -421,6 +497,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(one_that_does_not_come_up_is_explained),
         cmocka_unit_test(nothing_outlives_a_killed_runner),
         cmocka_unit_test(launches_have_it_while_they_need_it),
+        cmocka_unit_test(a_killed_guard_ends_its_launch_at_once),
     };
     return cmocka_run_group_tests(tests, make_folder, remove_folder);
 }

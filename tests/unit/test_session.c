@@ -314,6 +314,9 @@ static unsigned open_descriptors(void)
     return count;
 }
 
+/* Most launches have none. */
+static struct guard launch_guard = {.running = false};
+
 /* One launch of a ring at 1 kHz, with nothing left behind. */
 static struct launch_outcome run_launch(uint32_t slots, struct fold *fold)
 {
@@ -331,14 +334,13 @@ static struct launch_outcome run_launch(uint32_t slots, struct fold *fold)
         .depth = 1,
         .launches = 1,
     };
-    struct guard no_guard = {.running = false};
     const struct session_request request = {
         .cell = &cell,
         .frames = FRAMES,
         .warmup = WARMUP,
         .seed = random_below((uint64_t)1 << 53),
         .cpus = {-1, -1},
-        .guard = &no_guard,
+        .guard = &launch_guard,
         .signal_fd = -1,
     };
     struct launch_outcome outcome;
@@ -347,8 +349,9 @@ static struct launch_outcome run_launch(uint32_t slots, struct fold *fold)
     if (session_run(&request, fold, &outcome, &err) != ST_OK)
         fail_msg("the runner failed: %s", err.what);
     assert_int_equal(open_descriptors(), before);
-    assert_int_equal(waitpid(-1, NULL, WNOHANG), -1);
-    assert_int_equal(errno, ECHILD);
+    const pid_t left = waitpid(-1, NULL, WNOHANG);
+    assert_int_equal(left, launch_guard.running ? 0 : -1);
+    assert_true(launch_guard.running || errno == ECHILD);
     return outcome;
 }
 
@@ -362,6 +365,25 @@ static void a_good_launch_is_good(void **state)
         fail_msg("%s", outcome.reason);
     assert_int_equal(fold->finished_frames, FRAMES);
     fold_free(fold);
+}
+
+/* Somebody kills the guard between two launches: the next one has another. */
+static void a_guard_that_has_gone_is_replaced(void **state)
+{
+    struct err err = {.what = ""};
+    assert_int_equal(guard_start(&launch_guard, &err), ST_OK);
+    a_good_launch_is_good(state);
+    const pid_t first = launch_guard.process.pid;
+    assert_int_equal(kill(first, SIGKILL), 0);
+    assert_int_equal(waitid(P_PID, (id_t)first, &(siginfo_t){0}, WEXITED | WNOWAIT), 0);
+    /* Before that the runner is told what happened. */
+    assert_int_equal(guard_forget(&launch_guard, &err), ST_SYSTEM);
+    assert_non_null(strstr(err.what, "the guard process was killed by signal 9"));
+    assert_non_null(strstr(err.hint, "--role guard"));
+    a_good_launch_is_good(state);
+    assert_true(launch_guard.running && launch_guard.process.pid > 0);
+    assert_int_not_equal(launch_guard.process.pid, first);
+    guard_stop(&launch_guard);
 }
 
 /* The runner's clock is every role's, with a base of this launch: an old one would show seconds of
@@ -426,9 +448,11 @@ int main(int argc, char **argv)
     random_seed();
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_good_launch_is_good),
+        cmocka_unit_test(a_guard_that_has_gone_is_replaced),
         cmocka_unit_test(the_roles_have_the_runners_clock),
         cmocka_unit_test(a_role_that_breaks_the_protocol_fails_its_launch),
         cmocka_unit_test(a_good_launch_is_good),
+        cmocka_unit_test(a_guard_that_has_gone_is_replaced),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
