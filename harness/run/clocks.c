@@ -4,9 +4,11 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <unistd.h>
 
 #include "harness/base/json.h"
@@ -20,12 +22,22 @@
 #define CLOCKS_SETTLE_NS 10000000u
 /* A write to cpufreq may wait for the hardware. */
 #define CLOCKS_ANSWER_NS 10000000000u
+/* For another run's launch to be over; between two looks. */
+#define CLOCKS_PATIENCE_NS 60000000000u
+#define CLOCKS_LOOK_MS 20
 
 static const char *clocks_root = "";
+
+static uint64_t clocks_patience_ns = CLOCKS_PATIENCE_NS;
 
 void clocks_set_root(const char *root)
 {
     clocks_root = root;
+}
+
+void clocks_set_patience(uint64_t patience_ns)
+{
+    clocks_patience_ns = patience_ns;
 }
 
 /* ---- reading --------------------------------------------------------------------------------- */
@@ -202,19 +214,54 @@ enum status clocks_write(const cJSON *settings, struct err *err)
     return ST_OK;
 }
 
+/* ---- a run at a time ------------------------------------------------------------------------- */
+
+static enum status clocks_busy(struct err *err)
+{
+    return err_set(err, ST_UNAVAILABLE, "wait until it is over, or use clocks as_found",
+                   "another run of handoff has the CPUs' clocks locked, and each would write back "
+                   "what the other one set");
+}
+
+/* The lock of the folder that is written in: it leaves no file behind, and ends with its holders. Where
+ * there is no such folder, or no lock to be had, there is nothing to wait for: *fd is -1. */
+static enum status clocks_take_turn(int signal_fd, int *fd, struct err *err)
+{
+    char path[ENV_PATH_BYTES];
+    const uint64_t until_ns = clock_monotonic_ns() + clocks_patience_ns;
+    struct pollfd stop = {.fd = signal_fd, .events = POLLIN};
+    snprintf(path, sizeof path, "%s" FREQUENCY_FOLDER, clocks_root);
+    *fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    while (*fd >= 0 && flock(*fd, LOCK_EX | LOCK_NB) != 0) {
+        const bool taken = errno == EWOULDBLOCK;
+        enum status status = ST_OK;
+        if (taken && clock_monotonic_ns() >= until_ns)
+            status = clocks_busy(err);
+        else if (taken && poll(&stop, 1, CLOCKS_LOOK_MS) > 0)
+            status = err_set(err, ST_INTERRUPTED, NULL, "interrupted");
+        if (taken && status == ST_OK)
+            continue;
+        close(*fd);
+        *fd = -1;
+        return status;
+    }
+    return ST_OK;
+}
+
 /* ---- with the guard -------------------------------------------------------------------------- */
 
-static enum status clocks_ask(struct guard *guard, const char *word, const cJSON *settings,
+static enum status clocks_ask(struct guard *guard, const char *word, const struct clocks_held *held,
                               struct err *err)
 {
     struct channel_message answer = {0};
     cJSON *question = cJSON_CreateObject();
     if (!json_add_string(question, "type", word) ||
-        (settings && !json_add(question, "settings", cJSON_Duplicate(settings, 1)))) {
+        (held && !json_add(question, "settings", cJSON_Duplicate(held->settings, 1)))) {
         cJSON_Delete(question);
         return err_set(err, ST_NO_MEMORY, NULL, "out of memory for the clocks");
     }
-    enum status status = guard_ask(guard, question, CLOCKS_ANSWER_NS, &answer, err);
+    enum status status =
+        guard_ask_with(guard, question, held ? held->turn_fd : -1, CLOCKS_ANSWER_NS, &answer, err);
     if (status != ST_OK)
         return status;
     const char *what = json_get_string(answer.json, "what", "");
@@ -240,34 +287,37 @@ static enum status clocks_verify(struct placement_cpus cpus, struct err *err)
     return ST_OK;
 }
 
-enum status clocks_lock(struct guard *guard, struct placement_cpus cpus, cJSON **settings,
-                        struct err *err)
+enum status clocks_lock(struct guard *guard, struct placement_cpus cpus, int signal_fd,
+                        struct clocks_held *held, struct err *err)
 {
+    struct clocks_held made = CLOCKS_NOT_HELD;
     if (!guard->running)
         return err_set(err, ST_UNAVAILABLE, "use clocks as_found",
                        "clocks locked: there is no guard process to restore them");
-    cJSON *made = settings_make(cpus, err);
-    if (!made)
-        return err->status;
-    enum status status = clocks_ask(guard, "clocks_lock", made, err);
+    enum status status = clocks_take_turn(signal_fd, &made.turn_fd, err);
+    if (status == ST_OK) {
+        /* What was there before is looked at when nobody else has changed it. */
+        made.settings = settings_make(cpus, err);
+        status = made.settings ? clocks_ask(guard, "clocks_lock", &made, err) : err->status;
+    }
     if (status == ST_OK) {
         clock_sleep_until_ns(clock_now_ns() + CLOCKS_SETTLE_NS);
         status = clocks_verify(cpus, err);
     }
     if (status == ST_OK)
-        *settings = made;
+        *held = made;
     else
         clocks_restore(guard, &made);
-    return status == ST_OK ? ST_OK : err_context(err, "clocks locked");
+    return status == ST_OK || status == ST_INTERRUPTED ? status : err_context(err, "clocks locked");
 }
 
-void clocks_restore(struct guard *guard, cJSON **settings)
+void clocks_restore(struct guard *guard, struct clocks_held *held)
 {
     struct err ignored;
-    if (!*settings)
-        return;
-    if (clocks_ask(guard, "clocks_restore", NULL, &ignored) != ST_OK)
-        clocks_write_back(*settings);
-    cJSON_Delete(*settings);
-    *settings = NULL;
+    if (held->settings && clocks_ask(guard, "clocks_restore", NULL, &ignored) != ST_OK)
+        clocks_write_back(held->settings);
+    cJSON_Delete(held->settings);
+    if (held->turn_fd >= 0)
+        close(held->turn_fd);
+    *held = CLOCKS_NOT_HELD;
 }

@@ -38,13 +38,22 @@ struct launch_clocks {
     struct clocks_policy policies[CLOCKS_POLICIES_MAX];
 };
 
-/* Fixes the frequency of these CPUs (-1: all) and waits until it has settled, about 10 ms. *settings
- * is what was changed, for clocks_restore, which is owed from then on. ST_UNAVAILABLE with what could
- * not be had; then all is as it was found. */
-enum status clocks_lock(struct guard *guard, struct placement_cpus cpus, cJSON **settings,
-                        struct err *err);
-/* Writes back what was found and frees *settings; does nothing with NULL. */
-void clocks_restore(struct guard *guard, cJSON **settings);
+/* What is owed to clocks_restore. Of two runs at once the later one would take the settings of the
+ * other's launch for what was there before, and leave the machine with them: they take turns. */
+struct clocks_held {
+    cJSON *settings; /* what was changed; NULL: nothing is held */
+    int turn_fd;     /* has the lock that one run has at a time; the guard has it, too */
+};
+#define CLOCKS_NOT_HELD ((struct clocks_held){.settings = NULL, .turn_fd = -1})
+
+/* Waits until no other run has clocks locked, fixes the frequency of these CPUs (-1: all) and waits until
+ * it has settled, about 10 ms. clocks_restore is owed from then on. ST_UNAVAILABLE with what could not be
+ * had, or when it is another run's turn for a minute; then all is as it was found. ST_INTERRUPTED when
+ * signal_fd (-1: none) became readable meanwhile. */
+enum status clocks_lock(struct guard *guard, struct placement_cpus cpus, int signal_fd,
+                        struct clocks_held *held, struct err *err);
+/* Writes back what was found and lets others have their turn; does nothing when nothing is held. */
+void clocks_restore(struct guard *guard, struct clocks_held *held);
 
 /* What the policies of these CPUs are now. */
 void clocks_read(struct placement_cpus cpus, struct launch_clocks *clocks);
@@ -58,7 +67,8 @@ enum status clocks_read_again(struct placement_cpus cpus, struct launch_clocks *
 enum status clocks_write(const cJSON *settings, struct err *err);
 void clocks_write_back(const cJSON *settings);
 
-/* For tests: the folder that stands for "/"; "" from the start. */
+/* For tests: the folder that stands for "/", "" from the start; how long to wait for a turn. */
 void clocks_set_root(const char *root);
+void clocks_set_patience(uint64_t patience_ns);
 
 #endif

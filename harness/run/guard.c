@@ -105,10 +105,16 @@ enum status guard_forget(struct guard *guard, struct err *err)
 enum status guard_ask(struct guard *guard, cJSON *question, uint64_t answer_ns,
                       struct channel_message *answer, struct err *err)
 {
+    return guard_ask_with(guard, question, -1, answer_ns, answer, err);
+}
+
+enum status guard_ask_with(struct guard *guard, cJSON *question, int with_fd, uint64_t answer_ns,
+                           struct channel_message *answer, struct err *err)
+{
     const int fd = guard->process.control_fd;
     if (!question)
         return err_set(err, ST_NO_MEMORY, NULL, "out of memory for a message to the guard");
-    enum status status = channel_send(fd, question, NULL, 0, err);
+    enum status status = channel_send(fd, question, &with_fd, with_fd >= 0, err);
     cJSON_Delete(question);
     if (status == ST_OK)
         status = channel_receive(fd, clock_now_ns() + answer_ns, answer, err);
@@ -229,20 +235,33 @@ static void guard_roudi(int control_fd, struct roudi_daemon *daemon, bool start,
     guard_answer(control_fd, "roudi", status, NULL, &failure);
 }
 
+static void guard_clocks_restore(struct clocks_held *held)
+{
+    clocks_write_back(held->settings);
+    cJSON_Delete(held->settings);
+    if (held->turn_fd >= 0)
+        close(held->turn_fd);
+    *held = CLOCKS_NOT_HELD;
+}
+
 /* Fixes the clocks, or writes back what was found. What is held is known before anything is written:
- * a guard that has it undoes it. */
-static void guard_clocks(int control_fd, cJSON **held, cJSON *message)
+ * a guard that has it undoes it, and no other run has its turn before. */
+static void guard_clocks(int control_fd, struct clocks_held *held, struct channel_message *message)
 {
     struct err failure = {.what = ""};
     enum status status = ST_OK;
-    clocks_write_back(*held);
-    cJSON_Delete(*held);
-    *held = cJSON_DetachItemFromObjectCaseSensitive(message, "settings");
-    if (*held)
-        status = clocks_write(*held, &failure);
+    guard_clocks_restore(held);
+    held->settings = cJSON_DetachItemFromObjectCaseSensitive(message->json, "settings");
+    if (held->settings && message->fd_count == 1) {
+        held->turn_fd = message->fds[0];
+        message->fds[0] = -1;
+    }
+    if (held->settings)
+        status = clocks_write(held->settings, &failure);
     if (status != ST_OK) { /* nothing is changed */
-        cJSON_Delete(*held);
-        *held = NULL;
+        cJSON_Delete(held->settings);
+        held->settings = NULL;
+        guard_clocks_restore(held);
     }
     guard_answer(control_fd, "clocks", status, NULL, &failure);
 }
@@ -263,7 +282,7 @@ enum status guard_main(int control_fd, struct err *err)
     struct guard_watched watched = {.count = 0};
     struct mps_daemon mps = {.pid = 0};
     struct roudi_daemon roudi = {.pid = 0};
-    cJSON *clocks = NULL;
+    struct clocks_held clocks = CLOCKS_NOT_HELD;
     enum status status;
     for (;;) {
         struct channel_message message = {0};
@@ -280,11 +299,10 @@ enum status guard_main(int control_fd, struct err *err)
         else if (strcmp(type, "roudi_start") == 0 || strcmp(type, "roudi_stop") == 0)
             guard_roudi(control_fd, &roudi, strcmp(type, "roudi_start") == 0, message.json);
         else if (strcmp(type, "clocks_lock") == 0 || strcmp(type, "clocks_restore") == 0)
-            guard_clocks(control_fd, &clocks, message.json);
+            guard_clocks(control_fd, &clocks, &message);
         channel_message_clear(&message);
     }
-    clocks_write_back(clocks);
-    cJSON_Delete(clocks);
+    guard_clocks_restore(&clocks);
     guard_drop_all(&watched, true);
     mps_daemon_stop(&mps);
     roudi_daemon_stop(&roudi);

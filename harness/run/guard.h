@@ -46,6 +46,9 @@ enum status guard_forget(struct guard *guard, struct err *err);
  * mps.c and roudi.c. */
 enum status guard_ask(struct guard *guard, cJSON *question, uint64_t answer_ns,
                       struct channel_message *answer, struct err *err);
+/* The same with a descriptor, of which the guard gets one of its own; -1: none. For clocks.c. */
+enum status guard_ask_with(struct guard *guard, cJSON *question, int with_fd, uint64_t answer_ns,
+                           struct channel_message *answer, struct err *err);
 /* Closes its socket and waits until it has gone. Safe on one that was not started. */
 void guard_stop(struct guard *guard);
 

@@ -261,9 +261,9 @@ static enum status session_start(struct session *session, struct launch_outcome 
                                                 &session->idle_latency_fd, err);
     outcome->idle_latency_held = session->idle_latency_fd >= 0;
     if (status == ST_OK && session->request->cell->clocks_locked)
-        status =
-            clocks_lock(session->request->guard, session->request->cpus, &session->clocks, err);
-    outcome->clocks.locked = session->clocks != NULL;
+        status = clocks_lock(session->request->guard, session->request->cpus,
+                             session->request->signal_fd, &session->clocks, err);
+    outcome->clocks.locked = session->clocks.settings != NULL;
     if (!session->request->peer)
         clocks_read(session->request->cpus, &outcome->clocks);
     if (status == ST_OK && session->request->cell->gpu_sharing == GPU_SHARING_MPS)
@@ -400,7 +400,7 @@ static void session_give_up(const struct session_request *request, struct launch
 enum status session_run(const struct session_request *request, struct fold *fold,
                         struct launch_outcome *outcome, struct err *err)
 {
-    struct session session = {.request = request, .idle_latency_fd = -1};
+    struct session session = {.request = request, .idle_latency_fd = -1, .clocks = CLOCKS_NOT_HELD};
     struct launch_outcome result = {
         .launch = request->launch,
         .order = request->order,

@@ -50,10 +50,10 @@ struct session {
     int role_count;
     enum session_phase loads_due; /* what the loads were told to get to */
     bool interrupted;
-    bool guard_lost;        /* with a daemon that the roles need */
-    int idle_latency_fd;    /* -1: not held */
-    cJSON *clocks;          /* what is owed to clocks_restore; NULL: nothing */
-    uint64_t complained_ns; /* when the first complaint came, or 0 */
+    bool guard_lost;           /* with a daemon that the roles need */
+    int idle_latency_fd;       /* -1: not held */
+    struct clocks_held clocks; /* what is owed to clocks_restore */
+    uint64_t complained_ns;    /* when the first complaint came, or 0 */
     /* Across two hosts: */
     uint64_t lead_ns;        /* before the start, until "go" is there as well */
     bool peer_lost;          /* what failed is the connection to the other one */

@@ -1,5 +1,5 @@
 /* test_clocks.c: the CPUs' frequency, fixed for launches that want it and as found afterwards, however
- * the runner or the guard ends; on a tree that looks like cpufreq.
+ * the runner or the guard ends, and whoever else fixes it; on a tree that looks like cpufreq.
  *
  * process.c starts /proc/self/exe as the roles and the guard, which is this program.
  */
@@ -53,6 +53,7 @@ static void put_frequencies(void)
     put_policy(POLICY2, "60002 60003\n");
     put("0\n", NO_TURBO);
     clocks_set_root(tree);
+    clocks_set_patience(10000000000u);
 }
 
 /* Without the end of the line. */
@@ -112,25 +113,25 @@ static void the_policies_of_the_cpus_are_locked_and_restored(void **state)
     (void)state;
     struct guard guard = {.running = false};
     struct err err = {.what = ""};
-    cJSON *settings = NULL;
+    struct clocks_held held = CLOCKS_NOT_HELD;
     put_frequencies();
     assert_int_equal(guard_start(&guard, &err), ST_OK);
-    if (clocks_lock(&guard, on_cpu(allowed_cpu, 60001), &settings, &err) != ST_OK)
+    if (clocks_lock(&guard, on_cpu(allowed_cpu, 60001), -1, &held, &err) != ST_OK)
         fail_msg("%s", err.what);
     assert_true(is_locked(POLICY0));
     assert_string_equal(get(POLICY2 "/scaling_governor"), "schedutil"); /* nobody runs there */
-    clocks_restore(&guard, &settings);
-    assert_null(settings);
+    clocks_restore(&guard, &held);
+    assert_null(held.settings);
     assert_true(is_as_found());
-    clocks_restore(&guard, &settings); /* once more is nothing */
+    clocks_restore(&guard, &held); /* once more is nothing */
 
     /* Roles that are not pinned may run anywhere. */
-    assert_int_equal(clocks_lock(&guard, on_cpu(-1, allowed_cpu), &settings, &err), ST_OK);
+    assert_int_equal(clocks_lock(&guard, on_cpu(-1, allowed_cpu), -1, &held, &err), ST_OK);
     assert_true(is_locked(POLICY0) && is_locked(POLICY2));
     /* The guard's end is the end of it, too. */
     guard_stop(&guard);
     assert_true(is_as_found());
-    clocks_restore(&guard, &settings);
+    clocks_restore(&guard, &held);
     assert_true(is_as_found());
 }
 
@@ -139,14 +140,14 @@ static void a_frequency_somebody_chose_comes_back(void **state)
     (void)state;
     struct guard guard = {.running = false};
     struct err err;
-    cJSON *settings = NULL;
+    struct clocks_held held = CLOCKS_NOT_HELD;
     put_frequencies();
     put("userspace\n", POLICY0 "/scaling_governor");
     put("1700000\n", POLICY0 "/scaling_setspeed");
     assert_int_equal(guard_start(&guard, &err), ST_OK);
-    assert_int_equal(clocks_lock(&guard, on_cpu(allowed_cpu, allowed_cpu), &settings, &err), ST_OK);
+    assert_int_equal(clocks_lock(&guard, on_cpu(allowed_cpu, allowed_cpu), -1, &held, &err), ST_OK);
     put("<unsupported>\n", POLICY0 "/scaling_setspeed");
-    clocks_restore(&guard, &settings);
+    clocks_restore(&guard, &held);
     guard_stop(&guard);
     assert_string_equal(get(POLICY0 "/scaling_governor"), "userspace");
     assert_string_equal(get(POLICY0 "/scaling_setspeed"), "1700000");
@@ -163,9 +164,9 @@ static void a_runner_that_is_killed_leaves_nothing(void **state)
     if (runner == 0) {
         struct guard guard = {.running = false};
         struct err err;
-        cJSON *settings = NULL;
+        struct clocks_held held = CLOCKS_NOT_HELD;
         if (guard_start(&guard, &err) != ST_OK ||
-            clocks_lock(&guard, on_cpu(allowed_cpu, -1), &settings, &err) != ST_OK)
+            clocks_lock(&guard, on_cpu(allowed_cpu, -1), -1, &held, &err) != ST_OK)
             _exit(1);
         (void)!write(told[1], "x", 1);
         for (;;)
@@ -185,14 +186,92 @@ static void a_guard_that_is_killed_is_stood_in_for(void **state)
     (void)state;
     struct guard guard = {.running = false};
     struct err err;
-    cJSON *settings = NULL;
+    struct clocks_held held = CLOCKS_NOT_HELD;
     put_frequencies();
     assert_int_equal(guard_start(&guard, &err), ST_OK);
-    assert_int_equal(clocks_lock(&guard, on_cpu(allowed_cpu, 60001), &settings, &err), ST_OK);
+    assert_int_equal(clocks_lock(&guard, on_cpu(allowed_cpu, 60001), -1, &held, &err), ST_OK);
     assert_int_equal(kill(guard.process.pid, SIGKILL), 0);
-    clocks_restore(&guard, &settings);
+    clocks_restore(&guard, &held);
     assert_true(is_as_found());
     guard_stop(&guard);
+}
+
+/* ---- two runs -------------------------------------------------------------------------------- */
+
+/* Lets go of what it holds after a while, as a launch's end does. */
+struct other_run {
+    struct guard guard;
+    struct clocks_held held;
+};
+
+static void *end_launch(void *run)
+{
+    struct other_run *other = run;
+    clock_sleep_until_ns(clock_now_ns() + 200000000u);
+    clocks_restore(&other->guard, &other->held);
+    return NULL;
+}
+
+/* The later one takes its turn when the other's launch is over: what it finds is the user's. */
+static void two_runs_take_turns(void **state)
+{
+    (void)state;
+    pthread_t thread;
+    struct err err = {.what = ""};
+    struct other_run first = {.held = CLOCKS_NOT_HELD}, second = {.held = CLOCKS_NOT_HELD};
+    put_frequencies();
+    assert_int_equal(guard_start(&first.guard, &err), ST_OK);
+    assert_int_equal(guard_start(&second.guard, &err), ST_OK);
+    assert_int_equal(clocks_lock(&first.guard, on_cpu(-1, -1), -1, &first.held, &err), ST_OK);
+    assert_int_equal(pthread_create(&thread, NULL, end_launch, &first), 0);
+    if (clocks_lock(&second.guard, on_cpu(-1, -1), -1, &second.held, &err) != ST_OK)
+        fail_msg("%s", err.what);
+    assert_true(is_locked(POLICY0) && is_locked(POLICY2));
+    assert_int_equal(pthread_join(thread, NULL), 0);
+    assert_true(is_locked(POLICY0) && is_locked(POLICY2));
+    /* The first one's next launch: not now, and whoever waits can be interrupted. */
+    int stop[2];
+    assert_int_equal(pipe(stop), 0);
+    assert_int_equal(write(stop[1], "x", 1), 1);
+    assert_int_equal(clocks_lock(&first.guard, on_cpu(-1, -1), stop[0], &first.held, &err),
+                     ST_INTERRUPTED);
+    clocks_set_patience(100000000u);
+    assert_int_equal(clocks_lock(&first.guard, on_cpu(-1, -1), -1, &first.held, &err),
+                     ST_UNAVAILABLE);
+    assert_non_null(strstr(err.what, "another run of handoff has the CPUs' clocks locked"));
+    assert_true(err.hint[0] && first.held.turn_fd == -1);
+    assert_true(is_locked(POLICY0) && is_locked(POLICY2));
+    clocks_restore(&second.guard, &second.held);
+    assert_true(is_as_found());
+    close(stop[0]);
+    close(stop[1]);
+    guard_stop(&first.guard);
+    guard_stop(&second.guard);
+}
+
+/* What a dead runner's guard has not yet written back, nobody takes for what was there. */
+static void a_turn_lasts_until_all_is_written_back(void **state)
+{
+    (void)state;
+    struct guard guard = {.running = false}, other = {.running = false};
+    struct err err = {.what = ""};
+    struct clocks_held held = CLOCKS_NOT_HELD, others = CLOCKS_NOT_HELD;
+    put_frequencies();
+    assert_int_equal(guard_start(&guard, &err), ST_OK);
+    assert_int_equal(guard_start(&other, &err), ST_OK);
+    assert_int_equal(clocks_lock(&guard, on_cpu(allowed_cpu, 60001), -1, &held, &err), ST_OK);
+    /* The runner's own is gone, as if it had died; the guard has not heard of it. */
+    close(held.turn_fd);
+    held.turn_fd = -1;
+    clocks_set_patience(50000000u);
+    assert_int_equal(clocks_lock(&other, on_cpu(-1, -1), -1, &others, &err), ST_UNAVAILABLE);
+    assert_non_null(strstr(err.what, "another run of handoff"));
+    clocks_restore(&guard, &held);
+    assert_int_equal(clocks_lock(&other, on_cpu(-1, -1), -1, &others, &err), ST_OK);
+    clocks_restore(&other, &others);
+    assert_true(is_as_found());
+    guard_stop(&guard);
+    guard_stop(&other);
 }
 
 /* ---- refused --------------------------------------------------------------------------------- */
@@ -210,14 +289,14 @@ static void what_cannot_be_set_changes_nothing(void **state)
     (void)state;
     struct guard guard = {.running = false};
     struct err err;
-    cJSON *settings = NULL;
+    struct clocks_held held = CLOCKS_NOT_HELD;
     put_frequencies();
     assert_int_equal(guard_start(&guard, &err), ST_OK);
     /* Can be read, and not be written, not even by root. */
     link_to("/proc/version", POLICY0 "/scaling_min_freq");
-    assert_int_equal(clocks_lock(&guard, on_cpu(allowed_cpu, 60001), &settings, &err),
+    assert_int_equal(clocks_lock(&guard, on_cpu(allowed_cpu, 60001), -1, &held, &err),
                      ST_UNAVAILABLE);
-    assert_null(settings);
+    assert_null(held.settings);
     assert_non_null(strstr(err.what, "scaling_min_freq cannot be set to 3600000"));
     assert_string_equal(get(POLICY0 "/scaling_governor"), "schedutil");
     assert_string_equal(get(NO_TURBO), "0");
@@ -228,14 +307,14 @@ static void what_cannot_be_set_changes_nothing(void **state)
     put_frequencies();
     snprintf(path, sizeof path, "%s" POLICY2 "/scaling_governor", tree);
     assert_int_equal(unlink(path), 0);
-    assert_int_equal(clocks_lock(&guard, on_cpu(-1, -1), &settings, &err), ST_UNAVAILABLE);
+    assert_int_equal(clocks_lock(&guard, on_cpu(-1, -1), -1, &held, &err), ST_UNAVAILABLE);
     assert_non_null(strstr(err.what, "instead of one frequency"));
     put("schedutil\n", POLICY2 "/scaling_governor");
     assert_true(is_as_found());
     /* CPUs that have no policy, and no guard. */
-    assert_int_equal(clocks_lock(&guard, on_cpu(60009, 60009), &settings, &err), ST_UNAVAILABLE);
+    assert_int_equal(clocks_lock(&guard, on_cpu(60009, 60009), -1, &held, &err), ST_UNAVAILABLE);
     guard_stop(&guard);
-    assert_int_equal(clocks_lock(&guard, on_cpu(-1, -1), &settings, &err), ST_UNAVAILABLE);
+    assert_int_equal(clocks_lock(&guard, on_cpu(-1, -1), -1, &held, &err), ST_UNAVAILABLE);
     assert_non_null(strstr(err.what, "no guard"));
     assert_true(is_as_found());
 }
@@ -387,6 +466,8 @@ int main(int argc, char **argv)
         IN_TREE(a_frequency_somebody_chose_comes_back),
         IN_TREE(a_runner_that_is_killed_leaves_nothing),
         IN_TREE(a_guard_that_is_killed_is_stood_in_for),
+        IN_TREE(two_runs_take_turns),
+        IN_TREE(a_turn_lasts_until_all_is_written_back),
         IN_TREE(what_cannot_be_set_changes_nothing),
         IN_TREE(whether_it_may_be_set_is_known_before),
         IN_TREE(a_launch_has_its_clocks_and_says_so),
