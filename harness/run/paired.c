@@ -67,6 +67,12 @@ enum status paired_find_program(const char *named, char *path, struct err *err)
 
 /* ---- Starting the two ------------------------------------------------------------------------ */
 
+static bool paired_result_path(const struct paired *paired, enum paired_which which, char *path)
+{
+    return snprintf(path, PATH_MAX, "%s/%s/result.json", paired->options->out_dir,
+                    paired_name(which)) < PATH_MAX;
+}
+
 static enum status paired_start(struct paired *paired, enum paired_which which, struct err *err)
 {
     const struct paired_options *options = paired->options;
@@ -83,6 +89,7 @@ static enum status paired_start(struct paired *paired, enum paired_which which, 
     snprintf(base, sizeof base, "%s/%s", options->out_dir, paired_name(PAIRED_BASE));
     snprintf(side->log, sizeof side->log, "%s.log", out);
     snprintf(plan, sizeof plan, "%s/plan.json", out);
+    (void)paired_result_path(paired, which, side->result);
     snprintf(seed, sizeof seed, "%llu", (unsigned long long)options->seed);
     const bool goes_on = options->resume && access(plan, F_OK) == 0;
     arguments[count++] = side->program;
@@ -272,12 +279,6 @@ static void paired_close_signals(struct paired *paired)
     sigprocmask(SIG_SETMASK, &paired->signals_before, NULL);
 }
 
-static bool paired_result_path(const struct paired *paired, enum paired_which which, char *path)
-{
-    return snprintf(path, PATH_MAX, "%s/%s/result.json", paired->options->out_dir,
-                    paired_name(which)) < PATH_MAX;
-}
-
 /* The results of a comparison that is resumed: if a side should not write its own again, the old one
  * must not be taken for it. */
 static void paired_drop_results(const struct paired *paired)
@@ -316,7 +317,8 @@ static enum status paired_work(struct paired *paired, struct paired_outcome *out
     /* Both are ended in order, whatever happened to one of them: a launch that is over counts. */
     for (int i = 0; i < PAIRED_SIDES; i++) {
         struct err ended = {.status = ST_OK};
-        if (paired->sides[i].is_ready && paired_side_finish(&paired->sides[i], &ended) != ST_OK &&
+        if (paired->sides[i].is_ready &&
+            paired_side_finish(&paired->sides[i], &paired_patience, &ended) != ST_OK &&
             (status == ST_OK || status == ST_INTERRUPTED)) {
             *err = ended;
             status = ended.status;

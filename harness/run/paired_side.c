@@ -9,14 +9,21 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/signalfd.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
-/* Writing a large result, and under a sanitizer looking for leaks. */
-#define PAIRED_END_GRACE_NS 120000000000u
+#include "harness/measure/clock.h"
+
 #define PAIRED_ARGUMENTS_MAX 96
+/* How often to look whether the result is there, while its writer ends. */
+#define PAIRED_LOOK_MS 100
+
+/* Writing a large result takes its time; then it is an end like a role's. */
+const struct paired_patience paired_patience = {
+    .result_ns = 120000000000u, .exit_ns = 2 * PROCESS_GRACE_NS, .asked_ns = PROCESS_GRACE_NS};
 
 /* ---- Starting -------------------------------------------------------------------------------- */
 
@@ -158,6 +165,13 @@ static enum status paired_side_strange(struct paired_side *side, const char *lin
                    "%s (%s) does not take part: it said \"%s\"", side->name, side->program, shown);
 }
 
+/* Whether a signal asks to stop; takes one. */
+static bool paired_take_signal(const struct paired_side *side)
+{
+    struct signalfd_siginfo taken;
+    return side->signal_fd >= 0 && read(side->signal_fd, &taken, sizeof taken) > 0;
+}
+
 static enum status paired_read_line(struct paired_side *side, const char *when,
                                     char line[PAIRED_LINE_BYTES], struct err *err)
 {
@@ -169,6 +183,7 @@ static enum status paired_read_line(struct paired_side *side, const char *when,
         if (poll(fds, 2, -1) < 0 && errno != EINTR)
             return err_set_errno(err, errno, NULL, "cannot wait for %s", side->name);
         if (fds[1].revents & POLLIN) {
+            paired_take_signal(side); /* the next one is a second wish */
             kill(side->process.pid, SIGTERM);
             return err_set(err, ST_INTERRUPTED, NULL, "interrupted");
         }
@@ -254,14 +269,56 @@ enum status paired_side_launch(struct paired_side *side, uint32_t cell, uint32_t
 
 /* ---- Ending ----------------------------------------------------------------------------------- */
 
-enum status paired_side_finish(struct paired_side *side, struct err *err)
+static uint64_t paired_earlier(uint64_t a, uint64_t b)
+{
+    return a < b ? a : b;
+}
+
+/* Waits for its end; false when patience ended before. */
+static bool paired_await_end(struct paired_side *side, const struct paired_patience *patience)
+{
+    uint64_t now_ns = clock_now_ns(), until_ns = now_ns + patience->result_ns;
+    bool has_result = false;
+    while (!process_has_ended(&side->process)) {
+        struct pollfd fds[2] = {{.fd = side->process.pidfd, .events = POLLIN},
+                                {.fd = side->signal_fd, .events = POLLIN}};
+        now_ns = clock_now_ns();
+        if (now_ns >= until_ns)
+            return false;
+        if (!has_result && side->result[0] && access(side->result, F_OK) == 0) {
+            has_result = true;
+            until_ns = paired_earlier(until_ns, now_ns + patience->exit_ns);
+        }
+        /* Without a descriptor that tells of its end (-1 is passed over) it is looked for more often. */
+        (void)poll(fds, 2, side->process.pidfd < 0 ? 1 : PAIRED_LOOK_MS);
+        if (fds[1].revents && paired_take_signal(side)) {
+            kill(side->process.pid, SIGTERM);
+            until_ns = paired_earlier(until_ns, now_ns + patience->asked_ns);
+        }
+    }
+    return true;
+}
+
+enum status paired_side_finish(struct paired_side *side, const struct paired_patience *patience,
+                               struct err *err)
 {
     char end[128];
     if (side->process.pid == 0 && side->process.control_fd < 0)
         return ST_OK;
     shutdown(side->process.control_fd, SHUT_WR);
-    process_end(&side->process, PAIRED_END_GRACE_NS);
+    const bool in_time = side->process.pid == 0 || paired_await_end(side, patience);
+    if (!in_time)
+        kill(-side->process.pid, SIGKILL);
+    process_end(&side->process, 0);
     const int ended = side->process.wait_status;
+    const bool has_result = side->result[0] && access(side->result, F_OK) == 0;
+    if (!in_time && has_result)
+        return ST_OK;
+    if (!in_time)
+        return err_set(err, ST_ROLE_DIED, "go on with the same command and --resume",
+                       "%s (%s) did not end when there were no more orders, and was killed before "
+                       "its result was written",
+                       side->name, side->program);
     /* A run whose cells failed or were left out ends with a code of its own; its result is there. */
     if (!WIFSIGNALED(ended))
         return ST_OK;
@@ -279,7 +336,7 @@ void paired_side_free(struct paired_side *side)
         process_hang_up(&side->process);
         process_end(&side->process, PROCESS_GRACE_NS);
     }
-    (void)paired_side_finish(side, &ignored);
+    (void)paired_side_finish(side, &paired_patience, &ignored);
     free(side->cells);
     *side = (struct paired_side){.process = PROCESS_NONE};
 }

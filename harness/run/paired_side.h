@@ -22,10 +22,11 @@ struct paired_side_cell {
 };
 
 struct paired_side {
-    const char *name;    /* "base" */
-    const char *program; /* as it is executed */
-    int signal_fd;       /* what asks to stop */
-    char log[PATH_MAX];  /* what it says on standard error */
+    const char *name;      /* "base" */
+    const char *program;   /* as it is executed */
+    int signal_fd;         /* what asks to stop */
+    char log[PATH_MAX];    /* what it says on standard error */
+    char result[PATH_MAX]; /* the file that it writes at its end, and that is not there before */
     off_t log_start; /* where that begins: before it is what was said in a run that is resumed */
     struct process process;
     char read[PAIRED_LINE_BYTES];
@@ -50,9 +51,19 @@ enum status paired_side_wait_ready(struct paired_side *side, struct err *err);
 enum status paired_side_launch(struct paired_side *side, uint32_t cell, uint32_t launch,
                                bool *failed, char *reason, struct err *err);
 
-/* No more orders: waits until it has written its result and ended. ST_ROLE_DIED when it did not end
- * in order. Safe on one that was never started, and twice. */
-enum status paired_side_finish(struct paired_side *side, struct err *err);
+/* How long a side may take to end once there are no more orders. */
+struct paired_patience {
+    uint64_t result_ns; /* until its result is written */
+    uint64_t exit_ns;   /* from then on */
+    uint64_t asked_ns;  /* from when a signal asks to stop */
+};
+extern const struct paired_patience paired_patience;
+
+/* No more orders: waits until it has written its result and ended, and kills it, with what it started,
+ * when patience is at its end. ST_ROLE_DIED when it did not end in order before its result was
+ * written. Safe on one that was never started, and twice. */
+enum status paired_side_finish(struct paired_side *side, const struct paired_patience *patience,
+                               struct err *err);
 void paired_side_free(struct paired_side *side);
 
 /* The lines of the protocol; false when a line is another. */

@@ -7,14 +7,17 @@
 
 #include <cmocka.h>
 
+#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/signalfd.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "harness/measure/clock.h"
 #include "harness/run/paired.h"
 #include "harness/run/paired_side.h"
 #include "tests/support/random_input.h"
@@ -125,7 +128,7 @@ static void test_launches(void **state)
     assert_string_equal(reason, "it fell over");
     assert_int_equal(paired_side_launch(&side, 0, 0, &failed, reason, &err), ST_INVALID);
     /* It reads to the end of the orders, and ends. */
-    assert_int_equal(paired_side_finish(&side, &err), ST_OK);
+    assert_int_equal(paired_side_finish(&side, &paired_patience, &err), ST_OK);
     end(&side);
 
     assert_int_equal(begin(&side, READY "read a; echo 'error: out of luck' >&2; kill -9 $$", &err),
@@ -135,9 +138,60 @@ static void test_launches(void **state)
                                      "of luck"));
     end(&side);
     assert_int_equal(begin(&side, READY "cat > /dev/null; kill -9 $$", &err), ST_OK);
-    assert_int_equal(paired_side_finish(&side, &err), ST_ROLE_DIED);
+    assert_int_equal(paired_side_finish(&side, &paired_patience, &err), ST_ROLE_DIED);
     assert_non_null(strstr(err.what, "before its result was written"));
     end(&side);
+}
+
+/* Milliseconds until a side that hangs is given up. */
+static uint64_t finish_ms(struct paired_side *side, const struct paired_patience *patience,
+                          enum status expected, struct err *err)
+{
+    const uint64_t begun_ns = clock_now_ns();
+    assert_int_equal(paired_side_finish(side, patience, err), expected);
+    return (clock_now_ns() - begun_ns) / 1000000;
+}
+
+/* One that hangs at its end is not waited for as long as one that still has its result to write, and
+ * not much longer at all where somebody asks to stop. */
+static void test_ends_that_hang(void **state)
+{
+    (void)state;
+    const uint64_t long_ns = 60000000000u, short_ns = 200000000u;
+    const struct paired_patience no_result = {short_ns, long_ns, long_ns},
+                                 hangs = {long_ns, short_ns, long_ns},
+                                 asked = {long_ns, long_ns, short_ns};
+    struct signalfd_siginfo signal_taken = {.ssi_signo = SIGINT};
+    struct paired_side side;
+    struct err err = {.status = ST_OK};
+    char script[256];
+    int wish[2];
+    static const char deaf[] = READY "trap '' TERM; cat > /dev/null; sleep 60 & wait; wait";
+
+    assert_int_equal(begin(&side, deaf, &err), ST_OK);
+    assert_true(finish_ms(&side, &no_result, ST_ROLE_DIED, &err) < 20000);
+    assert_non_null(strstr(err.what, "did not end when there were no more orders"));
+    end(&side);
+
+    char result[] = "/tmp/handoff-paired-result-XXXXXX";
+    close(mkstemp(result));
+    unlink(result);
+    snprintf(script, sizeof script, READY "cat > /dev/null; echo {} > %s; sleep 60", result);
+    assert_int_equal(begin(&side, script, &err), ST_OK);
+    snprintf(side.result, sizeof side.result, "%s", result);
+    assert_true(finish_ms(&side, &hangs, ST_OK, &err) < 20000);
+    unlink(result);
+    end(&side);
+
+    assert_int_equal(pipe2(wish, O_NONBLOCK | O_CLOEXEC), 0);
+    assert_int_equal(write(wish[1], &signal_taken, sizeof signal_taken), sizeof signal_taken);
+    assert_int_equal(begin(&side, deaf, &err), ST_OK);
+    side.signal_fd = wish[0];
+    assert_true(finish_ms(&side, &asked, ST_ROLE_DIED, &err) < 20000);
+    side.signal_fd = -1;
+    end(&side);
+    close(wish[0]);
+    close(wish[1]);
 }
 
 /* One that never looks at its orders is ended, too, when the process that gives them dies. */
@@ -200,8 +254,11 @@ int main(void)
 {
     unsetenv("HANDOFF_EMULATOR"); /* it runs no scripts */
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_lines),    cmocka_unit_test(test_what_sides_say),
-        cmocka_unit_test(test_launches), cmocka_unit_test(test_nobody_orders_any_more),
+        cmocka_unit_test(test_lines),
+        cmocka_unit_test(test_what_sides_say),
+        cmocka_unit_test(test_launches),
+        cmocka_unit_test(test_ends_that_hang),
+        cmocka_unit_test(test_nobody_orders_any_more),
         cmocka_unit_test(test_programs),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
