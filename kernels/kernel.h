@@ -43,6 +43,8 @@ struct kernel {
      * open, enqueue, poll_done and close are the CPU's. */
     enum launch_kind gpu_kind;
 
+    /* ST_OK, or ST_UNAVAILABLE with the reason: the CPU form on this machine. Never touches a
+     * GPU. */
     enum status (*probe)(struct err *err);
 
     /* Allocates and touches whatever the kernel needs for frames of this config. ST_INVALID when
@@ -51,7 +53,8 @@ struct kernel {
                         struct err *err);
 
     /* Starts the work on a frame; the frame stays untouched by others until done. On the CPU
-     * `stream` is NULL and the work is over on return. Never allocates. */
+     * `stream` is NULL and the work is over on return. ST_AGAIN, and the frame untouched: as many
+     * results as KERNEL_PENDING_MAX wait to be asked for. Never allocates. */
     enum status (*enqueue)(struct kernel_state *state, const struct frame *frame,
                            struct gpu_stream *stream);
 
@@ -62,6 +65,7 @@ struct kernel {
     void (*close)(struct kernel_state *state);
 };
 
+/* The registry, in the order of registry.def. kernel_find returns NULL for an unknown name. */
 extern const struct kernel *const kernel_registry[];
 extern const size_t kernel_registry_count;
 const struct kernel *kernel_find(const char *name);

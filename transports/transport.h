@@ -88,8 +88,8 @@ struct transport_memory {
 /* Where an edge to another host is made, and who may come (TRANSPORT_CROSSES_HOSTS). */
 #define TRANSPORT_TOKEN_BYTES 32
 struct transport_listen {
-    char
-        host[64]; /* the numeric address of this host to listen on; the other side connects to it */
+    /* the numeric address of this host to listen on; the other side connects to it */
+    char host[64];
     /* Only who shows this is let in; anybody else gets nothing. The address carries it to attach,
      * over a channel whose both ends have proved who they are. */
     uint8_t token[TRANSPORT_TOKEN_BYTES];
@@ -133,9 +133,9 @@ void transport_address_close(struct transport_address *address);
 struct transport_counters {
     /* Producer: frames that policy latest replaced before the consumer took them. */
     uint64_t skipped_frames;
-    /* Payload bytes that were copied on this side: by the transport itself, by its library, or by the
-     * kernel for them (send, recv); each copy counts once. 0 where a commit moves none. With the
-     * fill's own, this gives copies_per_frame of a cell. */
+    /* Payload bytes that were copied on this side: by the transport itself, by its library, or by
+     * the kernel for them (send, recv); each copy counts once. 0 where a commit moves none. With
+     * the fill's own, this gives copies_per_frame of a cell. */
     uint64_t copied_bytes;
 };
 
@@ -165,8 +165,11 @@ struct transport {
                           struct transport_address *address, struct err *err);
 
     /* Makes the consumer's endpoint from an address; touches every page of its own mapping. Takes
-     * over the address's descriptors. Validates what it is given against the real size of the
-     * segment: a wrong or truncated address is ST_CORRUPT, never a fault. */
+     * over the address's descriptors, also when it fails. May block as create does and, where there
+     * is a connection to make, until the other side has let it in (some seconds at most). The
+     * caller owns *endpoint (destroy). Validates what it is given against the real size of the
+     * segment: a wrong or truncated address is ST_CORRUPT, never a fault. Other errors as those of
+     * create. */
     enum status (*attach)(const struct transport_config *config, struct transport_address *address,
                           struct endpoint **endpoint, struct err *err);
 
@@ -193,7 +196,8 @@ struct transport {
 
     /* Consumer. Gives an acquired frame back; frames are released in the order they were acquired.
      * A frame that is not held (released twice): ST_INVALID, and nothing changes. ST_AGAIN: the
-     * return path is full, call again when wait_source(READ) says so. */
+     * return path is full, call again when wait_source(READ) says so. Never blocks, never
+     * allocates. */
     enum status (*release)(struct endpoint *endpoint, struct frame *frame, struct err *err);
 
     /* What to wait on after ST_AGAIN in `direction`, and, for WORD sources, whose bell this side
@@ -206,12 +210,12 @@ struct transport {
 
     /* The host memory to register for the GPU, once: whole pages, which hold every header and
      * payload that this side lends, and its doorbells where they are words. A device-memory
-     * transport's is its control memory. NULL for a transport whose frames the GPU never sees. Never
-     * fails. */
+     * transport's is its control memory. NULL for a transport whose frames the GPU never sees.
+     * Never fails. */
     void (*memory)(struct endpoint *endpoint, struct transport_memory *memory);
 
-    /* Either side, policy block: the frame as it will lie in slot `slot`, whatever is in it now, for
-     * work that is enqueued before the frame is there (waits gpu_stream and gpu_kernel). Frame
+    /* Either side, policy block: the frame as it will lie in slot `slot`, whatever is in it now,
+     * for work that is enqueued before the frame is there (waits gpu_stream and gpu_kernel). Frame
      * number n of the edge, counted from 0 whatever first_sequence is, lies in slot n % slots.
      * sequence and progress_bytes are 0. NULL where slots have no fixed place. Never fails. */
     void (*slot)(struct endpoint *endpoint, uint32_t slot, struct frame *frame);
@@ -223,8 +227,9 @@ struct transport {
      * ST_PEER_GONE. Does not wake sleepers: the role notifies. Idempotent; never blocks. */
     void (*hang_up)(struct endpoint *endpoint);
 
-    /* Hangs up if that was not done and frees everything of this side. Safe on NULL and on an
-     * endpoint of which only half was built. */
+    /* Hangs up if that was not done and frees everything of this side. May block until what was
+     * committed has left (TRANSPORT_DELAYS), a few seconds at most. Safe on NULL and on an endpoint
+     * of which only half was built. */
     void (*destroy)(struct endpoint *endpoint);
 };
 

@@ -1,9 +1,9 @@
 /* ucx_link.h: one side of an edge over UCX: what ucx.c, ucx_setup.c and ucx_link.c share.
  *
- * Frames and credits are UCP's active messages. Beside them there is a socket pair, which carries one
- * message: the consumer's worker address, without which the producer could not send (it gets the
- * producer's in the edge's address). From then on only its end says something: that the other side
- * has hung up, or died. See ucx.c for what is decided and why.
+ * Frames and credits are UCP's active messages. Beside them there is a socket pair, which carries
+ * one message: the consumer's worker address, without which the producer could not send (it gets
+ * the producer's in the edge's address). From then on only its end says something: that the other
+ * side has hung up, or died. See ucx.c for what is decided and why.
  */
 #ifndef HANDOFF_TRANSPORTS_UCX_LINK_H
 #define HANDOFF_TRANSPORTS_UCX_LINK_H
@@ -12,8 +12,8 @@
 
 #include "transports/messages.h"
 
-/* A receive queue of UCX in shared memory has 64 elements, up to 31 of which the reader has read but
- * not yet given back. A frame needs one, so that so many always fit without anybody's help. */
+/* A receive queue of UCX in shared memory has 64 elements, up to 31 of which the reader has read
+ * but not yet given back. A frame needs one, so that so many always fit without anybody's help. */
 #define UCX_SLOTS_MAX 16
 
 /* Payloads up to this size UCX may hand out inside its queue, from where they must be copied at
@@ -97,8 +97,8 @@ struct ucx_link {
     uint32_t credit; /* arrived and not yet taken */
     /* Both. */
     enum ucx_protocol protocol;
-    uint32_t
-        unsure_frames; /* sent before the protocol was known: their copies are not counted yet */
+    /* sent before the protocol was known: their copies are not counted yet */
+    uint32_t unsure_frames;
     /* Consumer. Frames are counted; frame n is arrivals[n % slots]. */
     uint64_t arrived;
     uint64_t fetched; /* of them, whose bytes are here */

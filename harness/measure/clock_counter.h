@@ -1,5 +1,5 @@
-/* clock_counter.h: whether the processor's counter is a clock: what the kernel and the processor say
- * of it, how fast it runs, and whether all CPUs agree on it.
+/* clock_counter.h: whether the processor's counter is a clock: what the kernel and the processor
+ * say of it, how fast it runs, and whether all CPUs agree on it.
  *
  * Each question has a function that looks and one that judges what was seen; those that judge know
  * nothing of this machine, so that the tests can show them every bad counter. Called by
@@ -35,8 +35,9 @@ bool clock_trust_judge(const struct clock_trust *trust, char reason[CLOCK_REASON
 
 struct clock_speed {
     double ns_per_tick;
-    double
-        error_ppm; /* the larger of: how far a window is off the whole, what the pairs leave open */
+    /* Parts per million. The larger of: how far a window is off the whole, what the pairs leave
+     * open */
+    double error_ppm;
 };
 /* Pairs of both clocks, some 16 ms apart: takes 80 ms, asleep. */
 enum { CLOCK_SPEED_PAIRS = 6 };

@@ -32,8 +32,8 @@ const char *compare_verdict_words(enum compare_verdict verdict); /* "not enough 
  * more is better, so that above 0 always means worse. */
 struct compare_gate {
     /* in */
-    const double
-        *new_values; /* one per pair, in ns; other units scaled so that 1 is next to nothing */
+    /* one per pair, in ns; other units scaled so that 1 is next to nothing */
+    const double *new_values;
     const double *base_values;
     size_t count;
     bool more_is_better; /* frames per second */
@@ -59,8 +59,8 @@ struct compare_gate {
 void compare_judge(struct compare_gate *gates, size_t count);
 
 /* One metric of one cell in two results that did not run together: Welch's t on the logarithms of
- * per-launch values, which need not be as many on both sides. The interval is of these launches; how
- * much a machine differs from one day to the next is not in them. */
+ * per-launch values, which need not be as many on both sides. The interval is of these launches;
+ * how much a machine differs from one day to the next is not in them. */
 struct compare_stored {
     size_t base_count, new_count; /* finite values */
     double ratio;                 /* new / base of the geometric means; NAN without values */

@@ -32,17 +32,16 @@ struct fold_config {
     bool zero_copy;          /* accessed = acquired: `access` does not exist */
     bool kernel_on_gpu;      /* `kernel`, `access` and `age` are taken from the GPU's stamps, and
                               * `enqueue_to_done` exists */
-    bool
-        order_event; /* ready and filled are the GPU's: `handoff`, `transfer`, `fill` and backlog do
-                       * not exist */
+    /* ready and filled are the GPU's: `handoff`, `transfer`, `fill` and backlog do not exist */
+    bool order_event;
     uint64_t deadline_ns; /* with a schedule: a response above it is a miss; usually the period,
                               * of a Poisson schedule the mean one, of a search its bound */
     /* The clock's error: intervals down to -tolerance_ns count as 0 and are noted in `clamped`;
      * anything below fails the launch. Where the GPU's stamps are one end of it, what these may be
      * off (gpu_error_ns of their trace) comes on top. */
     int64_t tolerance_ns;
-    /* What the two roles' stamps may be apart beyond that, where they are of two hosts' clocks: on top
-     * of it for intervals from one role to the other. */
+    /* What the two roles' stamps may be apart beyond that, where they are of two hosts' clocks: on
+     * top of it for intervals from one role to the other. */
     uint64_t apart_ns;
 };
 
@@ -100,15 +99,15 @@ struct fold {
     uint64_t finished_frames; /* counted frames that were acquired and done */
     uint64_t backlog_frames; /* counted frames not in `handoff`: the consumer was not waiting yet */
     uint64_t clamped;        /* intervals of counted frames that were slightly negative */
-    uint64_t
-        deadline_missed; /* with a schedule: counted frames whose response was above the deadline,
-                               * the infinite ones among them */
+    /* with a schedule: counted frames whose response was above the deadline, the infinite ones
+     * among them */
+    uint64_t deadline_missed;
     uint64_t first_frame_ns; /* latency of frame 0; 0 when it has none */
     uint64_t window_ns;      /* first counted frame's ready to the last counted frame's done */
     /* Finished frames per second. With a schedule: over the time it gave them (first due to last,
-     * and one mean gap for the last), or what they took if that is longer, so that a kept rate reads
-     * as itself; with random gaps as what the schedule had. Otherwise from the first
-     * counted done to the last. 0 with fewer than two. */
+     * and one mean gap for the last), or what they took if that is longer, so that a kept rate
+     * reads as itself; with random gaps as what the schedule had. Otherwise from the first counted
+     * done to the last. 0 with fewer than two. */
     double frames_per_s;
     bool steady; /* stats_steady over the counted latencies */
     struct fold_timeline timeline;

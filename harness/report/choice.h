@@ -2,9 +2,9 @@
  *
  * All cells of the result had the same frames, at the same rate, and the same detector behind them;
  * what differs is how a frame got there. They are ranked by `latency`, from a whole frame in the
- * producer's hands to the detector's result, paired by launch: that is the age at use and whatever the
- * way makes the detector slower. Where the data does not tell them apart, CPU decides. A result is
- * input: what it lacks is a figure that is absent. Called by cli/cmd_choose.c.
+ * producer's hands to the detector's result, paired by launch: that is the age at use and whatever
+ * the way makes the detector slower. Where the data does not tell them apart, CPU decides. A result
+ * is input: what it lacks is a figure that is absent. Called by cli/cmd_choose.c.
  */
 #ifndef HANDOFF_REPORT_CHOICE_H
 #define HANDOFF_REPORT_CHOICE_H
@@ -38,8 +38,8 @@ struct choice_way {
     struct text name; /* "shm + futex, newest frame" */
     enum choice_state state;
     struct figure age_p50;
-    struct figure
-        age_p99; /* of all launches' frames together, without an interval; absent below 368 */
+    /* of all launches' frames together, without an interval; absent below 368 */
+    struct figure age_p99;
     struct figure age_worst;    /* of all frames */
     struct figure latency;      /* p50 */
     struct figure cpu;          /* both roles together, per cent of one CPU */
@@ -65,15 +65,15 @@ struct choice {
     size_t note_count;
 };
 
-/* ST_INVALID when no cell of the result has the kernel `detector`; ST_NO_MEMORY. The caller frees; the
- * report must live longer. */
+/* ST_INVALID when no cell of the result has the kernel `detector`; ST_NO_MEMORY. The caller frees;
+ * the report must live longer. */
 enum status choice_make(const struct report *report, const struct choice_question *question,
                         struct choice *choice, struct err *err);
 /* Safe on all zeros. */
 void choice_free(struct choice *choice);
 
-/* The verdict and the notes of a choice whose figures are there; called by choice_make. False when out
- * of memory. */
+/* The verdict and the notes of a choice whose figures are there; called by choice_make. False when
+ * out of memory. */
 bool choice_add_words(const struct report *report, const struct choice_question *question,
                       struct choice *choice);
 

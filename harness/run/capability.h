@@ -1,9 +1,9 @@
 /* capability.h: finding out what this machine's GPU can do, by having two processes do it.
  *
- * The runner's side of gpu/capability.h: each row of capability.def is tried by a pair of short-lived
- * processes (`--role capability`), which capability_rows*.c describes; here they are started, watched
- * and believed. A row that breaks a context, dies or hangs hurts only its own pair. Called by main.c,
- * `handoff probe`, and for a result's environment.
+ * The runner's side of gpu/capability.h: each row of capability.def is tried by a pair of
+ * short-lived processes (`--role capability`), which capability_rows*.c describes; here they are
+ * started, watched and believed. A row that breaks a context, dies or hangs hurts only its own
+ * pair. Called by main.c, `handoff probe`, and for a result's environment.
  */
 #ifndef HANDOFF_RUN_CAPABILITY_H
 #define HANDOFF_RUN_CAPABILITY_H
@@ -33,8 +33,8 @@ struct capability_answer {
 /* Makes this process's gpu_capability_check ask here. Starts nothing. */
 void capability_install(void);
 
-/* Finds out the wanted rows (and `device`, on which all depend) that are not known yet, several pairs
- * at a time, and returns what is known of all GPU_CAPABILITY_COUNT rows; valid until
+/* Finds out the wanted rows (and `device`, on which all depend) that are not known yet, several
+ * pairs at a time, and returns what is known of all GPU_CAPABILITY_COUNT rows; valid until
  * capability_forget. Blocks: some seconds where there is a GPU. What could not be found out is
  * NOT_TRIED with the reason; it is not tried again. Starts nothing without the toolkit, and nothing
  * but `device` where that fails. */
@@ -51,9 +51,9 @@ bool capability_describe_into(cJSON *environment);
 /* For tests: forgets all answers, and how long a pair may take. */
 void capability_forget(void);
 struct capability_limits {
-    uint64_t
-        starting_ns;    /* until both sides have their context: a new GPU's kernels are compiled */
-    uint64_t trying_ns; /* and then for the row */
+    /* until both sides have their context: a new GPU's kernels are compiled */
+    uint64_t starting_ns;
+    uint64_t trying_ns;   /* and then for the row */
     uint64_t negative_ns; /* for one that is expected to fail */
     uint64_t ending_ns; /* after the outcome, until they are killed: contexts take a while to go */
 };

@@ -46,8 +46,8 @@ struct capability_trial {
     struct launcher *launcher;
     struct launch_report *report;        /* for the CPU */
     struct launch_report *report_device; /* for kernels */
-    uint8_t
-        *bytes; /* TRIAL_BYTES from malloc; outlives all work that a failed wait leaves behind */
+    /* TRIAL_BYTES from malloc; outlives all work that a failed wait leaves behind */
+    uint8_t *bytes;
     uint32_t done_value;
 };
 
@@ -91,7 +91,8 @@ enum status trial_read(struct capability_trial *trial, void *device, uint32_t in
 enum status trial_invert(struct capability_trial *trial, void *device, uint32_t index,
                          struct err *err);
 
-/* A memfd of at least size_bytes that the other side told as "memory", mapped; the caller unmaps. */
+/* A memfd of at least size_bytes that the other side told as "memory", mapped; the caller
+ * unmaps. */
 enum status trial_hear_memory(struct capability_trial *trial, size_t size_bytes,
                               struct shm_map *map, struct err *err);
 

@@ -29,8 +29,8 @@ struct floor_gpu_figure {
     uint32_t count;
 };
 
-/* Frames of one size, one behind the other, over more memory than the GPU's L2 cache holds: the time
- * of one frame in a long batch, so that starting and waiting are in it only once per batch. */
+/* Frames of one size, one behind the other, over more memory than the GPU's L2 cache holds: the
+ * time of one frame in a long batch, so that starting and waiting are in it only once per batch. */
 struct floor_gpu_size {
     size_t bytes;
     struct floor_gpu_figure device_copy; /* from device memory to device memory */
@@ -43,8 +43,8 @@ struct floor_gpu_size {
 
 struct floor_gpu {
     char device[256];
-    struct floor_gpu_figure
-        launch; /* an empty kernel, from the launch until it is known to be done */
+    /* an empty kernel, from the launch until it is known to be done */
+    struct floor_gpu_figure launch;
     struct floor_gpu_figure flag;          /* a resident kernel sees a host flag and answers */
     struct floor_gpu_figure stream_values; /* a stream waits for a host word and writes another */
     /* A turn of two processes that take turns on the GPU, each with an empty kernel. */
@@ -68,10 +68,10 @@ struct floor_gpu_config {
 };
 #define FLOOR_GPU_BUDGET_NS 2500000000u
 
-/* Starts the children and reads what they say. ST_OK: *out holds what could be had, with warnings for
- * the rest. Otherwise there is nothing, and *out is as it was: ST_UNAVAILABLE with the exact reason
- * where there is no GPU to use, ST_ROLE_DIED or ST_TIMEOUT for a child that came to nothing. Blocks
- * for the budget and as long as CUDA takes to start, twice; a child that says nothing for
+/* Starts the children and reads what they say. ST_OK: *out holds what could be had, with warnings
+ * for the rest. Otherwise there is nothing, and *out is as it was: ST_UNAVAILABLE with the exact
+ * reason where there is no GPU to use, ST_ROLE_DIED or ST_TIMEOUT for a child that came to nothing.
+ * Blocks for the budget and as long as CUDA takes to start, twice; a child that says nothing for
  * FLOOR_GPU_START_NS, and once it has begun for FLOOR_GPU_SILENCE_NS, is killed. */
 enum status floor_gpu_measure(const struct floor_gpu_config *config, struct floor_gpu *out,
                               struct err *err);

@@ -44,8 +44,8 @@ struct role_setup {
     int cpu;          /* -1: not pinned */
     /* The launch's, for clock_apply before anything is stamped. */
     struct clock_conversion clock;
-    bool
-        listens; /* producer: the consumer is on another host; "listen" says where to listen for it */
+    /* producer: the consumer is on another host; "listen" says where to listen for it */
+    bool listens;
 };
 
 static inline uint32_t role_setup_total(const struct role_setup *setup)

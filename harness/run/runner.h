@@ -24,11 +24,11 @@ struct runner_options {
     bool quiet;
     bool silent; /* nothing on standard error of a launch that failed: the caller tells it */
     bool steps;  /* launches are ordered on standard input: steps.h */
-    const char
-        *frames_from; /* counts, seed and clock are those of the run in this folder; or NULL */
-    bool no_floor;    /* the result then has no `floor` */
-    /* The consumers run on another host, where `handoff serve` does; NULL: here. No floor is measured
-     * then: it would be of one host. */
+    /* counts, seed and clock are those of the run in this folder; or NULL */
+    const char *frames_from;
+    bool no_floor; /* the result then has no `floor` */
+    /* The consumers run on another host, where `handoff serve` does; NULL: here. No floor is
+     * measured then: it would be of one host. */
     const struct peer_options *peer;
     const char *const *command; /* argv, for the result */
     size_t command_count;

@@ -21,8 +21,8 @@ struct fixture_cell {
     const char *transport, *wait, *frame, *pacing;
     int block;
     int launches;
-    double
-        p50_ns[FIXTURE_LAUNCHES_MAX]; /* of handoff and of latency, or the time of a frame at max */
+    /* of handoff and of latency, or the time of a frame at max */
+    double p50_ns[FIXTURE_LAUNCHES_MAX];
     double response_ns;               /* 0: none */
     double cpu_percent;               /* of the consumer; the producer takes 3 */
     double torn;

@@ -84,6 +84,7 @@ struct access {
     void (*close)(struct access_state *state);
 };
 
+/* The registry, in the order of registry.def. access_find returns NULL for an unknown name. */
 extern const struct access *const access_registry[];
 extern const size_t access_registry_count;
 const struct access *access_find(const char *name);
