@@ -4,7 +4,8 @@
  * and events): "cuda.shm.UID.PID.N", the numbers in hexadecimal. A process that ends in order mostly
  * removes them; one that was killed cannot, and each killed role would leave some for good. UCX's
  * library makes System V segments (some as soon as it is loaded) and marks each for removal a moment
- * later; a process that is killed in that moment leaves one. Called by whoever reaps or kills: process.c, guard.c and, for MPS's server, mps_daemon.c.
+ * later; a process that is killed in that moment leaves one. Called by whoever reaps or kills:
+ * process.c, guard.c and, for MPS's server, mps_daemon.c.
  */
 #ifndef HANDOFF_RUN_LEFTOVERS_H
 #define HANDOFF_RUN_LEFTOVERS_H

@@ -7,7 +7,7 @@ cmake_minimum_required(VERSION 3.16)
 set(rooms main cli report run scenario frames transports access wait kernels measure env gpu base)
 set(allowed_main cli run base) # run: a role is this program executed again
 set(allowed_cli report run scenario transports access wait kernels measure env gpu base)
-set(allowed_report scenario measure env base)
+set(allowed_report measure env base)
 set(allowed_run scenario transports access wait kernels measure env gpu base)
 set(allowed_scenario transports access wait kernels measure gpu base)
 # The library for other programs joins transports and waits by the session's own loop (see below).
