@@ -156,15 +156,25 @@ static bool colour_wanted(void)
     return isatty(STDOUT_FILENO) && !(no_colour && *no_colour);
 }
 
-void run_summary_print_fitness(const cJSON *result)
+/* `whose` is what the fitness is of, "this machine". */
+static void print_unfit(const char *whose, const cJSON *fitness)
 {
     struct text text = {0};
-    if (strcmp(json_get_string(json_get(result, "fitness"), "worst", ""), "unfit") != 0)
+    if (strcmp(json_get_string(fitness, "worst", ""), "unfit") != 0)
         return;
-    text_add_plain(&text, run_summary_fitness(result));
-    fprintf(stderr, "this machine was %s: the figures mislead; `handoff doctor` says what helps\n",
-            text_get(&text));
+    text_add_plain(&text, whose);
+    text_add(&text, " was ");
+    text_add_plain(&text, json_get_string(fitness, "verdict", ""));
+    fprintf(stderr, "%s: the figures mislead; `handoff doctor`%s says what helps\n",
+            text_get(&text), strcmp(whose, "this machine") == 0 ? "" : " there");
     text_free(&text);
+}
+
+void run_summary_print_fitness(const cJSON *result)
+{
+    const cJSON *peer = json_get(result, "peer");
+    print_unfit("this machine", json_get(result, "fitness"));
+    print_unfit(json_get_string(peer, "host", "the other host"), json_get(peer, "fitness"));
 }
 
 static void print_counts(const struct runner_outcome *outcome, const char *out_dir)

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "harness/base/json.h"
+#include "harness/env/fitness.h"
 #include "harness/run/result_parts.h"
 
 cJSON *peer_options_to_json(const struct peer_options *options)
@@ -102,7 +103,11 @@ cJSON *peer_result_json(const struct peer *peer)
     const cJSON *told = peer->description;
     cJSON *json = cJSON_CreateObject();
     const cJSON *environment = json_get(told, "environment");
-    bool ok = json_add_string(json, "host", peer->options.address.host) &&
+    struct err ignored;
+    cJSON *fitness = NULL;
+    bool ok = fitness_make(environment, NULL, &fitness, &ignored) == ST_OK &&
+              json_add(json, "fitness", fitness) &&
+              json_add_string(json, "host", peer->options.address.host) &&
               json_add_u64(json, "port", peer->options.address.port) &&
               json_add_u64(json, "timeout_ns", peer->options.timeout_ns) &&
               json_add_string(json, "version", json_get_string(told, "version", "")) &&

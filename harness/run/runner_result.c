@@ -1,4 +1,5 @@
 /* runner_result.c: what a run leaves behind. See runner_parts.h. */
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "harness/base/json.h"
@@ -6,13 +7,32 @@
 #include "harness/run/build_info.h"
 #include "harness/run/runner_parts.h"
 
-/* All warnings of the result: of the machine as it was found, of this run, of what became of the
- * machine. Strings of `fitness` and of the runner, in an array that the caller deletes. */
-static cJSON *runner_gather_warnings(const struct runner *runner, const cJSON *fitness)
+/* Those of the other host, by its name. */
+static bool runner_add_peer_warnings(const cJSON *peer, cJSON *warnings)
+{
+    cJSON *found = cJSON_CreateArray();
+    const cJSON *sentence;
+    bool ok = found && fitness_add_warnings(json_get(json_get(peer, "fitness"), "before"), found);
+    cJSON_ArrayForEach (sentence, found) {
+        char line[PEER_HOST_BYTES + 2048];
+        snprintf(line, sizeof line, "on %s: %s", json_get_string(peer, "host", ""),
+                 sentence->valuestring);
+        ok = ok && json_append(warnings, cJSON_CreateString(line));
+    }
+    cJSON_Delete(found);
+    return ok;
+}
+
+/* All warnings of the result: of the machine as it was found, and the other one, of this run, of what
+ * became of the machine. Strings of `fitness`, `peer` and the runner, in an array that the caller
+ * deletes. */
+static cJSON *runner_gather_warnings(const struct runner *runner, const cJSON *fitness,
+                                     const cJSON *peer)
 {
     cJSON *warnings = cJSON_CreateArray();
     const cJSON *warning;
-    bool ok = warnings && fitness_add_warnings(json_get(fitness, "before"), warnings);
+    bool ok = warnings && fitness_add_warnings(json_get(fitness, "before"), warnings) &&
+              (!peer || runner_add_peer_warnings(peer, warnings));
     cJSON_ArrayForEach (warning, runner->warnings) {
         ok = ok && json_append(warnings, cJSON_CreateString(warning->valuestring));
     }
@@ -34,11 +54,11 @@ enum status runner_write_result(struct runner *runner, struct runner_outcome *ou
         fitness_make(runner->environment_before, runner->environment_after, &fitness, err);
     if (status != ST_OK)
         return status;
-    cJSON *sentences = runner_gather_warnings(runner, fitness);
+    cJSON *peer = runner->peer ? peer_result_json(runner->peer) : NULL;
+    cJSON *sentences = runner_gather_warnings(runner, fitness, peer);
     int warning_count = cJSON_GetArraySize(sentences);
     const char **warnings = calloc((size_t)warning_count + 1, sizeof *warnings);
     struct result_cell *cells = calloc(plan->cell_count + 1, sizeof *cells);
-    cJSON *peer = runner->peer ? peer_result_json(runner->peer) : NULL;
     if (!sentences || !warnings || !cells || (runner->peer && !peer)) {
         status = err_set(err, ST_NO_MEMORY, NULL, "out of memory for the result");
         goto undo;

@@ -57,6 +57,16 @@ def test_a_run_across(t):
     other = result["peer"]
     check(other["host"] == "127.0.0.1" and other["version"] == result["tool"]["version"] and
           other["environment"]["cpu"] and "floor" not in result, "the other host: %s" % other)
+    # It is judged as this host is; here it is this host, looked at a moment later.
+    judged = other["fitness"]
+    loud = [finding for finding in judged["before"] if finding["level"] in ("warning", "unfit")]
+    warned = [text for text in result["warnings"] if text.startswith("on 127.0.0.1: ")]
+    check(len(warned) == len(loud) and all(finding["found"] in text for finding, text in
+                                           zip(loud, warned)), "%s of %s" % (warned, loud))
+    check(len(judged["before"]) > 5, "what was looked at there: %s" % judged["before"])
+    unfit = "127.0.0.1 was not fit: "
+    check((unfit in run.stderr()) == (judged["worst"] == "unfit"), "%s: %s" % (judged["worst"],
+                                                                              run.stderr()))
     check("a run begins" in serve.said() and "the run is over" in serve.said(), serve.said())
     peers.secret_is_nowhere(secret, out, run.stderr(), run.stdout(), serve.said())
 
