@@ -115,7 +115,9 @@ static void legend_add(struct text *text, const struct choose_arguments *argumen
     if (plan->launches >= STATS_LAUNCHES_MIN)
         text_add(text, "In brackets: 95 % intervals. ");
     else if (plan->launches > 1)
-        text_addf(text, "In brackets, of age: the range over launches (an interval needs %d). ",
+        text_addf(text,
+                  "In brackets: of age the range over launches (an interval needs %d), of the "
+                  "detector a 95 %% interval. ",
                   STATS_LAUNCHES_MIN);
     text_add(text, "Age at use: from a whole frame in the camera's process until the detector "
                    "begins. ");

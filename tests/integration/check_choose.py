@@ -119,11 +119,13 @@ def test_leak(t):  # release only
     """A function that keeps every frame is told so; the result is kept where it is asked for."""
     needs("numpy")
     my = write(t, "keeps it.py", "kept = []\ndef detect(frame):\n    kept.append(bytearray(300000))\n")
-    done = choose(t, my + ":detect", "--launches", "1", "--seconds", "1", "--out", t.file("out"),
+    done = choose(t, my + ":detect", "--launches", "2", "--seconds", "1", "--out", t.file("out"),
                   "--format", "markdown", "--deadline", "1ms", "--quiet")
     said = done.stdout()
     check(re.search(r"process grows by [23]\d\d kB with each frame", said), said)
     check("later than 1.00 ms" in said, said)
+    check("In brackets: of age the range over launches (an interval needs 10), of the detector a 95 % "
+          "interval." in said.replace("\\", ""), said)
     check("```python\nimport " in said and "keeps it.py\")[\"detect\"]" in said, said)
     check(done.stderr() == "", done.stderr())
     again = choose(t, my + ":detect", "--out", t.file("out"), code=2).stderr()
