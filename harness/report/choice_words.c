@@ -305,6 +305,10 @@ static void habit_note(struct choice *choice)
             text_addf(text, ", beside %s.", text_get(&chosen->name));
         } else if (way->beside.verdict == STATS_TIED) {
             text_addf(text, "that is tied with %s.", text_get(&chosen->name));
+        } else if (way->beside.verdict == STATS_FASTER) {
+            text_addf(text, "it takes less here: %.3g of what %s takes (90 %% interval %.3g–%.3g).",
+                      way->beside.ratio, text_get(&chosen->name), way->beside.low90,
+                      way->beside.high90);
         } else {
             text_addf(text, "the data does not tell it apart from %s.", text_get(&chosen->name));
         }

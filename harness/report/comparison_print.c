@@ -65,8 +65,9 @@ static void row_format(const struct comparison_row *row, char cells[COLUMNS][CEL
 /* What the columns mean. */
 static const char legend[] =
     "sees: the smallest slowdown that would have been called slower in 8 of 10 such comparisons. "
-    "slower, faster: beyond 2 % or two clock ticks, and for the whole table a false alarm in at "
-    "most 5 % of comparisons. same: the 90 % interval lies within 5 %.";
+    "slower, faster: beyond 2 %, or beyond what the clock, the count of CPU time or a search "
+    "resolves where that is more; for the whole table a false alarm in at most 5 % of comparisons. "
+    "same: the 90 % interval lies within 5 %.";
 
 static void aligned_print(FILE *file, const char *text, int width, bool left)
 {
