@@ -72,10 +72,34 @@ static const char writer_zmq[] =
     "    header = struct.pack(\"<qiiii\", time.monotonic_ns(), %W, %H, %C, number)\n"
     "    detector.send_multipart([header, pixels], copy=False)\n";
 
+/* Words that cannot be a module's name: Python's own, and the modules that the lines import. */
+static const char words_no_module[] =
+    " False None True and as assert async await break class continue def del elif else except "
+    "finally for from global if import in is lambda nonlocal not or pass raise return try while "
+    "with yield handoff itertools numpy pathlib runpy socket struct time zmq ";
+/* What the lines call something else: a function of this name gets another one there. */
+static const char words_no_function[] =
+    " camera channels detector frame handoff header height itertools listener number numpy pathlib "
+    "pixels reader runpy socket struct time timestamp_ns width writer zmq ";
+
+static bool is_among(const char *words, const char *word, size_t length)
+{
+    for (const char *at = words; (at = strchr(at, ' ')) && at[1]; at++)
+        if (strncmp(at + 1, word, length) == 0 && at[1 + length] == ' ')
+            return true;
+    return false;
+}
+
+static const char *function_name(const struct choose_arguments *arguments)
+{
+    const char *name = arguments->function;
+    return is_among(words_no_function, name, strlen(name)) ? "detect" : name;
+}
+
 /* Whether Python can import the file by its name. */
 static bool is_module(const char *stem, size_t length)
 {
-    if (length == 0 || isdigit((unsigned char)*stem))
+    if (length == 0 || isdigit((unsigned char)*stem) || is_among(words_no_module, stem, length))
         return false;
     for (size_t i = 0; i < length; i++)
         if (!isalnum((unsigned char)stem[i]) && stem[i] != '_')
@@ -108,9 +132,11 @@ static void import_add(struct text *text, const struct choose_arguments *argumen
     const size_t length = (size_t)(colon - name);
     if (length > 3 && memcmp(colon - 3, ".py", 3) == 0 && is_module(name, length - 3)) {
         text_addf(text, "from %.*s import %s", (int)(length - 3), name, arguments->function);
+        if (strcmp(function_name(arguments), arguments->function) != 0)
+            text_addf(text, " as %s", function_name(arguments));
         return;
     }
-    text_addf(text, "import runpy\n%s = runpy.run_path(", arguments->function);
+    text_addf(text, "import runpy\n%s = runpy.run_path(", function_name(arguments));
     quoted_add(text, file, (size_t)(colon - file));
     text_addf(text, ")[\"%s\"]", arguments->function);
 }
@@ -146,7 +172,7 @@ static void code_add(struct text *text, const char *lines, const struct choose_a
             import_add(text, arguments);
             break;
         case 'F':
-            text_add(text, arguments->function);
+            text_add(text, function_name(arguments));
             break;
         case 'A':
             text_add(text,

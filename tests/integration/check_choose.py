@@ -134,6 +134,23 @@ def test_leak(t):  # release only
     check(any(cell["status"] == "ok" for cell in cells), cells)
 
 
+def test_names_in_code(t):  # beside others, release only
+    """A file or a function whose name means something else in the printed lines."""
+    needs("numpy")
+    for file, function, line in (("class.py", "frame", "detect = runpy.run_path("),
+                                 ("boxes.py", "reader", "from boxes import reader as detect")):
+        path = write(t, file, "def %s(image):\n    pass\n" % function)
+        answer = json.loads(choose(t, "%s:%s" % (path, function), "--launches", "1", "--seconds", "1",
+                                   "--format", "json", "--quiet").stdout())
+        os.unlink(path)
+        called = re.search(r"^(?:from .* )?(\w+)(?: = |$)", line.rstrip("(")).group(1)
+        for way in answer["ways"]:
+            code = way["detector_code"]
+            check(way["state"] == "habit" or "\n%s" % line in code, code)
+            check(way["state"] == "habit" or "        %s(" % called in code, code)
+            compile(code, "printed", "exec")
+
+
 def test_failures(t):  # beside others, release only
     """Every failure names its place and what would be right."""
     needs("numpy")
