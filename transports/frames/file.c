@@ -65,7 +65,8 @@ bool named_lock_held(int fd, enum named_lock lock)
 
 int named_file_open(const char *path, int *fd, struct stat *stat, struct handoff_error *error)
 {
-    static const char hint[] = "choose another name, or remove the file by hand";
+    static const char hint[] =
+        "run reader and writer as one user, or choose another name, or remove the file by hand";
     /* Without O_NONBLOCK a FIFO of this name would be waited for. */
     int found = open(path, O_RDWR | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
     if (found < 0 && errno == ENOENT)
