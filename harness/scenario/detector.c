@@ -51,6 +51,17 @@ enum status scenario_set_detector(struct scenario *scenario, const char *detecto
     enum status status = detector ? scenario_resolve_detector(detector, &resolved, err) : ST_OK;
     if (status != ST_OK)
         return status;
+    bool called = false;
+    for (size_t i = 0; i < scenario->cell_count && !called; i++)
+        called = detector_wanted(&scenario->cells[i]);
+    if (detector && !called) {
+        free(resolved);
+        return err_set(err, ST_INVALID,
+                       "give its cells \"kernel\": \"detector\" and \"peer\": \"c/python\", or use "
+                       "`handoff choose`",
+                       "no cell of scenario %s would call the detector %.200s", scenario->name,
+                       detector);
+    }
     for (size_t i = 0; i < scenario->cell_count; i++) {
         struct cell *cell = &scenario->cells[i];
         if (!detector_wanted(cell))

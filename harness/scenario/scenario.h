@@ -67,8 +67,8 @@ enum status scenario_parse(const char *path, const char *text, size_t bytes,
 enum status scenario_probe(struct scenario *scenario, struct err *err);
 
 /* Names the user's function, "my.py:detect", for cells of kernel `detector`; NULL: there is none, and
- * they are ST_UNAVAILABLE. ST_INVALID when the text is not of that form or the file cannot be read.
- * The function is looked up only by the consumer that calls it. */
+ * they are ST_UNAVAILABLE. ST_INVALID when the text is not of that form, the file cannot be read,
+ * or no cell would call it. The function is looked up only by the consumer that calls it. */
 enum status scenario_set_detector(struct scenario *scenario, const char *detector, struct err *err);
 /* "/home/me/my.py:detect" of "my.py:detect", which must be of that form and name a file that can be read:
  * ST_INVALID otherwise. The caller frees. */

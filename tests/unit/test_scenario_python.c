@@ -199,6 +199,12 @@ static void a_detector_is_named(void **state)
     assert_int_equal(scenario->cells[1].runnable, ST_UNAVAILABLE);
     assert_non_null(strstr(scenario->cells[1].hint, "--detector"));
     scenario_free(scenario);
+    scenario = scenario_of("\"peer\": \"c/python\", \"kernel\": \"checksum\"");
+    assert_int_equal(scenario_set_detector(scenario, named, &err), ST_INVALID);
+    assert_non_null(strstr(err.what, named));
+    assert_null(scenario->detector);
+    assert_int_equal(scenario_set_detector(scenario, NULL, &err), ST_OK);
+    scenario_free(scenario);
     unlink(file);
 }
 
