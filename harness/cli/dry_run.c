@@ -20,14 +20,15 @@
 static void dry_run_counts(const struct plan_cell *cell, char *text, size_t size)
 {
     unsigned launches = cell->result.launches_planned;
+    const char *plural = launches == 1 ? "" : "es";
     if (cell->cell.pacing == PACING_SEARCH)
-        snprintf(text, size, "%u launches x up to %u rates of %u or more frames", launches,
+        snprintf(text, size, "%u launch%s x up to %u rates of %u or more frames", launches, plural,
                  search_steps_max(&cell->cell),
                  search_step_frames(&cell->cell, 0, cell->cell.search.low_hz));
     else if (cell->cell.frames == 0)
-        snprintf(text, size, "%u launches, after a pilot", launches);
+        snprintf(text, size, "%u launch%s, after a pilot", launches, plural);
     else
-        snprintf(text, size, "%u launches x %u frames", launches, cell->cell.frames);
+        snprintf(text, size, "%u launch%s x %u frames", launches, plural, cell->cell.frames);
 }
 
 static void dry_run_print_cell(FILE *out, const struct plan_cell *cell, uint64_t launch_ns,
@@ -104,8 +105,9 @@ static struct dry_run_total dry_run_sum(const struct plan *plan, const struct sc
 static void dry_run_print_total(const struct dry_run_total *total, size_t cells)
 {
     char duration[32];
-    printf("\n%zu of %zu cells can run here: %zu launches, about %s%s%s%s\n", total->runnable,
-           cells, total->launches, progress_duration(total->ns, duration, sizeof duration),
+    printf("\n%zu of %zu cells can run here: %zu launch%s, about %s%s%s%s\n", total->runnable,
+           cells, total->launches, total->launches == 1 ? "" : "es",
+           progress_duration(total->ns, duration, sizeof duration),
            total->floor ? " with the floor" : "", total->floor && total->pilots ? "," : "",
            total->pilots ? " and the pilots before" : "");
 }

@@ -42,7 +42,7 @@ void export_conditions(const cJSON *result, const cJSON *cell, struct text *text
     const cJSON *run = json_get(result, "run"), *tool = json_get(result, "tool");
     double launches = json_get_number(cell, "launches_ok", 0);
     double frames = json_get_number(cell, "frames", 0);
-    text_addf(text, "%.0f launches of %.0f frames", launches, frames);
+    text_addf(text, "%.0f launch%s of %.0f frames", launches, launches == 1 ? "" : "es", frames);
     condition_add(text, "processor", json_get_string(json_get(before, "cpu"), "model", ""));
     condition_add(text, "kernel", json_get_string(json_get(before, "kernel"), "release", ""));
     condition_add(text, "clock", stamp_clock_of_cell(result, cell));

@@ -43,7 +43,8 @@ static void message_add(const cJSON *row, struct text *text)
         text_addf(text, ": new/base %.3f", ratio);
     if (export_number(row, "ratio_low90", &low) && export_number(row, "ratio_high90", &high))
         text_addf(text, " (90 %% interval %.3f to %.3f)", low, high);
-    text_addf(text, ", %.0f pairs", json_get_number(row, "pairs", 0));
+    const double pairs = json_get_number(row, "pairs", 0);
+    text_addf(text, ", %.0f pair%s", pairs, pairs == 1 ? "" : "s");
     if (export_number(row, "detectable", &detectable))
         text_addf(text, "; slower by %.3g %% or more would have been seen", (detectable - 1) * 100);
 }

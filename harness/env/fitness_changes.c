@@ -36,14 +36,16 @@ static bool find_throttling(const cJSON *before, const cJSON *after, cJSON *find
         "raise it (docker run --cpus)"};
     return (thermal <= 0.0 ||
             fitness_say(findings, heat,
-                        "the processor throttled %.0f times for heat during the run", thermal)) &&
+                        "the processor throttled %.0f time%s for heat during the run", thermal,
+                        thermal == 1 ? "" : "s")) &&
            (current <= 0.0 ||
             fitness_say(findings, supply,
-                        "over-current protection slowed the board down %.0f times during the run",
-                        current)) &&
+                        "over-current protection slowed the board down %.0f time%s during the run",
+                        current, current == 1 ? "" : "s")) &&
            (periods <= 0.0 ||
             fitness_say(findings, quota,
-                        "the control group's CPU quota stopped this run in %.0f periods", periods));
+                        "the control group's CPU quota stopped this run in %.0f period%s", periods,
+                        periods == 1 ? "" : "s"));
 }
 
 static bool find_steal(const cJSON *before, const cJSON *after, cJSON *findings)

@@ -54,7 +54,7 @@ static bool check_throttled(const cJSON *env, cJSON *findings)
                        (struct finding){"throttled", FITNESS_NOTE,
                                         "under load this machine's clocks fall after a while",
                                         "better cooling or a stronger supply"},
-                       "throttled %.0f times since the start", times);
+                       "throttled %.0f time%s since the start", times, times == 1 ? "" : "s");
 }
 
 static bool check_battery(const cJSON *env, cJSON *findings)

@@ -189,7 +189,9 @@ void advice_of_python_languages(const struct report *report, struct text *text)
         undecided += pairs_in(&pairs, STATS_UNCLEAR);
         pairs_add_sentence(&made, &pairs, sides[i].subject, &by_transport);
     }
-    if (compared > 0 && undecided == compared)
+    if (compared == 1 && undecided == 1)
+        text_addf(text, "%s, the data does not decide in the one comparison.", lead);
+    else if (compared > 0 && undecided == compared)
         text_addf(text, "%s, the data does not decide in any of %zu comparisons.", lead, compared);
     else if (compared > 0)
         text_addf(text, "%s: %s", lead, text_get(&made));

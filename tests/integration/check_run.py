@@ -198,6 +198,9 @@ def test_dry_run(t):  # beside others
     done = t.run("run", scenario, "--out", t.file("out"), "--dry-run", **options)
     check(re.search(r"4 of 5 cells can run here: 8 launches, about ", done.stdout()) and
           re.search(r"unix\+futex\S*\s+not applicable: ", done.stdout()), done.stdout())
+    one = t.run("run", scenario, "--only", "wait=spin", "--launches", "1", "--dry-run", **options)
+    check("1 launch x 12 frames" in one.stdout() and "here: 1 launch, about" in one.stdout(),
+          one.stdout())
     check(not os.path.exists(t.file("out")), "a dry run made its folder")
     failed = t.run("run", scenario, "--out", t.file("out"), code=4, **options)
     check(re.search(r"^error: cannot start a guard process.*\nhint: ", failed.stderr(), re.M),

@@ -350,6 +350,7 @@ def test_junit_of_a_comparison(handoff, tmp_path):
     assert len(comparison["gates"]) == len(verdicts)
     for gate, verdict in zip(comparison["gates"], verdicts):
         gate["verdict"] = verdict
+    comparison["gates"][3]["pairs"] = 1
     comparison["not_compared"] = [
         {"cell": "shm+a", "reason": "base failed too", "regression": False},
         {"cell": "shm+b", "reason": "failed where base ran", "regression": True}]
@@ -369,6 +370,9 @@ def test_junit_of_a_comparison(handoff, tmp_path):
         assert (suite.tests, suite.failures, suite.errors, suite.skipped) == (6, 2, 0, 2)
         ratio = "new/base %.3f (90 %% interval" % comparison["gates"][0]["ratio"]
         assert ratio in list(suite)[0].result[0].message
+        assert ", 5 pairs" in list(suite)[0].result[0].message
+        assert "1 pair" in list(suite)[3].result[0].message
+        assert "1 pairs" not in list(suite)[3].result[0].message
     for to in ("csv", "gbench"):
         assert subprocess.run([handoff, "export", str(out), "--to", to],
                               stderr=subprocess.DEVNULL).returncode == 2

@@ -168,6 +168,7 @@ static const struct expectation {
     {"{\"cpu\":{\"core_throttle_count\":0}}", "throttled", FITNESS_GOOD, ""},
     {"{\"cpu\":{\"core_throttle_count\":3,\"package_throttle_count\":4}}", "throttled",
      FITNESS_NOTE, "7 times"},
+    {"{\"cpu\":{\"core_throttle_count\":1}}", "throttled", FITNESS_NOTE, "1 time since"},
     {"{\"thermal\":{\"mains\":false}}", "battery", FITNESS_WARNING, ""},
     {"{\"thermal\":{\"mains\":true}}", "battery", FITNESS_GOOD, ""},
     {"{\"board\":{\"l4t\":\"35.4.1\"}}", "power_mode", FITNESS_UNKNOWN, ""},

@@ -157,6 +157,11 @@ static void what_no_comparison_decides_is_said_once(void **unused)
     struct told told;
     tell(&told, rows, 3, "peer", advice_of_python_languages);
     assert_says(&told, "the data does not decide in any of 2 comparisons.");
+    told_free(&told);
+    tell(&told, rows, 2, "peer", advice_of_python_languages);
+    assert_says(&told, "the data does not decide in the one comparison.");
+    told_free(&told);
+    tell(&told, rows, 3, "peer", advice_of_python_languages);
     assert_silent(&told, "A producer in Python");
     told_free(&told);
 }
