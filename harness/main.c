@@ -73,8 +73,8 @@ int main(int argc, char **argv)
     struct err err = {.status = ST_OK};
     int exit_code = EXIT_CODE_OK;
     main_open_standard_fds();
-    /* Who started us may ignore its children's ends, and exec keeps that: nobody's end could be told,
-     * neither by this process nor by its roles. */
+    /* Who started us may ignore its children's ends, and exec keeps that: nobody's end could be
+     * told, neither by this process nor by its roles. */
     signal(SIGCHLD, SIG_DFL);
     /* A file beyond `ulimit -f` is an error to report, like a full disk. */
     signal(SIGXFSZ, SIG_IGN);

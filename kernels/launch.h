@@ -32,13 +32,13 @@ enum launch_kind {
  * store that ends with a word set to done_value. So the GPU need not wait for one store to arrive
  * before it makes the next, which takes longer than many a kernel. Once the host loads done_value
  * from `done` with acquire order, the first half is whole, and so is what the kernel wrote to the
- * payload or the output; launch_report_stamps waits for the second half, which is then on its way or
- * there. 32-byte aligned. */
+ * payload or the output; launch_report_stamps waits for the second half, which is then on its way
+ * or there. 32-byte aligned. */
 struct launch_report {
     uint64_t value; /* the checksum with LAUNCH_CHECKSUM; otherwise 0 */
-    /* Tags found wrong. INVERT looks at all of them before it inverts; CHECK and PREPROCESS at those
-     * that frame_tags_check_sample takes for LAUNCH_CHECK_TAGS samples; 0 otherwise (a checksum
-     * tells by its value). */
+    /* Tags found wrong. INVERT looks at all of them before it inverts; CHECK and PREPROCESS at
+     * those that frame_tags_check_sample takes for LAUNCH_CHECK_TAGS samples; 0 otherwise (a
+     * checksum tells by its value). */
     uint32_t torn_tags;
     uint32_t done;
     uint64_t begin_ns; /* %globaltimer when the first block began */
@@ -49,8 +49,8 @@ struct launch_report {
 _Static_assert(sizeof(struct launch_report) == 32, "half a cache line");
 #endif
 
-/* When the kernel began and ended, after `done` was seen; both 0 in the report of abandoned work, and
- * if the second half does not come. */
+/* When the kernel began and ended, after `done` was seen; both 0 in the report of abandoned work,
+ * and if the second half does not come. */
 static inline void launch_report_stamps(const struct launch_report *report, uint64_t *begin_ns,
                                         uint64_t *end_ns)
 {
@@ -76,8 +76,8 @@ struct launch_work {
     float *output;                /* PREPROCESS: PREPROCESS_PLANES_MAX planes of device memory */
     struct launch_report *report; /* NULL: nothing is reported */
     uint32_t done_value;
-    /* A word in device memory: when it is not 0 on begin, nothing is done but the report, which is 0
-     * but for done and stamped. NULL: always work. How frames enqueued behind a stream wait are
+    /* A word in device memory: when it is not 0 on begin, nothing is done but the report, which is
+     * 0 but for done and stamped. NULL: always work. How frames enqueued behind a stream wait are
      * called off. */
     const uint32_t *abandon;
 };
@@ -96,7 +96,7 @@ void launcher_close(struct launcher *launcher);
 enum status launcher_enqueue(struct launcher *launcher, struct gpu_stream *stream,
                              const struct launch_work *work, struct err *err);
 
-/* ---- A resident kernel (wait gpu_kernel) ------------------------------------------------------- */
+/* ---- A resident kernel (wait gpu_kernel) ----------------------------------------------------- */
 
 /* One launch that stays for `frames` frames: it looks at the doorbell's word until it has passed
  * first_word + n * DOORBELL_STEP for frame n, works on slot n % slots as frame id n, and reports to
@@ -132,13 +132,13 @@ struct launch_resident {
 enum status launcher_enqueue_resident(struct launcher *launcher, struct gpu_stream *stream,
                                       const struct launch_resident *resident, struct err *err);
 
-/* ---- The GPU's clock ---------------------------------------------------------------------------- */
+/* ---- The GPU's clock ------------------------------------------------------------------------- */
 
 /* Enqueues a kernel of one thread for run/gpu_clock.c: for i from 1 to `count` it waits until *ask
- * is i, stores %globaltimer to *now_ns and then i to *answer (release, system). All pinned. It gives
- * up by itself when *ask does not move for a second. The same exchange is the floor "flag there and
- * back". Where *answer lies right behind *now_ns and that is 16-byte aligned, one store does for
- * both (and makes the 4 bytes behind them 0), and the answer comes sooner. */
+ * is i, stores %globaltimer to *now_ns and then i to *answer (release, system). All pinned. It
+ * gives up by itself when *ask does not move for a second. The same exchange is the floor "flag
+ * there and back". Where *answer lies right behind *now_ns and that is 16-byte aligned, one store
+ * does for both (and makes the 4 bytes behind them 0), and the answer comes sooner. */
 enum status launcher_enqueue_clock(struct launcher *launcher, struct gpu_stream *stream,
                                    const uint32_t *ask, uint32_t *answer, uint64_t *now_ns,
                                    uint32_t count, struct err *err);

@@ -15,8 +15,8 @@
 #define LAUNCH_EARLY 4u
 #define LAUNCH_VARIANTS 8u
 
-/* What launcher_enqueue does from here on with whole frames: blocks of so many threads (a multiple of
- * 256, up to 1024), so many of them on each multiprocessor; 0: the default. */
+/* What launcher_enqueue does from here on with whole frames: blocks of so many threads (a multiple
+ * of 256, up to 1024), so many of them on each multiprocessor; 0: the default. */
 void launcher_tune(struct launcher *launcher, uint32_t threads, uint32_t blocks_each,
                    uint32_t variant);
 

@@ -1,5 +1,5 @@
-/* cuda_ipc.c: device memory shared by CUDA's legacy memory handles (cudaIpcGetMemHandle): the oldest
- * way, and the one that most Jetsons lack. See device_ring.h for everything else.
+/* cuda_ipc.c: device memory shared by CUDA's legacy memory handles (cudaIpcGetMemHandle): the
+ * oldest way, and the one that most Jetsons lack. See device_ring.h for everything else.
  */
 #include "transports/device_ring.h"
 

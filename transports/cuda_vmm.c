@@ -1,5 +1,5 @@
-/* cuda_vmm.c: device memory shared by the descriptor that cuMemExportToShareableHandle gives, mapped
- * by each process itself. See device_ring.h for everything else.
+/* cuda_vmm.c: device memory shared by the descriptor that cuMemExportToShareableHandle gives,
+ * mapped by each process itself. See device_ring.h for everything else.
  */
 #include "transports/device_ring.h"
 

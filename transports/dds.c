@@ -6,10 +6,10 @@
  * library cuts, acknowledges, and sends again where the socket's buffer was full. The library's
  * defaults are kept; dds_party.c says what is set, and why.
  *
- * The writer keeps a frame until it is acknowledged, and would wait, in dds_write, while too much is
- * not: its water mark is set above all that credits let be under way, so that it never does. Should
- * it all the same (frames of gigabytes), dds_write answers at once, after serializing for nothing,
- * and send_frame tries again when all has been acknowledged.
+ * The writer keeps a frame until it is acknowledged, and would wait, in dds_write, while too much
+ * is not: its water mark is set above all that credits let be under way, so that it never does.
+ * Should it all the same (frames of gigabytes), dds_write answers at once, after serializing for
+ * nothing, and send_frame tries again when all has been acknowledged.
  *
  * Copies of a payload: dds_write serializes it into a buffer of the library and sends that in
  * packets; the receiving thread takes these from the socket and puts the fragments together in one

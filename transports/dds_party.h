@@ -53,8 +53,8 @@ enum dds_party_found {
 
 /* The producer's side. Fills in place->port, of a free port; host and tag are given. A domain's
  * threads start here and run until dds_party_close; one of them says hello to the consumer's side
- * when that is found: topics->hello stays valid until then. Does not wait for it. Errors: ST_SYSTEM,
- * ST_NO_MEMORY. The party must not move in memory. */
+ * when that is found: topics->hello stays valid until then. Does not wait for it. Errors:
+ * ST_SYSTEM, ST_NO_MEMORY. The party must not move in memory. */
 enum status dds_party_listen(struct dds_party *party, const struct dds_party_topics *topics,
                              struct dds_party_place *place, struct err *err);
 /* The consumer's. Waits until it has heard the producer's hello and said its own, so that nothing

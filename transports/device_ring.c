@@ -258,11 +258,11 @@ static inline void device_ring_lend(const struct endpoint *endpoint, uint32_t sl
     };
 }
 
-/* What the producer's stream waits for before it fills slot `slot`: the consumer's work on the frame
- * whose release made room for this one. With fewer frames in flight than slots that is a later frame
- * than the one that lay in the slot before, and its work is behind that one's, so that `max_in_flight`
- * holds for the GPU's work as well as for the CPU's calls: a consumer must then have all its work on
- * one stream. (Roles with several have as many frames in flight as slots.) */
+/* What the producer's stream waits for before it fills slot `slot`: the consumer's work on the
+ * frame whose release made room for this one. With fewer frames in flight than slots that is a
+ * later frame than the one that lay in the slot before, and its work is behind that one's, so that
+ * `max_in_flight` holds for the GPU's work as well as for the CPU's calls: a consumer must then
+ * have all its work on one stream. (Roles with several have as many frames in flight as slots.) */
 static inline struct fence device_ring_room(const struct endpoint *endpoint, uint32_t slot,
                                             uint64_t sequence)
 {

@@ -12,8 +12,8 @@
  * The doorbells order the calls on the CPU: an event is waited for only after the other side's
  * record of it has been called, and recorded anew only after the other side's wait has been.
  *
- * The memory and the events live in the producer: the consumer's endpoint is destroyed first, or its
- * process has ended. Both sides' GPU work must be over before they destroy.
+ * The memory and the events live in the producer: the consumer's endpoint is destroyed first, or
+ * its process has ended. Both sides' GPU work must be over before they destroy.
  */
 #ifndef HANDOFF_TRANSPORTS_DEVICE_RING_H
 #define HANDOFF_TRANSPORTS_DEVICE_RING_H

@@ -2,14 +2,14 @@
  *
  * One edge is two topics of a service instance of its own: frames to the consumer, credits back. A
  * reserved frame is a chunk on loan, laid out as a slot (the header's page, then the payload from a
- * page boundary); commit publishes it, acquire takes it, release gives it back and publishes how many
- * frames have been released in all.
+ * page boundary); commit publishes it, acquire takes it, release gives it back and publishes how
+ * many frames have been released in all.
  *
  * iceoryx's own lossless policy blocks inside publish, and its other one discards; neither is ever
  * met here, because a frame is only sent while fewer than `slots` (or max_in_flight) are not yet
- * released, and the subscriber's queue has room for one more than that (the goodbye). The credit costs
- * one small chunk for each frame, on the way back: what a program of iceoryx would pay too, if it
- * wanted to lose nothing and never to block.
+ * released, and the subscriber's queue has room for one more than that (the goodbye). The credit
+ * costs one small chunk for each frame, on the way back: what a program of iceoryx would pay too,
+ * if it wanted to lose nothing and never to block.
  *
  * iceoryx has no descriptor to wait on: a role polls, or waits in iceoryx's wait set (native).
  *
@@ -266,8 +266,8 @@ static enum status iceoryx_commit(struct endpoint *endpoint, struct frame *frame
     return ST_OK;
 }
 
-/* Tells how many frames have been released, and whether this side goes. Where iceoryx has no chunk for
- * it, a later call tells more. */
+/* Tells how many frames have been released, and whether this side goes. Where iceoryx has no chunk
+ * for it, a later call tells more. */
 static void iceoryx_credit_send(struct endpoint *endpoint)
 {
     void *chunk;

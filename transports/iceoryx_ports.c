@@ -21,8 +21,9 @@
 #define ICEORYX_LOAN_TRIES 15
 #define ICEORYX_LOAN_LOOK_NS 20000000
 
-/* iceoryx allows one runtime in a process, and it lasts until the process exits; both ends of an edge
- * may share it. A process of the tests that forks afterwards has a pid that is not this one. */
+/* iceoryx allows one runtime in a process, and it lasts until the process exits; both ends of an
+ * edge may share it. A process of the tests that forks afterwards has a pid that is not this
+ * one. */
 static pid_t iceoryx_runtime_pid;
 
 static enum status iceoryx_runtime_open(struct err *err)
@@ -50,8 +51,8 @@ uint64_t iceoryx_edge_id(void)
     static uint32_t edges;
     struct timespec now;
     clock_gettime(CLOCK_REALTIME, &now);
-    /* RouDi lives on one machine, so pid and count tell edges apart; the time tells them from those of
-     * a process that had the same pid before. */
+    /* RouDi lives on one machine, so pid and count tell edges apart; the time tells them from those
+     * of a process that had the same pid before. */
     return (uint64_t)getpid() << 40 ^ (uint64_t)++edges << 20 ^ (uint64_t)now.tv_nsec ^
            (uint64_t)now.tv_sec << 32;
 }
@@ -130,7 +131,8 @@ enum status iceoryx_ports_touch(struct iceoryx_ports *ports, uint32_t bytes, uin
                        " bytes to loan (iceoryx says %d)",
                        bytes, (int)loan);
     const bool found = iceoryx_mapping_of(chunk, &begin, &end);
-    /* Others use these bytes meanwhile, so they are touched without a change that could get lost. */
+    /* Others use these bytes meanwhile, so they are touched without a change that could get
+     * lost. */
     for (uintptr_t page = begin; found && page < end; page += TRANSPORT_PAGE_BYTES)
         (void)__atomic_fetch_or((uint8_t *)page, 0, __ATOMIC_RELAXED);
     iox_pub_release_chunk(ports->publisher, chunk);

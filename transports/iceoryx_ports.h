@@ -23,10 +23,10 @@ struct iceoryx_ports {
 /* A number for an edge that no other process or edge on this machine has. */
 uint64_t iceoryx_edge_id(void);
 
-/* Makes this process known to RouDi, once, and both ports. `queue` is how many messages can lie unread
- * on this side; the other side never sends more, so that neither policy for a full queue ever counts.
- * Blocks for some milliseconds. ST_UNAVAILABLE where no RouDi runs: iceoryx itself would wait for one
- * without end, and a failure inside it ends the process. */
+/* Makes this process known to RouDi, once, and both ports. `queue` is how many messages can lie
+ * unread on this side; the other side never sends more, so that neither policy for a full queue
+ * ever counts. Blocks for some milliseconds. ST_UNAVAILABLE where no RouDi runs: iceoryx itself
+ * would wait for one without end, and a failure inside it ends the process. */
 enum status iceoryx_ports_open(struct iceoryx_ports *ports, uint64_t edge_id, bool producing,
                                uint32_t queue, struct err *err);
 
@@ -42,13 +42,14 @@ static inline bool iceoryx_ports_connected(struct iceoryx_ports *ports)
 /* Waits for that: half a second at most, then ST_CORRUPT, since nobody offers the other side. */
 enum status iceoryx_ports_await_connected(struct iceoryx_ports *ports, struct err *err);
 
-/* Loans a chunk of `bytes`, so aligned, once, and touches every page of the segment that it lies in:
- * that is where all frames of the edge lie. ST_UNAVAILABLE where RouDi has no such chunk. */
+/* Loans a chunk of `bytes`, so aligned, once, and touches every page of the segment that it lies
+ * in: that is where all frames of the edge lie. ST_UNAVAILABLE where RouDi has no such chunk. */
 enum status iceoryx_ports_touch(struct iceoryx_ports *ports, uint32_t bytes, uint32_t alignment,
                                 struct err *err);
 
-/* source.h's native_wait: iceoryx's wait set, on this side's subscriber. It is made at the first call,
- * because a publisher pays for a subscriber that somebody waits on, also where nobody does. */
+/* source.h's native_wait: iceoryx's wait set, on this side's subscriber. It is made at the first
+ * call, because a publisher pays for a subscriber that somebody waits on, also where nobody
+ * does. */
 enum status iceoryx_ports_wait(struct iceoryx_ports *ports, int timeout_ms);
 
 /* Drops what lies unread and gives both ports back. Safe on zeroed ones and half-built ones. */

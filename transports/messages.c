@@ -171,8 +171,8 @@ enum status messages_commit(struct endpoint *endpoint, struct frame *frame, stru
 }
 
 /* Sends all credits owed as one message, now or, where the way back is full, with a later call: the
- * producer has so many unread ones then that it cannot be waiting for more. Nobody is left to credit
- * when the producer has gone: acquire will say so. */
+ * producer has so many unread ones then that it cannot be waiting for more. Nobody is left to
+ * credit when the producer has gone: acquire will say so. */
 static enum status messages_credits_send(struct endpoint *endpoint, struct err *err)
 {
     if (endpoint->hung_up || endpoint->peer_gone)
@@ -243,7 +243,8 @@ enum status messages_release(struct endpoint *endpoint, struct frame *frame, str
     return messages_credits_send(endpoint, err);
 }
 
-/* Tries to say goodbye: once, without waiting. Whatever fails otherwise, the peer cannot be told. */
+/* Tries to say goodbye: once, without waiting. Whatever fails otherwise, the peer cannot be
+ * told. */
 static void messages_goodbye(struct endpoint *endpoint)
 {
     struct err ignored;

@@ -35,16 +35,18 @@ struct message_link {
      * ST_PEER_GONE. Adds the payload copies of this side to *copied_bytes. */
     enum status (*send_frame)(void *self, const struct frame *frame, uint32_t slot,
                               uint64_t *copied_bytes, struct err *err);
-    /* Producer. The producer's goodbye; ST_AGAIN as above (it is tried again in wait and destroy). */
+    /* Producer. The producer's goodbye; ST_AGAIN as above (it is tried again in wait and
+     * destroy). */
     enum status (*send_goodbye)(void *self, struct err *err);
     /* Producer. Takes one credit message: ST_OK and its number, ST_AGAIN, ST_PEER_GONE, ST_CORRUPT
      * for a message that is none. */
     enum status (*take_credit)(void *self, uint32_t *credit, struct err *err);
 
-    /* Consumer. Takes one message and keeps it as number `slot` of `max_held`: sets header and payload
-     * (at any address: nothing needs them aligned) to its bytes, *payload_bytes to what came after the header, or
-     * *goodbye. The bytes stay until drop. ST_AGAIN, ST_PEER_GONE, ST_CORRUPT for one that is
-     * shorter than a header and no goodbye, or longer than the edge carries. */
+    /* Consumer. Takes one message and keeps it as number `slot` of `max_held`: sets header and
+     * payload (at any address: nothing needs them aligned) to its bytes, *payload_bytes to what
+     * came after the header, or *goodbye. The bytes stay until drop. ST_AGAIN, ST_PEER_GONE,
+     * ST_CORRUPT for one that is shorter than a header and no goodbye, or longer than the edge
+     * carries. */
     enum status (*take_frame)(void *self, uint32_t slot, struct frame *frame, bool *goodbye,
                               uint64_t *copied_bytes, struct err *err);
     /* Consumer. Nobody needs the bytes of message `slot` any more. */
@@ -56,8 +58,8 @@ struct message_link {
 
     /* As in transport.h. */
     void (*wait_source)(void *self, enum direction direction, struct wait_source *source);
-    /* Frees everything. Safe on NULL and on what was half-built. May wait for what was sent to leave,
-     * a second at most. */
+    /* Frees everything. Safe on NULL and on what was half-built. May wait for what was sent to
+     * leave, a second at most. */
     void (*close)(void *self);
 };
 
@@ -89,8 +91,8 @@ struct messages_address {
     uint32_t max_in_flight;
 };
 struct messages_address messages_address_of(uint64_t magic, const struct transport_config *config);
-/* ST_CORRUPT unless `address` begins with exactly that, has `byte_count` bytes in all (0: any number
- * more) and `fd_count` descriptors. Takes nothing over. */
+/* ST_CORRUPT unless `address` begins with exactly that, has `byte_count` bytes in all (0: any
+ * number more) and `fd_count` descriptors. Takes nothing over. */
 enum status messages_address_check(const struct transport *transport, uint64_t magic,
                                    const struct transport_config *config,
                                    const struct transport_address *address, uint32_t byte_count,

@@ -1,5 +1,5 @@
-/* pipe.c: two pipes between two processes: frames through one, credits through the other. The rest is
- * stream.c's.
+/* pipe.c: two pipes between two processes: frames through one, credits through the other. The rest
+ * is stream.c's.
  *
  * Their size is the kernel's default (16 pages), as people get it who do not ask for another; where
  * the kernel gives less, because the user has too many pipes, it is no pipe to compare with, and
@@ -107,8 +107,8 @@ static uint32_t pipe_descriptors(const void *detail)
     return PIPE_FDS;
 }
 
-/* The end of pipe `inode` that is opened for `access_mode`, and made never to block? Whether it may is
- * a property of the open end, which both sides set on their own. */
+/* The end of pipe `inode` that is opened for `access_mode`, and made never to block? Whether it may
+ * is a property of the open end, which both sides set on their own. */
 static bool pipe_end_usable(int fd, int access_mode, uint64_t device, uint64_t inode)
 {
     struct stat found;

@@ -4,8 +4,8 @@
 #include <inttypes.h>
 #include <string.h>
 
-/* Word by word: a segment with a name is emptied again between two readers (transports/frames/session.h),
- * while the next one may be knocking at `tail`. */
+/* Word by word: a segment with a name is emptied again between two readers
+ * (transports/frames/session.h), while the next one may be knocking at `tail`. */
 static void ring_bell_init(struct doorbell *bell, uint32_t word)
 {
     atomic_store_explicit(&bell->word_and_detail, word, memory_order_relaxed);

@@ -1,9 +1,9 @@
 /* roudi.h: RouDi, the daemon that every program of iceoryx needs beside it, as seen from outside.
  *
- * RouDi owns the shared memory and introduces publishers to subscribers; no frame passes through it.
- * Its names are fixed (a socket and locks in /tmp, segments in /dev/shm), so that a machine has one
- * at most. Used by iceoryx.c, which must not be without one, and by harness/run/roudi_daemon.c, which
- * runs one and must never meet another. Needs no library of iceoryx.
+ * RouDi owns the shared memory and introduces publishers to subscribers; no frame passes through
+ * it. Its names are fixed (a socket and locks in /tmp, segments in /dev/shm), so that a machine has
+ * one at most. Used by iceoryx.c, which must not be without one, and by harness/run/roudi_daemon.c,
+ * which runs one and must never meet another. Needs no library of iceoryx.
  */
 #ifndef HANDOFF_TRANSPORTS_ROUDI_H
 #define HANDOFF_TRANSPORTS_ROUDI_H
@@ -56,8 +56,8 @@ static inline uint32_t roudi_small_count(uint32_t slots)
 /* Does any RouDi take messages on this machine, also one of another user's? Does not disturb it. */
 bool roudi_runs(void);
 
-/* RouDi can be started here: its program is on PATH, none runs yet, and /dev/shm has room for what it
- * always takes. ST_UNAVAILABLE with the reason. Leaves nothing behind. */
+/* RouDi can be started here: its program is on PATH, none runs yet, and /dev/shm has room for what
+ * it always takes. ST_UNAVAILABLE with the reason. Leaves nothing behind. */
 enum status roudi_probe(struct err *err);
 
 #endif

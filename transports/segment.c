@@ -10,7 +10,8 @@
 #define SEGMENT_MAGIC 0x676573666666646eu /* "ndfffseg" */
 #define SEGMENT_VERSION 2u
 
-/* The first page. Written once by the creator; believed by nobody. No padding: compared as bytes. */
+/* The first page. Written once by the creator; believed by nobody. No padding: compared as
+ * bytes. */
 struct segment_layout {
     uint64_t magic;
     char transport[16];

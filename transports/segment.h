@@ -2,8 +2,8 @@
  *
  * Used by shm.c, null.c and device_ring.c. One sealed memfd, mapped by both roles: a page that
  * describes it, a page with the two doorbells, then the transport's own part (the body). The
- * attaching side believes nothing of it: the description must be, to the last byte, the one that its
- * own configuration makes.
+ * attaching side believes nothing of it: the description must be, to the last byte, the one that
+ * its own configuration makes.
  */
 #ifndef HANDOFF_TRANSPORTS_SEGMENT_H
 #define HANDOFF_TRANSPORTS_SEGMENT_H
@@ -24,8 +24,8 @@ struct segment {
 /* ST_OK, or ST_UNAVAILABLE with the reason: can such a segment be made here? For `probe`. */
 enum status segment_probe(const struct transport *transport, struct err *err);
 
-/* Makes a segment with body_bytes of body, of config's pages, described but otherwise zero. *fd is a
- * descriptor for the other side, which the caller owns. segment_close takes back the rest. */
+/* Makes a segment with body_bytes of body, of config's pages, described but otherwise zero. *fd is
+ * a descriptor for the other side, which the caller owns. segment_close takes back the rest. */
 enum status segment_create(const struct transport *transport, const struct transport_config *config,
                            size_t body_bytes, struct segment *segment, int *fd, struct err *err);
 

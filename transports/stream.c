@@ -1,8 +1,8 @@
 /* stream.c: see stream.h.
  *
  * Sockets are read and written with MSG_DONTWAIT and MSG_NOSIGNAL, pipes with O_NONBLOCK: there the
- * process must not die of SIGPIPE, so an endpoint of pipes makes the process ignore it if nobody had
- * said what is to happen (stream_sigpipe_disarm).
+ * process must not die of SIGPIPE, so an endpoint of pipes makes the process ignore it if nobody
+ * had said what is to happen (stream_sigpipe_disarm).
  */
 #include "transports/stream.h"
 
@@ -422,7 +422,8 @@ void stream_wait_source(struct endpoint *endpoint, enum direction direction,
                         struct wait_source *source)
 {
     /* A producer in the middle of a frame waits for room in the stream, one without credit for
-     * credits, and one whose consumer has yet to come for that. A consumer always waits for bytes. */
+     * credits, and one whose consumer has yet to come for that. A consumer always waits for
+     * bytes. */
     bool wants_room = endpoint->producing && endpoint->sending && direction == DIRECTION_WRITE;
     *source = (struct wait_source){
         .kind = SOURCE_FD,
@@ -433,8 +434,8 @@ void stream_wait_source(struct endpoint *endpoint, enum direction direction,
         source->fd = endpoint->ends.door->wait_fd;
 }
 
-/* All buffers of this side; the doorbell is a descriptor. Frames have no slots that both sides know,
- * so there is no `slot`. */
+/* All buffers of this side; the doorbell is a descriptor. Frames have no slots that both sides
+ * know, so there is no `slot`. */
 void stream_memory(struct endpoint *endpoint, struct transport_memory *memory)
 {
     *memory = (struct transport_memory){endpoint->buffers.bytes, endpoint->buffers.size_bytes};

@@ -2,17 +2,17 @@
  * how the two streams come about.
  *
  * On the wire, producer to consumer: the 24 bytes of the frame header, then the payload. Back come
- * credits: each byte is a count of frames released. A frame is sent only while fewer than `slots` (or
- * max_in_flight) are not yet released, so the contract of slots holds although the kernel's buffers
- * would take a different number; the credit costs one small system call per frame, after the
- * kernel's work is done.
+ * credits: each byte is a count of frames released. A frame is sent only while fewer than `slots`
+ * (or max_in_flight) are not yet released, so the contract of slots holds although the kernel's
+ * buffers would take a different number; the credit costs one small system call per frame, after
+ * the kernel's work is done.
  *
  * The kernel's buffers have the system's default sizes, on purpose: it is what people get. A frame
  * larger than that moves in pieces while the consumer receives, and commit answers ST_AGAIN in
  * between. Both sides remember where they are; nothing but one frame is ever in motion.
  *
- * The producer lends a staging slot, but a role whose frame lies elsewhere points header and payload
- * there before commit, and saves the copy (TRANSPORT_SENDS_SOURCE).
+ * The producer lends a staging slot, but a role whose frame lies elsewhere points header and
+ * payload there before commit, and saves the copy (TRANSPORT_SENDS_SOURCE).
  */
 #ifndef HANDOFF_TRANSPORTS_STREAM_H
 #define HANDOFF_TRANSPORTS_STREAM_H
@@ -22,8 +22,8 @@
 
 /* Where a producer's peer has yet to come in: between hosts. Owned by the endpoint that has it. */
 struct stream_door {
-    /* ST_OK: the peer is in; *fd is the caller's, and the door is closed next. ST_AGAIN: nobody yet,
-     * call again when wait_fd is readable. Never waits. */
+    /* ST_OK: the peer is in; *fd is the caller's, and the door is closed next. ST_AGAIN: nobody
+     * yet, call again when wait_fd is readable. Never waits. */
     enum status (*admit)(struct stream_door *door, int *fd, struct err *err);
     void (*close)(struct stream_door *door);
     int wait_fd;
@@ -57,8 +57,8 @@ struct stream_kind {
     /* How many descriptors an address with this detail has. */
     uint32_t (*descriptors)(const void *detail);
     /* The consumer's ends, from an address of this magic and configuration with so many descriptors
-     * that are open; which ones they are is for `take` to check: ST_CORRUPT. Sets those that it takes
-     * over to -1 in the address. */
+     * that are open; which ones they are is for `take` to check: ST_CORRUPT. Sets those that it
+     * takes over to -1 in the address. */
     enum status (*take)(struct transport_address *address, const void *detail,
                         struct stream_ends *ends, struct err *err);
 };

@@ -149,8 +149,8 @@ enum status tcp_door_open(const struct transport_listen *listen, struct tcp_plac
     status = tcp_listen(&at, &made->listen_fd, err);
     if (status != ST_OK)
         goto undo_door;
-    /* It is a help and not needed: where the kernel does not do it, silent callers are kept and turned
-     * away in turn. */
+    /* It is a help and not needed: where the kernel does not do it, silent callers are kept and
+     * turned away in turn. */
     const int silent_s = TCP_CONNECT_MS / 1000;
     setsockopt(made->listen_fd, IPPROTO_TCP, TCP_DEFER_ACCEPT, &silent_s, sizeof silent_s);
     made->door.wait_fd = epoll_create1(EPOLL_CLOEXEC);

@@ -1,4 +1,5 @@
-/* tcp_door.h: the producer's door on a network: it listens, and lets in the one who shows the token.
+/* tcp_door.h: the producer's door on a network: it listens, and lets in the one who shows the
+ * token.
  *
  * Who waits for whom: the runner gives the other host the address only after `create` has returned,
  * and the producer first calls `reserve` after `attach` has returned there. So nobody answers:

@@ -16,8 +16,9 @@ struct tcp_place {
     uint8_t host[16]; /* in network order; the first 4 for family 4, the rest zero */
 };
 
-/* Between hosts, a connection on which nothing came back for so long is broken: what was sent and is
- * not acknowledged, what an idle side asks, and what a receiver has had no room for all that time. */
+/* Between hosts, a connection on which nothing came back for so long is broken: what was sent and
+ * is not acknowledged, what an idle side asks, and what a receiver has had no room for all that
+ * time. */
 #define TCP_CUT_MS 5000
 /* How long connecting may take. */
 #define TCP_CONNECT_MS 5000
@@ -34,7 +35,8 @@ enum status tcp_place_parse(const char *host, struct tcp_place *place, struct er
 #define TCP_PLACE_TEXT_BYTES 64
 void tcp_place_text(const struct tcp_place *place, char text[TCP_PLACE_TEXT_BYTES]);
 
-/* The two ends of a connection; false where the socket has none (any more), or of another family. */
+/* The two ends of a connection; false where the socket has none (any more), or of another
+ * family. */
 bool tcp_place_of_socket(int fd, struct tcp_place *place);
 bool tcp_place_of_peer(int fd, struct tcp_place *place);
 

@@ -1,5 +1,5 @@
-/* ucx.c: UCX between two processes of one host: UCP's active messages, over the shared memory that UCX
- * finds quickest there. Moving messages is in ucx_link.c, the set-up in ucx_setup.c.
+/* ucx.c: UCX between two processes of one host: UCP's active messages, over the shared memory that
+ * UCX finds quickest there. Moving messages is in ucx_link.c, the set-up in ucx_setup.c.
  *
  * Active messages, not tagged ones: the frame's header travels as UCX's own message header, so that
  * the payload is sent from where it lies and in one message; the receiver is told which protocol
@@ -20,20 +20,21 @@
  * it takes the last for granted, so the first commits of large frames end when the frame has been
  * read; those are warm-up. copied_bytes is counted from what the consumer saw.
  *
- * Waits: UCX's descriptor says something only after ucp_worker_arm, after which a sender must make a
- * system call to wake. A transport is not told whether a role will sleep; arming after each try would
- * cost every spinning role's peer that call. So there is no wait `block`; `native` arms and sleeps on
- * the descriptor, as UCX's manual has it. Being able to (UCP_FEATURE_WAKEUP) cost nothing that could
- * be seen on the machine it was developed on.
+ * Waits: UCX's descriptor says something only after ucp_worker_arm, after which a sender must make
+ * a system call to wake. A transport is not told whether a role will sleep; arming after each try
+ * would cost every spinning role's peer that call. So there is no wait `block`; `native` arms and
+ * sleeps on the descriptor, as UCX's manual has it. Being able to (UCP_FEATURE_WAKEUP) cost nothing
+ * that could be seen on the machine it was developed on.
  *
- * Death: UCX's error handling between peers takes TCP instead of shared memory, and without it UCX ends
- * the process that reads from a dead one's memory (ucx_setup.c prevents that). A socket pair beside the
- * edge ends when the other side hangs up or dies; it is looked at now and then. It also carries the
- * consumer's worker address to the producer, which UCX itself could not do before both have run.
+ * Death: UCX's error handling between peers takes TCP instead of shared memory, and without it UCX
+ * ends the process that reads from a dead one's memory (ucx_setup.c prevents that). A socket pair
+ * beside the edge ends when the other side hangs up or dies; it is looked at now and then. It also
+ * carries the consumer's worker address to the producer, which UCX itself could not do before both
+ * have run.
  *
- * A role that was killed leaves nothing behind: UCX removes its segments' names as it makes them, and
- * one that was killed in between is swept up after (run/leftovers.c). That holds for the transports of
- * UCX that are used unless UCX_TLS says otherwise (ucx_setup.c); not for its `posix`.
+ * A role that was killed leaves nothing behind: UCX removes its segments' names as it makes them,
+ * and one that was killed in between is swept up after (run/leftovers.c). That holds for the
+ * transports of UCX that are used unless UCX_TLS says otherwise (ucx_setup.c); not for its `posix`.
  */
 #include <errno.h>
 #include <string.h>

@@ -1,8 +1,8 @@
 /* ucx_link.c: frames, credits and goodbyes as UCP's active messages: what messages.c drives. See
  * ucx_link.h and ucx.c.
  *
- * Whatever arrives, arrives in a callback inside ucp_worker_progress, which every verb calls when it
- * has nothing to give; callbacks only note.
+ * Whatever arrives, arrives in a callback inside ucp_worker_progress, which every verb calls when
+ * it has nothing to give; callbacks only note.
  */
 #include <errno.h>
 #include <poll.h>
@@ -44,7 +44,8 @@ static uint8_t *ucx_buffer(const struct ucx_link *link, uint64_t number)
     return (uint8_t *)link->buffers.bytes + number % link->buffer_count * link->buffer_bytes;
 }
 
-/* A frame, or the announcement of one. UCS_INPROGRESS keeps `data` for us until it is given back. */
+/* A frame, or the announcement of one. UCS_INPROGRESS keeps `data` for us until it is given
+ * back. */
 static ucs_status_t ucx_on_frame(void *self, const void *header, size_t header_bytes, void *data,
                                  size_t data_bytes, const ucp_am_recv_param_t *param)
 {
@@ -241,7 +242,8 @@ static enum status ucx_producer_connect(struct ucx_link *link, struct err *err)
     return link->peer_closed ? ucx_peer_gone(err) : status;
 }
 
-/* What the producer's side copied of frames that UCX did not complete at once, when that is known. */
+/* What the producer's side copied of frames that UCX did not complete at once, when that is
+ * known. */
 static void ucx_count_unsure(struct ucx_link *link, uint64_t *copied_bytes)
 {
     if (link->protocol == UCX_PROTOCOL_UNKNOWN)

@@ -15,14 +15,14 @@
 #include "transports/config.h"
 #include "transports/ucx_link.h"
 
-/* Shared memory, less UCX's `posix`: that one's files have names in /dev/shm while they are being made,
- * which outlive a role that is killed then, and UCX takes `sysv` before it anyway. With all that UCX
- * has it would listen on every network interface, and open GPUs where it was built for them. What is
- * not there it leaves out. */
+/* Shared memory, less UCX's `posix`: that one's files have names in /dev/shm while they are being
+ * made, which outlive a role that is killed then, and UCX takes `sysv` before it anyway. With all
+ * that UCX has it would listen on every network interface, and open GPUs where it was built for
+ * them. What is not there it leaves out. */
 #define UCX_TRANSPORTS "sysv,cma,knem,xpmem"
 
-/* UCX ends the process when it cannot read out of another one's memory, by a message of level FATAL:
- * the other one may just have died, and whose frame it was gets to know (ucx_fetch). */
+/* UCX ends the process when it cannot read out of another one's memory, by a message of level
+ * FATAL: the other one may just have died, and whose frame it was gets to know (ucx_fetch). */
 static ucs_log_func_rc_t ucx_library_message(const char *file, unsigned line, const char *function,
                                              ucs_log_level_t level,
                                              const ucs_log_component_config_t *component,
@@ -32,8 +32,8 @@ static ucs_log_func_rc_t ucx_library_message(const char *file, unsigned line, co
 }
 
 /* UCX's library, when it is loaded into whatever program, takes over the signals of crashes, and
- * SIGHUP, after which it waits for a debugger; a role that crashes must die. It prints warnings where
- * results are printed. Both can be had back through its own variables. */
+ * SIGHUP, after which it waits for a debugger; a role that crashes must die. It prints warnings
+ * where results are printed. Both can be had back through its own variables. */
 __attribute__((constructor)) static void ucx_library_tame(void)
 {
     static const int signals[] = {SIGHUP, SIGILL, SIGBUS, SIGFPE, SIGSEGV};
@@ -135,8 +135,8 @@ static enum status ucx_worker_open(struct ucx_link *link, struct err *err)
                           byte_count, sizeof link->own.bytes);
 }
 
-/* Payloads of small frames are copied out of UCX's queue, one buffer for each that may be under way;
- * large ones are fetched into one for each that may be held. */
+/* Payloads of small frames are copied out of UCX's queue, one buffer for each that may be under
+ * way; large ones are fetched into one for each that may be held. */
 static enum status ucx_buffers_open(struct ucx_link *link, const struct transport_config *config,
                                     struct err *err)
 {

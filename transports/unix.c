@@ -1,5 +1,5 @@
-/* unix.c: a stream socket between two processes, sent from wherever the frame lies: a connected pair
- * made by create, whose other end travels in the address. The rest is stream.c's.
+/* unix.c: a stream socket between two processes, sent from wherever the frame lies: a connected
+ * pair made by create, whose other end travels in the address. The rest is stream.c's.
  */
 #include <errno.h>
 #include <sys/socket.h>

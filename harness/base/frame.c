@@ -2,8 +2,8 @@
  *
  * Called by both roles around every frame (header, tags) and before the clock starts (source fill,
  * expected checksums), and by the tests as the plain reference. See frame.h for the definitions;
- * what is defined bit by bit (tag, source content; frame_mix.h) has no state, so that CUDA and numpy
- * can compute any word of it on their own.
+ * what is defined bit by bit (tag, source content; frame_mix.h) has no state, so that CUDA and
+ * numpy can compute any word of it on their own.
  */
 #include "harness/base/frame.h"
 

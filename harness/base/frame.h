@@ -34,8 +34,8 @@ static inline size_t geometry_payload_bytes(struct geometry geometry)
 
 /* The decoded header. */
 struct frame_header {
-    /* When the frame was whole in the source's hands, on the cell's clock: CLOCK_MONOTONIC or within
-     * microseconds of it (harness/measure/clock.h). */
+    /* When the frame was whole in the source's hands, on the cell's clock: CLOCK_MONOTONIC or
+     * within microseconds of it (harness/measure/clock.h). */
     int64_t timestamp_ns;
     int32_t width;
     int32_t height;

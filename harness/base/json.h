@@ -26,7 +26,8 @@ enum status json_read_file(const char *path, size_t bytes_max, cJSON **json, str
 enum status json_write_file(const char *path, const cJSON *json, bool pretty, struct err *err);
 
 /* Makes what another machine said fit to be shown: control characters in all strings and names of
- * `json`, those of 8 bits as well, which a terminal would obey, become '?', newlines and tabs spaces. */
+ * `json`, those of 8 bits as well, which a terminal would obey, become '?', newlines and tabs
+ * spaces. */
 void json_defuse(cJSON *json);
 
 /* Member by exact name, or NULL. */

@@ -18,8 +18,8 @@
 /* ST_OK, or ST_UNAVAILABLE with the package that this build lacks. */
 enum status mac_probe(struct err *err);
 
-/* The code of `size_bytes` bytes under a key of any length up to 2^31 - 1. False when it could not be
- * made; `mac` is then all zeros, and must not be used. */
+/* The code of `size_bytes` bytes under a key of any length up to 2^31 - 1. False when it could not
+ * be made; `mac` is then all zeros, and must not be used. */
 bool mac_make(const void *key, size_t key_bytes, const void *bytes, size_t size_bytes,
               uint8_t mac[MAC_BYTES]);
 

@@ -1,8 +1,8 @@
 /* pages.c: mappings whose page size is known. See pages.h.
  *
  * Transparent huge pages come on request only: the mapping is aligned to them, madvise asks for
- * them, and /proc/self/smaps says afterwards whether they came. The kernel falls back to normal pages
- * without a word, and whoever measures must not.
+ * them, and /proc/self/smaps says afterwards whether they came. The kernel falls back to normal
+ * pages without a word, and whoever measures must not.
  */
 #include "harness/base/pages.h"
 
@@ -162,7 +162,8 @@ enum status pages_allowed(enum shm_pages pages, bool shared, size_t size_bytes, 
 
 /* ---- Mapping --------------------------------------------------------------------------------- */
 
-/* A mapping that begins where a page of page_bytes may: what is too much around it is given back. */
+/* A mapping that begins where a page of page_bytes may: what is too much around it is given
+ * back. */
 static void *pages_map_aligned(size_t page_bytes, int fd, size_t size_bytes)
 {
     int flags = fd >= 0 ? MAP_SHARED : MAP_PRIVATE | MAP_ANONYMOUS;
@@ -194,7 +195,8 @@ static void pages_touch(void *bytes, size_t size_bytes)
 }
 
 /* How many bytes of the mappings that hold [bytes, bytes + size_bytes) are not huge. A neighbour
- * that the kernel has joined to this mapping was made in the same way, so it must be huge as well. */
+ * that the kernel has joined to this mapping was made in the same way, so it must be huge as
+ * well. */
 static uint64_t pages_not_huge_bytes(const void *bytes, size_t size_bytes)
 {
     char line[512];
@@ -225,8 +227,8 @@ static enum status pages_advise(enum shm_pages pages, void *bytes, size_t size_b
     if (pages == SHM_PAGES_HUGETLB)
         return ST_OK;
     if (pages == SHM_PAGES_NORMAL) {
-        /* Where the system makes everything huge, normal pages are a choice too. A kernel that has no
-         * others refuses, and need not be asked. */
+        /* Where the system makes everything huge, normal pages are a choice too. A kernel that has
+         * no others refuses, and need not be asked. */
         (void)madvise(bytes, size_bytes, MADV_NOHUGEPAGE);
         return ST_OK;
     }

@@ -21,8 +21,8 @@ enum status pages_allowed(enum shm_pages pages, bool shared, size_t size_bytes, 
 bool pages_are_hugetlb(int fd);
 
 /* Maps size_bytes (whole pages) of `fd`, shared, or, with fd -1, zeroed memory of this process, for
- * reading and writing; makes every page present, and makes sure that they are of the kind: ST_OK, or
- * ST_UNAVAILABLE, ST_NO_MEMORY, ST_SYSTEM with nothing mapped. */
+ * reading and writing; makes every page present, and makes sure that they are of the kind: ST_OK,
+ * or ST_UNAVAILABLE, ST_NO_MEMORY, ST_SYSTEM with nothing mapped. */
 enum status pages_map(enum shm_pages pages, int fd, size_t size_bytes, void **bytes,
                       struct err *err);
 

@@ -1,6 +1,6 @@
 /* shm.h: memory shared between processes, by descriptor; no name in /dev/shm outlives anything. And
- * what pages it is made of (axis `pages`), for transports and the scenario rules that ask whether it
- * can be.
+ * what pages it is made of (axis `pages`), for transports and the scenario rules that ask whether
+ * it can be.
  */
 #ifndef HANDOFF_BASE_SHM_H
 #define HANDOFF_BASE_SHM_H
@@ -22,15 +22,16 @@ struct shm_map {
     int fd; /* owned; -1 when none */
 };
 
-/* Can segments be made of these pages here, now? Tried with one page: shared ones (a memfd), or, with
- * `private`, memory of one process alone, for which the kernel has a switch of its own. ST_OK, or
- * ST_UNAVAILABLE with the reason and the remedy. Leaves nothing behind. */
+/* Can segments be made of these pages here, now? Tried with one page: shared ones (a memfd), or,
+ * with `private`, memory of one process alone, for which the kernel has a switch of its own. ST_OK,
+ * or ST_UNAVAILABLE with the reason and the remedy. Leaves nothing behind. */
 enum status shm_pages_probe(enum shm_pages pages, struct err *err);
 enum status shm_pages_probe_private(enum shm_pages pages, struct err *err);
 
-/* A memfd of at least size_bytes (map->size_bytes says how many: whole pages), backed by real memory
- * at once (fails up front with ENOSPC or ENOMEM instead of a SIGBUS later), sealed against shrinking
- * and growing, mapped shared and touched page by page. `label` appears in /proc. The caller unmaps. */
+/* A memfd of at least size_bytes (map->size_bytes says how many: whole pages), backed by real
+ * memory at once (fails up front with ENOSPC or ENOMEM instead of a SIGBUS later), sealed against
+ * shrinking and growing, mapped shared and touched page by page. `label` appears in /proc. The
+ * caller unmaps. */
 enum status shm_create(const char *label, size_t size_bytes, struct shm_map *map, struct err *err);
 
 /* The same of the pages wanted. What did not become huge is ST_UNAVAILABLE, never normal pages. */
@@ -51,11 +52,12 @@ enum status shm_attach(int fd, size_t min_bytes, struct shm_map *map, struct err
 enum status shm_attach_pages(int fd, size_t min_bytes, enum shm_pages pages, struct shm_map *map,
                              struct err *err);
 
-/* For a segment that has a name (transports/frames): gives the empty file `fd` size_bytes (whole pages)
- * of memory as shm_create does, and maps and touches it. The caller unmaps, and keeps fd. */
+/* For a segment that has a name (transports/frames): gives the empty file `fd` size_bytes (whole
+ * pages) of memory as shm_create does, and maps and touches it. The caller unmaps, and keeps fd. */
 enum status shm_back_file(int fd, const char *label, size_t size_bytes, void **bytes,
                           struct err *err);
-/* Maps and touches it on the other side. The caller has looked at the size, unmaps, and keeps fd. */
+/* Maps and touches it on the other side. The caller has looked at the size, unmaps, and keeps
+ * fd. */
 enum status shm_map_file(int fd, size_t size_bytes, void **bytes, struct err *err);
 
 /* Unmaps and closes; safe on {0}-with-fd -1 and on one already unmapped. */

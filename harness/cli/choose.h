@@ -54,16 +54,16 @@ struct choose_plan {
 };
 
 /* choose_plan.c: the scenario of some ways, parsed, probed, and with the user's function as its
- * detector; the caller frees. `plan` NULL: a trial, one launch of about a second of the simplest way.
- * ST_UNAVAILABLE when none of them can run here, with the reason. */
+ * detector; the caller frees. `plan` NULL: a trial, one launch of about a second of the simplest
+ * way. ST_UNAVAILABLE when none of them can run here, with the reason. */
 enum status choose_scenario_make(const struct choose_arguments *arguments,
                                  const struct choose_plan *plan, struct scenario **scenario,
                                  struct err *err);
 /* The frames of a trial, and how long they take by the schedule. */
 double choose_trial_seconds(const struct choose_arguments *arguments);
-/* Which ways, and how many launches of how many frames, fit into `seconds`: ten launches of each way
- * if need be with fewer ways, then five, which is the fewest that a verdict needs. ST_UNAVAILABLE when
- * none of the ways can run here. */
+/* Which ways, and how many launches of how many frames, fit into `seconds`: ten launches of each
+ * way if need be with fewer ways, then five, which is the fewest that a verdict needs.
+ * ST_UNAVAILABLE when none of the ways can run here. */
 enum status choose_plan_make(const struct choose_arguments *arguments,
                              const struct choose_trial *trial, double seconds,
                              struct choose_plan *plan, struct err *err);
@@ -78,7 +78,8 @@ void choose_code_add_writer(struct text *text, const struct choose_arguments *ar
 void choose_code_add_other_side(struct text *text, const struct choose_arguments *arguments,
                                 const struct choice_way *way);
 
-/* choose_print.c. All print to standard output; `dir`: where the result is kept, NULL: it is not. */
+/* choose_print.c. All print to standard output; `dir`: where the result is kept, NULL: it is
+ * not. */
 void choose_print_table(const struct choose_arguments *arguments, const struct choose_plan *plan,
                         const struct choice *choice);
 void choose_print_markdown(const struct choose_arguments *arguments, const struct choose_plan *plan,

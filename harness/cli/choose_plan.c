@@ -18,8 +18,8 @@
  * matters whether that one waits in line or replaces others. */
 #define PERIOD_SHARE 0.7
 
-/* The ways, the simplest first: of what is level, the first is chosen. `drop`: 0 is never dropped, the
- * highest goes first when time is short. */
+/* The ways, the simplest first: of what is level, the first is chosen. `drop`: 0 is never dropped,
+ * the highest goes first when time is short. */
 static const struct {
     const char *transport, *wait, *policy, *read;
     unsigned drop;
@@ -124,8 +124,8 @@ double choose_trial_seconds(const struct choose_arguments *arguments)
     return (trial_frames(arguments) + WARMUP) / arguments->rate_hz;
 }
 
-/* How long a launch of a way lasts: at the frames' rate, or where each waits for the one before it, at
- * the detector's. */
+/* How long a launch of a way lasts: at the frames' rate, or where each waits for the one before it,
+ * at the detector's. */
 static double launch_seconds(const struct choose_arguments *arguments,
                              const struct choose_trial *trial, size_t way, uint32_t frames)
 {

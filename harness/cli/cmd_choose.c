@@ -1,8 +1,8 @@
 /* cmd_choose.c: `handoff choose`: how frames should reach a Python function of the user's.
  *
- * A trial of one way finds out whether the function works and what it takes; then every way that makes
- * sense runs, launch by launch next to the others (run/runner.h), and report/choice.h says what it
- * shows.
+ * A trial of one way finds out whether the function works and what it takes; then every way that
+ * makes sense runs, launch by launch next to the others (run/runner.h), and report/choice.h says
+ * what it shows.
  */
 #include <limits.h>
 #include <stdio.h>

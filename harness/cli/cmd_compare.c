@@ -1,4 +1,5 @@
-/* cmd_compare.c: `handoff compare`: which of three comparisons is asked for, and by what options. */
+/* cmd_compare.c: `handoff compare`: which of three comparisons is asked for, and by what
+ * options. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

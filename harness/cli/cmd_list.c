@@ -1,5 +1,5 @@
-/* cmd_list.c: `handoff list`: the transports, waits, access, kernels and axes there are, whether this
- * machine can use them, and why not. Called by main.c.
+/* cmd_list.c: `handoff list`: the transports, waits, access, kernels and axes there are, whether
+ * this machine can use them, and why not. Called by main.c.
  */
 #include <stdio.h>
 #include <string.h>

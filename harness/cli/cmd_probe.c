@@ -1,5 +1,5 @@
-/* cmd_probe.c: `handoff probe`: what this machine's GPU can do between two processes, each found out
- * by doing it. Called by main.c.
+/* cmd_probe.c: `handoff probe`: what this machine's GPU can do between two processes, each found
+ * out by doing it. Called by main.c.
  */
 #include <stdio.h>
 #include <string.h>

@@ -1,6 +1,6 @@
 /* compare.h: what the parts of `handoff compare` share. cmd_compare.c reads the command line and
- * hands over to one of the three forms; each sets *exit_code and prints its answer in the format that
- * was asked for.
+ * hands over to one of the three forms; each sets *exit_code and prints its answer in the format
+ * that was asked for.
  */
 #ifndef HANDOFF_CLI_COMPARE_H
 #define HANDOFF_CLI_COMPARE_H
@@ -42,7 +42,7 @@ enum status compare_by(const struct compare_arguments *arguments, int *exit_code
 enum status compare_results(const struct compare_arguments *arguments, int *exit_code,
                             struct err *err);
 
-/* ---- compare_finish.c: the end of the two forms that gate ------------------------------------- */
+/* ---- compare_finish.c: the end of the two forms that gate ------------------------------------ */
 
 /* One side of a comparison. */
 struct compare_side {
@@ -51,8 +51,8 @@ struct compare_side {
     const struct report *report;
 };
 
-/* Prints the comparison as was asked for, writes DIR/compare.json (out_dir NULL: nowhere) and sets the
- * exit code. */
+/* Prints the comparison as was asked for, writes DIR/compare.json (out_dir NULL: nowhere) and sets
+ * the exit code. */
 enum status compare_finish(const struct compare_arguments *arguments,
                            const struct comparison *comparison, const struct compare_side *base,
                            const struct compare_side *new_side, const char *out_dir, int *exit_code,

@@ -1,5 +1,5 @@
-/* compare_by.c: `handoff compare --by`: the values of one axis within one run, made now or stored. See
- * compare.h. */
+/* compare_by.c: `handoff compare --by`: the values of one axis within one run, made now or stored.
+ * See compare.h. */
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -50,8 +50,8 @@ static bool by_block_varies(const struct scenario *scenario, size_t block, const
     return false;
 }
 
-/* The blocks compare this axis, whatever they were written for: then the pilot gives all of its values
- * the same counts. */
+/* The blocks compare this axis, whatever they were written for: then the pilot gives all of its
+ * values the same counts. */
 static enum status by_set_axis(struct scenario *scenario, const char *axis, struct err *err)
 {
     bool any = false;

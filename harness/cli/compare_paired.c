@@ -66,9 +66,9 @@ static enum status paired_answer(const struct compare_arguments *arguments,
     return status;
 }
 
-/* The scenario and its choice of cells as arguments of `run`; NULL-terminated. Texts made for it are
- * in `made`, for the caller to free. `path`: the scenario's, since the other program may not know it
- * by name. */
+/* The scenario and its choice of cells as arguments of `run`; NULL-terminated. Texts made for it
+ * are in `made`, for the caller to free. `path`: the scenario's, since the other program may not
+ * know it by name. */
 static bool run_arguments_make(const struct run_choice *choice, const char *path,
                                const char *list[2 * RUN_FILTERS_MAX + 6],
                                char *made[RUN_FILTERS_MAX + 1])

@@ -1,5 +1,5 @@
-/* compare_stored.h: what the files of the comparison of stored results share: compare_stored.c reads
- * and counts, compare_stored_words.c makes sentences, the others print.
+/* compare_stored.h: what the files of the comparison of stored results share: compare_stored.c
+ * reads and counts, compare_stored_words.c makes sentences, the others print.
  */
 #ifndef HANDOFF_CLI_COMPARE_STORED_H
 #define HANDOFF_CLI_COMPARE_STORED_H

@@ -1,4 +1,5 @@
-/* compare_stored_words.c: sentences about stored results beside one another. See compare_stored.h. */
+/* compare_stored_words.c: sentences about stored results beside one another. See
+ * compare_stored.h. */
 #include <math.h>
 #include <stdio.h>
 #include <string.h>

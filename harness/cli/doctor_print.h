@@ -1,4 +1,5 @@
-/* doctor_print.h: the findings of `handoff doctor`, for a terminal, for programs and as Markdown. */
+/* doctor_print.h: the findings of `handoff doctor`, for a terminal, for programs and as
+ * Markdown. */
 #ifndef HANDOFF_CLI_DOCTOR_PRINT_H
 #define HANDOFF_CLI_DOCTOR_PRINT_H
 

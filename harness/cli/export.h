@@ -61,7 +61,7 @@ enum status export_junit(const struct export_options *options, const cJSON *resu
 /* export_junit_gates.c: the same of a comparison. */
 enum status export_junit_gates(const cJSON *comparison, struct text *out, struct err *err);
 
-/* ---- export_junit.c: what both share ----------------------------------------------------------- */
+/* ---- export_junit.c: what both share --------------------------------------------------------- */
 
 /* ` name="value"`, escaped. */
 void export_junit_attribute(struct text *out, const char *name, const char *value);
@@ -78,7 +78,7 @@ struct export_junit_suite {
 };
 void export_junit_suite(struct text *out, const struct export_junit_suite *suite);
 
-/* ---- export_parts.c: what was asked for ------------------------------------------------------- */
+/* ---- export_parts.c: what was asked for ------------------------------------------------------ */
 
 const char *export_cell_id(const cJSON *cell);
 bool export_takes_cell(const struct export_options *options, const cJSON *cell);
@@ -94,8 +94,8 @@ struct export_walk {
     const cJSON *cell;
     unsigned interval;
 };
-/* At pacing max, latency and age are how long the queue is, and shorter is not better: no figure for
- * whoever draws trends. */
+/* At pacing max, latency and age are how long the queue is, and shorter is not better: no figure
+ * for whoever draws trends. */
 bool export_is_queue_depth(const struct export_part *part);
 /* The result's first; then export_next_part until it returns false. */
 struct export_walk export_walk_start(const cJSON *result);
@@ -114,11 +114,12 @@ bool export_number(const cJSON *object, const char *name, double *value);
 /* "2026-11-20T10:00:00Z" in seconds since the epoch; `otherwise` for anything else. */
 int64_t export_time_s(const char *utc, int64_t otherwise);
 
-/* ---- export_json.c: the formats that are JSON ------------------------------------------------- */
+/* ---- export_json.c: the formats that are JSON ------------------------------------------------ */
 
 /* Adds a stranger's string: control characters, what reorders text and broken UTF-8 become '?'. */
 bool export_add_text(cJSON *object, const char *name, const char *text);
-/* Appends `root`, which came out of export_add_text, indented, and frees it; NULL is ST_NO_MEMORY. */
+/* Appends `root`, which came out of export_add_text, indented, and frees it; NULL is
+ * ST_NO_MEMORY. */
 enum status export_print(cJSON *root, struct text *out, struct err *err);
 /* "10 launches, Linux 6.1, Xeon …": the conditions of a figure, in lines. */
 void export_conditions(const cJSON *result, const cJSON *cell, struct text *text);

@@ -1,9 +1,9 @@
-/* export_bmf.c: the Bencher Metric Format: {benchmark: {measure: {value, lower_value, upper_value}}}.
- * Called by cmd_export.c.
+/* export_bmf.c: the Bencher Metric Format: {benchmark: {measure: {value, lower_value,
+ * upper_value}}}. Called by cmd_export.c.
  *
  * Measures `latency` (the median, in ns) and `throughput` (frames/s) are Bencher's own; others have
- * the name of their interval and quantile. Bounds are given where they are a 95 % interval: the range
- * of a few launches is none.
+ * the name of their interval and quantile. Bounds are given where they are a 95 % interval: the
+ * range of a few launches is none.
  */
 #include <stdio.h>
 #include <string.h>

@@ -1,5 +1,5 @@
-/* export_hgrm.c: HdrHistogram's percentile distribution, as its plotters and gnuplot read it. Called
- * by cmd_export.c.
+/* export_hgrm.c: HdrHistogram's percentile distribution, as its plotters and gnuplot read it.
+ * Called by cmd_export.c.
  */
 #include <stdio.h>
 #include <stdlib.h>

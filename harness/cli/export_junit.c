@@ -1,5 +1,5 @@
-/* export_junit.c: JUnit's XML, as CI systems show it: a suite per block, a test case per cell. Called
- * by cmd_export.c.
+/* export_junit.c: JUnit's XML, as CI systems show it: a suite per block, a test case per cell.
+ * Called by cmd_export.c.
  *
  * A failed cell is a failure, one with launches missing an error, and one that cannot run here, or
  * has no meaning, is skipped; why is the message. Valid against the schema of Ant's JUnit task, the

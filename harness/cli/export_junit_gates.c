@@ -1,5 +1,5 @@
-/* export_junit_gates.c: the compare.json of `handoff compare` as JUnit's XML: a test case per cell and
- * gate. Called by cmd_export.c.
+/* export_junit_gates.c: the compare.json of `handoff compare` as JUnit's XML: a test case per cell
+ * and gate. Called by cmd_export.c.
  *
  * Slower is a failure. What could not be decided is skipped: it neither passed nor failed, and its
  * message says which slowdown would have been seen.

@@ -153,7 +153,7 @@ void floor_table_print(enum cli_format format, const struct floor *floor,
     floor_print_memory(format, floor, frames);
 }
 
-/* ---- the GPU ----------------------------------------------------------------------------------- */
+/* ---- the GPU --------------------------------------------------------------------------------- */
 
 static void floor_print_gpu_size(enum cli_format format, const struct floor_gpu_size *size,
                                  struct geometry frame)

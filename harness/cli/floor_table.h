@@ -9,7 +9,8 @@
 #include "harness/measure/floor.h"
 #include "harness/run/floor_gpu.h"
 
-/* To standard output, as a table for a terminal or in Markdown. `frames`: the geometries that the sizes of the floor were of. */
+/* To standard output, as a table for a terminal or in Markdown. `frames`: the geometries that the
+ * sizes of the floor were of. */
 void floor_table_print(enum cli_format format, const struct floor *floor,
                        const struct geometry *frames);
 

@@ -1,8 +1,8 @@
 /* list_json.c: `handoff list --format json`: what there is and what can be used, for programs.
  *
- * One object with an array for each kind that was asked for; entries have name, available, reason and
- * hint (empty when available), summary, and what is their kind's own; an axis, whose values may be there
- * in part, has what it lacks instead of available and reason. Called by cmd_list.c.
+ * One object with an array for each kind that was asked for; entries have name, available, reason
+ * and hint (empty when available), summary, and what is their kind's own; an axis, whose values may
+ * be there in part, has what it lacks instead of available and reason. Called by cmd_list.c.
  */
 #include "harness/cli/list_json.h"
 

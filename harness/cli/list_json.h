@@ -1,4 +1,5 @@
-/* list_json.h: `handoff list --format json`, and Markdown, which is made from it. Called by cmd_list.c. */
+/* list_json.h: `handoff list --format json`, and Markdown, which is made from it. Called by
+ * cmd_list.c. */
 #ifndef HANDOFF_CLI_LIST_JSON_H
 #define HANDOFF_CLI_LIST_JSON_H
 

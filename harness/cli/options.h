@@ -91,8 +91,8 @@ struct cli_parse {
 #define CLI_END (-1)
 #define CLI_BAD '?' /* *err says what is wrong */
 #define CLI_HELP 'h'
-/* The next option's key, CLI_END, or CLI_BAD. A value that is not among the option's choices is bad,
- * with the nearest one as the hint. */
+/* The next option's key, CLI_END, or CLI_BAD. A value that is not among the option's choices is
+ * bad, with the nearest one as the hint. */
 int cli_next(struct cli_parse *parse, struct err *err);
 
 /* What `--help` prints, in 100 columns. */

@@ -26,7 +26,7 @@ struct probe {
 const char *probe_outcome_words(enum capability_outcome outcome);
 const char *probe_outcome_key(enum capability_outcome outcome);
 
-/* ---- Claims (probe_claims.c) ------------------------------------------------------------------- */
+/* ---- Claims (probe_claims.c) ----------------------------------------------------------------- */
 
 enum probe_verdict {
     PROBE_HOLDS,
@@ -58,19 +58,20 @@ enum probe_verdict probe_claim_judge(const struct probe *probe, const struct pro
 /* The ids of claims that a row answers, "vmm" or "legacy-ipc, vmm"; "" for none. */
 const char *probe_row_claims(enum gpu_capability row, char *text, size_t size);
 
-/* ---- Attributes (probe_attributes.c) -------------------------------------------------------------- */
+/* ---- Attributes (probe_attributes.c) --------------------------------------------------------- */
 
 /* The value the driver states; false where it does not know the attribute or was not asked. */
 bool probe_attribute(const struct probe *probe, enum gpu_attribute attribute, int *value);
-/* One sentence where what was done contradicts it ("says no, and stream_values works here"); "" where
- * it does not mislead. */
+/* One sentence where what was done contradicts it ("says no, and stream_values works here"); ""
+ * where it does not mislead. */
 const char *probe_attribute_misleads(const struct probe *probe, enum gpu_attribute attribute,
                                      char *text, size_t size);
 
-/* ---- Output ---------------------------------------------------------------------------------------- */
+/* ---- Output ---------------------------------------------------------------------------------- */
 
 void probe_print(FILE *out, const struct probe *probe);
-/* On standard output: one object, see results/README.md, or its tables as Markdown. ST_NO_MEMORY. */
+/* On standard output: one object, see results/README.md, or its tables as Markdown.
+ * ST_NO_MEMORY. */
 enum status probe_print_json(enum cli_format format, const struct probe *probe, struct err *err);
 
 #endif

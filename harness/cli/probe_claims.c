@@ -1,5 +1,5 @@
-/* probe_claims.c: what people say works or does not between two processes and a GPU, and which rows of
- * the capability table answer it. See probe.h.
+/* probe_claims.c: what people say works or does not between two processes and a GPU, and which rows
+ * of the capability table answer it. See probe.h.
  */
 #include <string.h>
 

@@ -1,4 +1,5 @@
-/* probe_json.c: `handoff probe --format json`, and Markdown, which is made from it. The object is described in results/README.md. See probe.h. */
+/* probe_json.c: `handoff probe --format json`, and Markdown, which is made from it. The object is
+ * described in results/README.md. See probe.h. */
 #include <string.h>
 
 #include "harness/base/json.h"

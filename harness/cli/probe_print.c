@@ -34,7 +34,7 @@ static void print_below(FILE *out, size_t column, const char *key, const char *t
     wrap_print(out, text, (size_t)printed, column + 2);
 }
 
-/* ---- The GPU -------------------------------------------------------------------------------------- */
+/* ---- The GPU --------------------------------------------------------------------------------- */
 
 static double number_get(const cJSON *object, const char *name)
 {
@@ -65,7 +65,7 @@ static void print_gpu(FILE *out, const struct probe *probe)
     fputc('\n', out);
 }
 
-/* ---- Rows ----------------------------------------------------------------------------------------- */
+/* ---- Rows ------------------------------------------------------------------------------------ */
 
 static void print_row(FILE *out, const struct probe *probe, enum gpu_capability row)
 {
@@ -98,7 +98,7 @@ static void print_rows(FILE *out, const struct probe *probe)
             print_row(out, probe, (enum gpu_capability)i);
 }
 
-/* ---- Claims --------------------------------------------------------------------------------------- */
+/* ---- Claims ---------------------------------------------------------------------------------- */
 
 static void print_claims(FILE *out, const struct probe *probe)
 {
@@ -120,7 +120,7 @@ static void print_claims(FILE *out, const struct probe *probe)
     }
 }
 
-/* ---- Attributes ----------------------------------------------------------------------------------- */
+/* ---- Attributes ------------------------------------------------------------------------------ */
 
 static void print_attributes(FILE *out, const struct probe *probe)
 {

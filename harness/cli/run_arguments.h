@@ -28,8 +28,8 @@ struct run_arguments {
     struct peer_options peer; /* its key and its run's number are not filled in here */
 };
 
-/* ST_INVALID with what is wrong. With --help nothing behind it is looked at. Filters and texts point
- * into argv, which --only cuts and getopt reorders. */
+/* ST_INVALID with what is wrong. With --help nothing behind it is looked at. Filters and texts
+ * point into argv, which --only cuts and getopt reorders. */
 enum status run_arguments_parse(int argc, char **argv, struct run_arguments *arguments,
                                 struct err *err);
 

@@ -26,7 +26,8 @@ enum status run_choice_add_filter(struct run_choice *choice, char *text, struct 
  * is found nowhere: opening it says why. */
 const char *run_choice_find_scenario(const char *given, char *path, size_t size);
 
-/* Finds, reads, filters and overrides. ST_INVALID also for a file that cannot be read. The caller frees. */
+/* Finds, reads, filters and overrides. ST_INVALID also for a file that cannot be read. The caller
+ * frees. */
 enum status run_choice_load(const struct run_choice *choice, struct scenario **scenario,
                             struct err *err);
 

@@ -1,7 +1,8 @@
 /* files.h: reading the small text files in which Linux describes a machine.
  *
- * Used inside env/, by commands that take a list of CPUs, and by run/clocks.c. Every function takes the folder that stands for "/" ("" on this machine),
- * so that tests can show the trees of other machines. What is absent is reported as absent.
+ * Used inside env/, by commands that take a list of CPUs, and by run/clocks.c. Every function takes
+ * the folder that stands for "/" ("" on this machine), so that tests can show the trees of other
+ * machines. What is absent is reported as absent.
  */
 #ifndef HANDOFF_ENV_FILES_H
 #define HANDOFF_ENV_FILES_H

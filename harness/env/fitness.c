@@ -141,8 +141,8 @@ bool fitness_add_warnings(const cJSON *findings, cJSON *warnings)
     return true;
 }
 
-/* "2 CPUs; virtual machine and 3 more": what was found by each finding of a level, whole ones as far
- * as `size` reaches. Returns how many there are. */
+/* "2 CPUs; virtual machine and 3 more": what was found by each finding of a level, whole ones as
+ * far as `size` reaches. Returns how many there are. */
 static size_t verdict_list(const cJSON *findings, enum fitness_level level, char *text, size_t size)
 {
     const size_t more_bytes = sizeof " and 1000000 more";

@@ -45,8 +45,8 @@ enum fitness_level fitness_worst(const cJSON *findings);
 
 /* "found: effect; fix: …" in one line; returns text. */
 char *fitness_sentence(const cJSON *finding, char *text, size_t size);
-/* Appends the sentence of each finding from FITNESS_WARNING on to the strings `warnings`. False when
- * out of memory. */
+/* Appends the sentence of each finding from FITNESS_WARNING on to the strings `warnings`. False
+ * when out of memory. */
 bool fitness_add_warnings(const cJSON *findings, cJSON *warnings);
 /* "fit", "fit, with 2 warnings: 2 CPUs; virtual machine" or "not fit: one CPU"; returns text. */
 char *fitness_verdict(const cJSON *findings, char *text, size_t size);
@@ -59,8 +59,8 @@ char *fitness_verdict(const cJSON *findings, char *text, size_t size);
  *    "after": [what was worse after the last, and what changed between them]}
  * `after` may be NULL. The caller deletes *fitness. ST_NO_MEMORY. */
 enum status fitness_make(const cJSON *before, const cJSON *after, cJSON **fitness, struct err *err);
-/* That of a result, or made from its environment where it is older; the caller deletes. Every getter
- * is to tolerate anything in it. ST_NO_MEMORY. */
+/* That of a result, or made from its environment where it is older; the caller deletes. Every
+ * getter is to tolerate anything in it. ST_NO_MEMORY. */
 enum status fitness_of_result(const cJSON *result, cJSON **fitness, struct err *err);
 
 #endif

@@ -55,7 +55,8 @@ static bool check_virtual(const cJSON *env, cJSON *findings)
         "virtual machine%s%s%s", name[0] ? " (" : "", name, name[0] ? ")" : "");
 }
 
-/* The load average remembers a build for minutes; the busy share of this moment decides, if known. */
+/* The load average remembers a build for minutes; the busy share of this moment decides, if
+ * known. */
 static bool check_load(const cJSON *env, cJSON *findings)
 {
     static const char effect[] = "other work stretches tails and keeps idle states shallow";

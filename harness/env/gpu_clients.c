@@ -1,8 +1,8 @@
 /* gpu_clients.c: who else uses the GPU: displays, which draw whenever something moves, and others.
  *
  * A process that uses it has its device open, which /proc shows of one's own processes, and root of
- * all. Names are kept of display servers only, and of these only from a list: what else somebody runs
- * is not for a result.
+ * all. Names are kept of display servers only, and of these only from a list: what else somebody
+ * runs is not for a result.
  */
 #include <ctype.h>
 #include <dirent.h>

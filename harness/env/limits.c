@@ -30,8 +30,8 @@ static bool rlimit_add(cJSON *section, const char *key, int resource)
     return json_add_u64(section, key, limit.rlim_cur);
 }
 
-/* Opened as the axis idle_latency would, and closed without having asked for anything: what access()
- * says is not what a container may do. */
+/* Opened as the axis idle_latency would, and closed without having asked for anything: what
+ * access() says is not what a container may do. */
 static bool dma_latency_add(cJSON *section)
 {
     int fd = open("/dev/cpu_dma_latency", O_WRONLY | O_CLOEXEC);

@@ -5,9 +5,9 @@
  * run). A counter's conversion is taken anew by the runner before each launch and sent to the roles
  * (clock_rebase, clock_apply), so that all processes of a launch share one timebase exactly. Beside
  * CLOCK_MONOTONIC that timebase runs apart by some parts per million, since the kernel slews its
- * clock and nobody slews a counter: microseconds in a launch of a second. Whoever hands one of these
- * times to the kernel (an absolute timeout) or to another program (the header of a frame) gets it
- * with that error.
+ * clock and nobody slews a counter: microseconds in a launch of a second. Whoever hands one of
+ * these times to the kernel (an absolute timeout) or to another program (the header of a frame)
+ * gets it with that error.
  */
 #ifndef HANDOFF_MEASURE_CLOCK_H
 #define HANDOFF_MEASURE_CLOCK_H
@@ -24,8 +24,8 @@ enum clock_kind { CLOCK_KIND_MONOTONIC, CLOCK_KIND_COUNTER };
  * converted with an error of rounding below 0.002 ppm. */
 #define CLOCK_SHIFT 32
 
-/* How a counter becomes nanoseconds: ns + ((reading - counter) * mult >> CLOCK_SHIFT), with all bits
- * of the product, so that it holds for years of ticks. Zeroed, it is CLOCK_MONOTONIC. */
+/* How a counter becomes nanoseconds: ns + ((reading - counter) * mult >> CLOCK_SHIFT), with all
+ * bits of the product, so that it holds for years of ticks. Zeroed, it is CLOCK_MONOTONIC. */
 struct clock_conversion {
     enum clock_kind kind;
     uint64_t counter; /* a reading, and */
@@ -53,14 +53,14 @@ static inline uint64_t clock_monotonic_ns(void)
  *
  * x86: rdtscp waits until all earlier loads have their values; rdtsc (9.5 ns on the developers'
  * machines) does not, and with an lfence before it costs no less (18.7 against 18.4 ns). Later
- * instructions may begin before rdtscp is done. That needs no lfence behind it: a later store leaves
- * the processor only after rdtscp has retired, and a later load that begins some cycles early makes
- * what it belongs to seem that much shorter, never negative. This is how the kernel reads it for
- * CLOCK_MONOTONIC.
+ * instructions may begin before rdtscp is done. That needs no lfence behind it: a later store
+ * leaves the processor only after rdtscp has retired, and a later load that begins some cycles
+ * early makes what it belongs to seem that much shorter, never negative. This is how the kernel
+ * reads it for CLOCK_MONOTONIC.
  *
- * aarch64: cntvct_el0 may be read early, too. An isb does not complete before the branches before it
- * are decided, and each stamp that must follow a load follows a branch on the loaded value (that is
- * how news is noticed): load, branch, isb, mrs is the architecture's own recipe. Towards later
+ * aarch64: cntvct_el0 may be read early, too. An isb does not complete before the branches before
+ * it are decided, and each stamp that must follow a load follows a branch on the loaded value (that
+ * is how news is noticed): load, branch, isb, mrs is the architecture's own recipe. Towards later
  * stores: the stamp goes into the trace, by a store that needs the value read, and the store that
  * tells the news is a release, which comes after that one. The kernel reads it in this way as well.
  *
@@ -111,14 +111,14 @@ struct clock_pair {
 /* The tightest pair of many; takes a few microseconds. */
 struct clock_pair clock_pair_take(void);
 
-/* Takes the base of the conversion anew, and on return the clock shows no less than before: it waits
- * out what the two clocks ran apart. Does nothing for CLOCK_MONOTONIC. Called by the runner before
- * each launch; no other thread may read the clock meanwhile. */
+/* Takes the base of the conversion anew, and on return the clock shows no less than before: it
+ * waits out what the two clocks ran apart. Does nothing for CLOCK_MONOTONIC. Called by the runner
+ * before each launch; no other thread may read the clock meanwhile. */
 void clock_rebase(void);
 
 /* Makes another process's clock this one's. ST_CORRUPT when it cannot be: a counter that this
- * program does not know, or one that shows here, more than a millisecond off CLOCK_MONOTONIC, that it
- * is not the same (another machine, an emulator). */
+ * program does not know, or one that shows here, more than a millisecond off CLOCK_MONOTONIC, that
+ * it is not the same (another machine, an emulator). */
 enum status clock_apply(const struct clock_conversion *conversion, struct err *err);
 
 /* "CLOCK_MONOTONIC", and for the counter "TSC" or "CNTVCT"; NULL where this build knows none. */
@@ -130,9 +130,9 @@ struct clock_quality {
 };
 
 /* The tick behind the differences of neighbouring readings, from 0 up. A clock that shows the same
- * time twice counts in its smallest step. One that never does is finer than a reading costs: then the
- * differences themselves differ by whole ticks; three whole numbers in a row mean 1 ns (ticks that are
- * no whole number of nanoseconds give two). 0 without any step. */
+ * time twice counts in its smallest step. One that never does is finer than a reading costs: then
+ * the differences themselves differ by whole ticks; three whole numbers in a row mean 1 ns (ticks
+ * that are no whole number of nanoseconds give two). 0 without any step. */
 double clock_tick_from_steps(const uint64_t *steps_ns, size_t count);
 
 /* Measures both for clock_now_ns, about a millisecond on the calling CPU. One thread at a time. */

@@ -81,8 +81,8 @@ static void clock_use(const struct clock_conversion *conversion)
     clock_current = used;
 }
 
-/* Both costs, in turns, since a busy machine slows whatever runs at the moment; the best of several,
- * since an interruption never makes a reading cheaper. */
+/* Both costs, in turns, since a busy machine slows whatever runs at the moment; the best of
+ * several, since an interruption never makes a reading cheaper. */
 static void clock_measure_all(struct clock_choice *choice, const struct clock_conversion *counter)
 {
     enum { TURNS = 5 };

@@ -1,7 +1,7 @@
 /* clock_choice.h: which clock a run uses: the cheapest one that is right on all CPUs.
  *
- * Called once by the runner, before anything is measured; by the floor and tests/support/bench_self.c
- * to show what each clock costs.
+ * Called once by the runner, before anything is measured; by the floor and
+ * tests/support/bench_self.c to show what each clock costs.
  */
 #ifndef HANDOFF_MEASURE_CLOCK_CHOICE_H
 #define HANDOFF_MEASURE_CLOCK_CHOICE_H
@@ -60,8 +60,8 @@ static inline const struct clock_candidate *clock_monotonic(const struct clock_c
 int64_t clock_tolerance_ns(const struct clock_choice *choice,
                            const struct clock_candidate *candidate);
 
-/* Looks, measures and makes the winner this process's clock. Blocks for some 100 ms, 2 s at most; no
- * other thread may read the clock meanwhile. ST_UNAVAILABLE when a counter was asked for that is
+/* Looks, measures and makes the winner this process's clock. Blocks for some 100 ms, 2 s at most;
+ * no other thread may read the clock meanwhile. ST_UNAVAILABLE when a counter was asked for that is
  * not right here: the error says why. */
 enum status clock_choose(enum clock_request request, struct clock_choice *choice, struct err *err);
 

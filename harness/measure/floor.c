@@ -13,7 +13,8 @@ static void floor_warn(struct floor *floor, const struct err *err)
                  err->hint[0] ? ": " : "", err->hint);
 }
 
-/* When a part that may take up to one `parts_left`-th of what is left of the budget must be done. */
+/* When a part that may take up to one `parts_left`-th of what is left of the budget must be
+ * done. */
 static uint64_t floor_share_end_ns(uint64_t deadline_ns, size_t parts_left)
 {
     uint64_t now_ns = clock_now_ns();

@@ -1,11 +1,11 @@
 /* floor.h: what this machine can do at best: the limits that a hand-off is held against.
  *
  * A figure says little without its floor measured in the same run on the same CPUs. Called by
- * run/run_floor.c before the first launch, by the `floor` command and by tests/support/bench_self.c;
- * never while a cell is being measured.
+ * run/run_floor.c before the first launch, by the `floor` command and by
+ * tests/support/bench_self.c; never while a cell is being measured.
  *
- * Every figure is a median of many, so that an interruption does not move it, and NAN where it could
- * not be had.
+ * Every figure is a median of many, so that an interruption does not move it, and NAN where it
+ * could not be had.
  */
 #ifndef HANDOFF_MEASURE_FLOOR_H
 #define HANDOFF_MEASURE_FLOOR_H

@@ -18,7 +18,8 @@ enum {
     FLOOR_REPEATS_MIN = 3,
     FLOOR_SERIES = 5, /* figures per size, which share its time */
 };
-/* Several frames between two readings of the clock where one takes no longer than a few of these. */
+/* Several frames between two readings of the clock where one takes no longer than a few of
+ * these. */
 #define FLOOR_CACHED_BYTES 200000
 
 struct floor_frame {
@@ -33,9 +34,10 @@ struct floor_frame {
 
 typedef void (*floor_work)(struct floor_frame *frame);
 
-/* Eight sums of 16 bytes (SSE2, NEON) side by side, so that no addition waits for the one before: 80
- * to 100 GB/s on the developers' machines, as fast as twice as wide ones from the second cache on.
- * The suite's own checksum multiplies as well, which is the kernel's cost and not the floor's. */
+/* Eight sums of 16 bytes (SSE2, NEON) side by side, so that no addition waits for the one before:
+ * 80 to 100 GB/s on the developers' machines, as fast as twice as wide ones from the second cache
+ * on. The suite's own checksum multiplies as well, which is the kernel's cost and not the
+ * floor's. */
 typedef uint64_t floor_lane __attribute__((vector_size(16), may_alias));
 enum { FLOOR_LANES = 8 };
 
@@ -151,8 +153,8 @@ static void *floor_taking_side(void *argument)
     return NULL;
 }
 
-/* Ordinary pages, so that a machine that gives large ones to private memory does not flatter what is
- * held against it: a slot has none. */
+/* Ordinary pages, so that a machine that gives large ones to private memory does not flatter what
+ * is held against it: a slot has none. */
 static uint8_t *floor_map(size_t bytes, int sharing)
 {
     uint8_t *mapped = mmap(NULL, bytes, PROT_READ | PROT_WRITE, sharing | MAP_ANONYMOUS, -1, 0);

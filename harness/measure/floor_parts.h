@@ -1,7 +1,7 @@
 /* floor_parts.h: the inside of floor*.c: pinned threads, and the parts that floor.c calls in turn.
  *
- * Every part returns by `deadline_ns` (clock_now_ns), leaves NAN where it has no figure, and says in
- * *err why it has none.
+ * Every part returns by `deadline_ns` (clock_now_ns), leaves NAN where it has no figure, and says
+ * in *err why it has none.
  */
 #ifndef HANDOFF_MEASURE_FLOOR_PARTS_H
 #define HANDOFF_MEASURE_FLOOR_PARTS_H

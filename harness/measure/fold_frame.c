@@ -106,8 +106,8 @@ static enum status fold_span(const struct fold_work *work, const char *name,
     return ST_OK;
 }
 
-/* What cannot be otherwise however the GPU's clock runs: if it is, stamps were converted wrongly, or
- * a kernel did not wait for what it should have. */
+/* What cannot be otherwise however the GPU's clock runs: if it is, stamps were converted wrongly,
+ * or a kernel did not wait for what it should have. */
 static enum status fold_check_gpu(const struct fold_work *work, const struct fold_frame *frame,
                                   struct err *err)
 {

@@ -31,13 +31,13 @@ struct fold_work {
     uint64_t last_done_ns;
 };
 
-/* All intervals of one frame; `arrived` is NULL when it never did. ST_CORRUPT for stamps that cannot
- * be. */
+/* All intervals of one frame; `arrived` is NULL when it never did. ST_CORRUPT for stamps that
+ * cannot be. */
 enum status fold_frame_intervals(struct fold_work *work, uint32_t id,
                                  const struct trace_record *arrived, struct err *err);
 
-/* Fills the fold's timeline, last of all. `values_ns`: of every frame sent, by id, of the timeline's
- * interval. ST_NO_MEMORY. */
+/* Fills the fold's timeline, last of all. `values_ns`: of every frame sent, by id, of the
+ * timeline's interval. ST_NO_MEMORY. */
 enum status fold_timeline_make(struct fold_work *work, const uint64_t *values_ns, struct err *err);
 
 /* The frame was there before the consumer waited for it. */

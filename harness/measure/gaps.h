@@ -3,8 +3,8 @@
  * Interrupts, other processes and a hypervisor stop a role amid a frame, whatever it measures. Here
  * a thread on each CPU does nothing but read the clock; two readings further apart than a threshold
  * have a gap between them. All CPUs are watched at once: a run uses them at once, too, and a
- * hypervisor with fewer processors than it promised shows only then. Called by the runner beside the
- * floor, and by `handoff doctor`; the findings are made by env/fitness.h.
+ * hypervisor with fewer processors than it promised shows only then. Called by the runner beside
+ * the floor, and by `handoff doctor`; the findings are made by env/fitness.h.
  */
 #ifndef HANDOFF_MEASURE_GAPS_H
 #define HANDOFF_MEASURE_GAPS_H

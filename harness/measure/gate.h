@@ -25,7 +25,8 @@ struct gate {
     const char *key; /* GATE_TIME: the member of a launch's interval, "p50_ns"; else "" */
 };
 
-/* Every interval's mean, p50, p90 and p99, frames_per_s, and the CPU of both roles and the system. */
+/* Every interval's mean, p50, p90 and p99, frames_per_s, and the CPU of both roles and the
+ * system. */
 extern const struct gate gates[];
 extern const size_t gate_count;
 
@@ -39,8 +40,8 @@ const struct gate *gate_mean(const struct gate *gate);
  * for the quantile. INFINITY for a quantile among frames that never finished. */
 double gate_launch_value(const struct gate *gate, const cJSON *launch);
 
-/* What values are multiplied by before logarithms are taken, which take what is below 1 as 1: then 1
- * is a nanosecond, a millionth of a frame/s, or a hundred-thousandth of a per cent. */
+/* What values are multiplied by before logarithms are taken, which take what is below 1 as 1: then
+ * 1 is a nanosecond, a millionth of a frame/s, or a hundred-thousandth of a per cent. */
 double gate_scale(const struct gate *gate);
 
 /* The launch of that number among a cell's; NULL when it has none. */

@@ -68,7 +68,8 @@ struct stats_estimate stats_estimate_linear(const double *values, size_t count);
 /* The same for differences, which may be negative: not cut at 0. */
 struct stats_estimate stats_estimate_signed(const double *values, size_t count);
 
-/* Mean and standard error of `count` >= 1 values of map(values[i]); the error is 0 for one value. */
+/* Mean and standard error of `count` >= 1 values of map(values[i]); the error is 0 for one
+ * value. */
 void stats_mean(const double *values, size_t count, double (*map)(double), double *mean,
                 double *error);
 /* The logarithm in which times and rates are compared; what is below 1 counts as 1. */

@@ -1,5 +1,5 @@
-/* stats_t.c: Student's t distribution, with degrees of freedom that need not be whole (Welch's), and
- * the effect that a t test would have found. See stats.h.
+/* stats_t.c: Student's t distribution, with degrees of freedom that need not be whole (Welch's),
+ * and the effect that a t test would have found. See stats.h.
  */
 #include "harness/measure/stats.h"
 

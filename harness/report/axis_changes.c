@@ -253,7 +253,8 @@ struct axis_ratio axis_change_extent(const struct axis_change *change)
     return extent;
 }
 
-/* "95 % interval 2.80–3.20× over 10 launches" of one comparison, "2.90–3.40× over 4 comparisons". */
+/* "95 % interval 2.80–3.20× over 10 launches" of one comparison, "2.90–3.40× over 4
+ * comparisons". */
 static void extent_add(struct text *text, const struct axis_change *change)
 {
     char range[FIGURE_BYTES];

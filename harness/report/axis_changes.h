@@ -39,8 +39,8 @@ bool axis_changes_make(const struct report *report, const struct report_block *b
                        struct axis_changes *changes);
 void axis_changes_free(struct axis_changes *changes);
 
-/* The ratio of the metric's median with its range over the comparisons; of a single one with the 95 %
- * interval over its launches, and `count` 2 where there is one. */
+/* The ratio of the metric's median with its range over the comparisons; of a single one with the 95
+ * % interval over its launches, and `count` 2 where there is one. */
 struct axis_ratio axis_change_extent(const struct axis_change *change);
 /* "3840×2160×3 instead of 1920×1080×3", "slots 8 instead of 4". */
 void axis_change_add_name(struct text *text, const struct axis_change *change);

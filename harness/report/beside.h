@@ -1,10 +1,10 @@
-/* beside.h: several results beside one another: a row for each cell, found again by its id, a column
- * for each result, and what may be said of a column's figures against those of the first.
+/* beside.h: several results beside one another: a row for each cell, found again by its id, a
+ * column for each result, and what may be said of a column's figures against those of the first.
  *
  * An id leaves out axes at their default, so that cells are found again in results of older
  * versions. The results did not run together: nothing here is more than a trend, and what differs
- * between the machines they were made on stands before any figure (struct beside_difference). Called
- * by `handoff compare RESULT RESULT...` and by reports of several results.
+ * between the machines they were made on stands before any figure (struct beside_difference).
+ * Called by `handoff compare RESULT RESULT...` and by reports of several results.
  */
 #ifndef HANDOFF_REPORT_BESIDE_H
 #define HANDOFF_REPORT_BESIDE_H
@@ -19,9 +19,9 @@
 /* One figure of one cell in one column. */
 struct beside_value {
     struct figure figure; /* over the launches; FIGURE_ABSENT where the result has none */
-    /* Against the first column: `ratio` and its interval are this figure / the first's, whichever is
-     * better; the verdict is slower where it is worse. In the first column, and where either lacks
-     * the figure, the ratio is NAN and the verdict COMPARE_UNCLEAR. */
+    /* Against the first column: `ratio` and its interval are this figure / the first's, whichever
+     * is better; the verdict is slower where it is worse. In the first column, and where either
+     * lacks the figure, the ratio is NAN and the verdict COMPARE_UNCLEAR. */
     struct compare_stored stored;
 };
 
@@ -52,8 +52,8 @@ struct beside_row {
     const char *label;
     const struct report_cell **cells; /* one per column; NULL: that result lacks it */
     /* The gates that the scenarios declare; else p50 and p99 of the latency, or frames/s where that
-     * is what the cell is about. Only those of which some column has a figure: 0 where no column has
-     * any, as when the cell cannot run there. */
+     * is what the cell is about. Only those of which some column has a figure: 0 where no column
+     * has any, as when the cell cannot run there. */
     struct beside_line lines[BESIDE_LINES_MAX];
     size_t line_count;
 };
@@ -94,8 +94,8 @@ void beside_free(struct beside *beside);
 const char *beside_verdict_words(const struct beside_line *line, enum compare_verdict verdict);
 /* "latency p50", "frames/s", "CPU %, consumer". `text` of at least FIGURE_BYTES. */
 const char *beside_line_title(const struct beside_line *line, char *text);
-/* "1.052× (1.031–1.074)", with the 95 % interval; "1.052×" without one, "—" without a ratio. `text` of
- * at least 2 * FIGURE_BYTES. */
+/* "1.052× (1.031–1.074)", with the 95 % interval; "1.052×" without one, "—" without a ratio. `text`
+ * of at least 2 * FIGURE_BYTES. */
 char *beside_ratio_format(const struct beside_value *value, char *text);
 /* Of a line with more than two columns: "rises from each to the next of 5 results, by +3.6 % per
  * result (95 % interval +2.1 % to +5.2 %): slower in stored results". */

@@ -1,9 +1,9 @@
 /* bounds.h: which cells of a result keep the bounds that a user has: `handoff advise`.
  *
  * What the user is given, the frames and how often they come, is told from what can be chosen, the
- * transport, the wait and the rest: cells with the same of the former form a case, and within a case
- * those that keep every bound are in order of the CPU they take. A figure whose interval reaches
- * beyond its bound has not shown that it keeps it. Called by cli/cmd_advise.c.
+ * transport, the wait and the rest: cells with the same of the former form a case, and within a
+ * case those that keep every bound are in order of the CPU they take. A figure whose interval
+ * reaches beyond its bound has not shown that it keeps it. Called by cli/cmd_advise.c.
  */
 #ifndef HANDOFF_REPORT_BOUNDS_H
 #define HANDOFF_REPORT_BOUNDS_H

@@ -247,8 +247,8 @@ static bool way_competes(const struct choice_way *way)
            way->state != CHOICE_FAILED && way->state != CHOICE_NOT_RUN;
 }
 
-/* Whether nothing speaks for the quickest against it: it is tied with it, or not told apart from it and
- * within the same 5 % as far as measured. */
+/* Whether nothing speaks for the quickest against it: it is tied with it, or not told apart from it
+ * and within the same 5 % as far as measured. */
 static bool way_is_level(const struct choice_way *way)
 {
     return way_competes(way) &&
@@ -256,8 +256,8 @@ static bool way_is_level(const struct choice_way *way)
             (way->beside.verdict == STATS_UNCLEAR && way->beside.ratio <= COMPARE_SAME_RATIO));
 }
 
-/* Of those that are level with the quickest, the one that takes the least CPU; of those whose CPU the
- * data does not tell apart, the first, which is the simplest. */
+/* Of those that are level with the quickest, the one that takes the least CPU; of those whose CPU
+ * the data does not tell apart, the first, which is the simplest. */
 static size_t level_cheapest(const struct choice *choice)
 {
     static const struct tradeoff of_roles = {.net = false};

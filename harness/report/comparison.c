@@ -79,8 +79,8 @@ enum status comparison_judge(struct comparison *comparison, struct err *err)
         comparison->verdicts[row->judged.verdict]++;
         if (row->judged.verdict == COMPARE_UNCLEAR)
             row_explain_unclear(row);
-        /* One that does not say what it would have seen leaves the table without an answer: fmax would
-         * pass over it. */
+        /* One that does not say what it would have seen leaves the table without an answer: fmax
+         * would pass over it. */
         const double seen = row->judged.detectable;
         is_known = is_known && !isnan(seen);
         worst = fmax(worst, seen);

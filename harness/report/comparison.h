@@ -1,8 +1,8 @@
 /* comparison.h: pairs of cells that ran next to each other, and which gates got slower.
  *
  * Made by `handoff compare --base` of two results whose launches stood next to each other, and by
- * `--by` of the cells of one. The whole table is one family: measure/compare.h judges it. A result is
- * input: what it lacks is a gate without a figure. Printed by comparison_print.c, written by
+ * `--by` of the cells of one. The whole table is one family: measure/compare.h judges it. A result
+ * is input: what it lacks is a gate without a figure. Printed by comparison_print.c, written by
  * comparison_json.c.
  */
 #ifndef HANDOFF_REPORT_COMPARISON_H
@@ -75,9 +75,9 @@ size_t comparison_gates(const struct report *report, const struct report_cell *c
 
 /* Every cell of two builds' results, by its id. ST_NO_MEMORY. */
 enum status comparison_add_builds(struct comparison *comparison, struct err *err);
-/* Every group of cells of one result that differ in `axis` only, which its blocks must compare: each
- * against the cell with the value `against`, NULL: the first of its block. ST_INVALID when no cell
- * has that value; ST_NO_MEMORY. */
+/* Every group of cells of one result that differ in `axis` only, which its blocks must compare:
+ * each against the cell with the value `against`, NULL: the first of its block. ST_INVALID when no
+ * cell has that value; ST_NO_MEMORY. */
 enum status comparison_add_axis(struct comparison *comparison, const char *axis,
                                 const char *against, struct err *err);
 
@@ -86,7 +86,8 @@ enum status comparison_judge(struct comparison *comparison, struct err *err);
 
 /* One to three sentences, the conclusion first. */
 void comparison_conclude(const struct comparison *comparison, struct text *text);
-/* The machine, its clocks and its fitness; of rate, load and placement what is alike for all cells. */
+/* The machine, its clocks and its fitness; of rate, load and placement what is alike for all
+ * cells. */
 void comparison_conditions(const struct comparison *comparison, struct text *text);
 /* What of rate, load and placement of one cell is not alike for all. */
 void comparison_cell_conditions(const struct comparison *comparison, const struct report_cell *cell,
@@ -94,8 +95,8 @@ void comparison_cell_conditions(const struct comparison *comparison, const struc
 
 void comparison_print_table(const struct comparison *comparison, FILE *file);
 void comparison_print_markdown(const struct comparison *comparison, FILE *file);
-/* The members of compare.json that are the comparison's: results/README.md. NULL when out of memory;
- * the caller deletes. */
+/* The members of compare.json that are the comparison's: results/README.md. NULL when out of
+ * memory; the caller deletes. */
 cJSON *comparison_json(const struct comparison *comparison);
 
 #endif

@@ -1,5 +1,5 @@
-/* comparison_cells.c: which cells stand against each other: those of two builds, or the values of an
- * axis; and which have no partner. See comparison.h. */
+/* comparison_cells.c: which cells stand against each other: those of two builds, or the values of
+ * an axis; and which have no partner. See comparison.h. */
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -25,8 +25,8 @@ static bool cell_ran(const struct report_cell *cell)
     return json_get_number(cell->json, "launches_ok", 0) > 0 && strcmp(cell->status, "failed") != 0;
 }
 
-/* Base ran and new does not: it failed, or it cannot run here any more. A run that was cut short has
- * not come to it, which is another matter. */
+/* Base ran and new does not: it failed, or it cannot run here any more. A run that was cut short
+ * has not come to it, which is another matter. */
 static bool cell_was_lost(const struct report_cell *base, const struct report_cell *cell)
 {
     return cell_ran(base) && !cell_ran(cell) && strcmp(cell->status, "incomplete") != 0;

@@ -1,4 +1,5 @@
-/* comparison_json.c: a comparison for programs. The shape is in results/README.md; see comparison.h. */
+/* comparison_json.c: a comparison for programs. The shape is in results/README.md; see
+ * comparison.h. */
 #include <math.h>
 
 #include "harness/base/json.h"

@@ -1,4 +1,5 @@
-/* comparison_print.c: a comparison for a terminal and for the summary of a CI job. See comparison.h. */
+/* comparison_print.c: a comparison for a terminal and for the summary of a CI job. See
+ * comparison.h. */
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
@@ -162,7 +163,7 @@ void comparison_print_table(const struct comparison *comparison, FILE *file)
     text_free(&conditions);
 }
 
-/* ---- Markdown --------------------------------------------------------------------------------- */
+/* ---- Markdown -------------------------------------------------------------------------------- */
 
 static void markdown_row_add(struct text *out, const struct comparison *comparison,
                              const struct comparison_row *row)

@@ -69,8 +69,8 @@ static void detectable_add(struct text *text, const struct stats_paired *paired,
                   format_ratio(paired->detectable, ratio));
 }
 
-/* Where means are compared, whose ratio is not that of the medians that are shown: ", its mean 3.0 times
- * spin's (…)". */
+/* Where means are compared, whose ratio is not that of the medians that are shown: ", its mean 3.0
+ * times spin's (…)". */
 static void means_add(struct text *text, const struct stats_paired *paired, const char *base)
 {
     char ratio[FIGURE_BYTES];

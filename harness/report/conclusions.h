@@ -45,9 +45,9 @@ bool notes_make(const struct report *report, const struct report_block *block,
 void advice_make(const struct report *report, struct conclusions *conclusions);
 /* "Let both processes share the GPU through MPS: …", where that was better in every comparison. */
 void advice_of_gpu_sharing(const struct report *report, struct text *text);
-/* python_words.c: what a role in Python costs beside one in C, and through what; which way to read a
- * frame; the garbage collector; what the same kernel takes in NumPy. Nothing where no block compares
- * it. */
+/* python_words.c: what a role in Python costs beside one in C, and through what; which way to read
+ * a frame; the garbage collector; what the same kernel takes in NumPy. Nothing where no block
+ * compares it. */
 void advice_of_python_languages(const struct report *report, struct text *text);
 void advice_of_python_transport(const struct report *report, struct text *text);
 void advice_of_python_reading(const struct report *report, struct text *text);

@@ -7,8 +7,8 @@
 
 /* "10 launches of each cell, 95 % intervals." alone. */
 void conditions_add_launches(struct text *text, const struct report *report);
-/* "10 launches of each cell, 95 % intervals. Rates: 60 frames/s, ping-pong. Frames: 320×240×3." Plain
- * UTF-8; nothing where no cell ran. */
+/* "10 launches of each cell, 95 % intervals. Rates: 60 frames/s, ping-pong. Frames: 320×240×3."
+ * Plain UTF-8; nothing where no cell ran. */
 void conditions_add(struct text *text, const struct report *report);
 
 #endif

@@ -20,8 +20,8 @@
 #define SPLIT_FROM 8
 #define SAYS_BYTES 400
 
-/* The child's part: becomes gnuplot, or tells on `failure_fd` why not. It dies with its parent, so that
- * nobody draws on for a report that was killed. */
+/* The child's part: becomes gnuplot, or tells on `failure_fd` why not. It dies with its parent, so
+ * that nobody draws on for a report that was killed. */
 static void gnuplot_become(const char *dir, char *const argv[], int error_fd, int failure_fd,
                            pid_t parent)
 {
@@ -154,8 +154,8 @@ static enum status run_wait(const struct run *run, struct err *err)
     return ST_OK;
 }
 
-/* Pictures are drawn as NAME.tmp, so that a report that is killed leaves no half of one under its name:
- * put them in place, or (`keep` false) remove what is left of them. */
+/* Pictures are drawn as NAME.tmp, so that a report that is killed leaves no half of one under its
+ * name: put them in place, or (`keep` false) remove what is left of them. */
 static enum status pictures_settle(const char *dir, bool keep, struct err *err)
 {
     enum status status = ST_OK;

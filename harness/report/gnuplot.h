@@ -9,12 +9,12 @@
 
 /* Draws the pictures of rows `first` to `first + count - 1` (count at most GNUPLOT_PICTURES_MAX) of
  * the file `list` (a plain name) in the folder `dir` for each of the terminals "svg" and "png",
- * without a shell: plots/picture.gp says what a row holds. Its fields are strings to the scripts, never code. One
- * gnuplot draws many, because it takes longer to start than to draw, and a few run at a time.
- * ST_UNAVAILABLE when gnuplot is not installed, ST_TIMEOUT after a minute and a few seconds for each
- * picture, ST_SYSTEM with its first words on standard error when it fails: then none of
- * these pictures is there. Half a picture never is: not even when this process is killed, and
- * gnuplot dies with it. Blocks until all have ended. */
+ * without a shell: plots/picture.gp says what a row holds. Its fields are strings to the scripts,
+ * never code. One gnuplot draws many, because it takes longer to start than to draw, and a few run
+ * at a time. ST_UNAVAILABLE when gnuplot is not installed, ST_TIMEOUT after a minute and a few
+ * seconds for each picture, ST_SYSTEM with its first words on standard error when it fails: then
+ * none of these pictures is there. Half a picture never is: not even when this process is killed,
+ * and gnuplot dies with it. Blocks until all have ended. */
 enum status gnuplot_draw(const char *dir, const char *list, size_t first, size_t count,
                          struct err *err);
 

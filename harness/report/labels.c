@@ -116,8 +116,8 @@ static bool bound_common_add(struct text *text, const struct report_block *block
 }
 
 /* The axes that a heading names where all cells of the block share their value, in its order: the
- * first ones always, as they say what the cells are; the others, which move their figures, where the
- * value is not the usual one. */
+ * first ones always, as they say what the cells are; the others, which move their figures, where
+ * the value is not the usual one. */
 #define AXES_ALWAYS_NAMED 8
 static const char *const heading_axes[] = {"transport",
                                            "wait",

@@ -1,4 +1,5 @@
-/* markdown_beside.c: several results beside one another, in the summary for a CI job. See page.h. */
+/* markdown_beside.c: several results beside one another, in the summary for a CI job. See
+ * page.h. */
 #include <math.h>
 
 #include "harness/report/side_by_side.h"

@@ -31,7 +31,8 @@ static void block_find_varying(struct report_block *block)
     }
 }
 
-/* Numbers the values of the axes that vary: comparing all cells with all others by text takes long. */
+/* Numbers the values of the axes that vary: comparing all cells with all others by text takes
+ * long. */
 static void block_number_values(struct report_block *block)
 {
     for (size_t axis = 0; axis < block->varying_count; axis++) {

@@ -5,8 +5,8 @@
 
 #include <stdbool.h>
 
-/* Writes at most REPORT_AXIS_BYTES; false when the axis is none of them, or the value none that this
- * version knows. */
+/* Writes at most REPORT_AXIS_BYTES; false when the axis is none of them, or the value none that
+ * this version knows. */
 bool names_gpu_pretty(const char *axis, const char *raw, char *value);
 
 #endif

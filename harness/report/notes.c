@@ -1,5 +1,5 @@
-/* notes.c: what stands below a comparison. Of waits: which is the cheapest below which bound, how far
- * figures are from what the machine can do at best, and how much launches differ. Where two
+/* notes.c: what stands below a comparison. Of waits: which is the cheapest below which bound, how
+ * far figures are from what the machine can do at best, and how much launches differ. Where two
  * processes use the GPU: that they take turns on it. Called by conclusions_make.
  */
 #include <math.h>

@@ -169,8 +169,8 @@ static void page_notices(struct text *out, const struct page_part *part)
     text_add(out, "</ul>\n</aside>\n");
 }
 
-/* The blocks' pictures and tables. Of several results each has its share of the page; what goes beyond
- * it is in a report of that result alone. */
+/* The blocks' pictures and tables. Of several results each has its share of the page; what goes
+ * beyond it is in a report of that result alone. */
 static void blocks_add(struct text *out, const struct page_part *part, size_t bytes_max)
 {
     const size_t count = part->report->block_count;

@@ -88,7 +88,8 @@ void page_command(const struct report *report, struct text *text);
 void page_machine_line(const struct report *report, struct text *text);
 /* Items of "Before you rely on it" about the validity experiments. Returns how many. */
 size_t page_validity_notices(struct text *out, const struct page_part *part);
-/* Whether two cells that are not ok have one reason. And how many are not ok; `meaningful` leaves out those that apply nowhere. */
+/* Whether two cells that are not ok have one reason. And how many are not ok; `meaningful` leaves
+ * out those that apply nowhere. */
 bool page_reasons_equal(const struct report_cell *a, const struct report_cell *b);
 size_t page_not_run_count(const struct report *report, bool meaningful);
 

@@ -1,4 +1,5 @@
-/* page_axes.c: what each axis changes besides the compared one, below a block's table. See page.h. */
+/* page_axes.c: what each axis changes besides the compared one, below a block's table. See
+ * page.h. */
 #include <string.h>
 
 #include "harness/report/axis_changes.h"

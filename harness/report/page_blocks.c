@@ -160,7 +160,8 @@ static void page_table(struct text *out, const struct report *report,
     text_add(out, "</table>\n</div>\n");
 }
 
-/* How much the launches behind a comparison of waits differ; and what two hosts mean for figures. */
+/* How much the launches behind a comparison of waits differ; and what two hosts mean for
+ * figures. */
 static void spread_write(struct text *out, const struct report *report,
                          const struct report_block *block)
 {

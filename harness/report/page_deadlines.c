@@ -1,7 +1,7 @@
 /* page_deadlines.c: who missed the deadline how often. See page.h.
  *
- * k of n says little about the next run: frames of one launch are late together. So the share stands
- * with its interval across launches, beside how many launches had a miss at all.
+ * k of n says little about the next run: frames of one launch are late together. So the share
+ * stands with its interval across launches, beside how many launches had a miss at all.
  */
 #include <math.h>
 #include <stdlib.h>

@@ -253,7 +253,8 @@ static void command_word(struct text *text, const char *word)
 }
 
 /* A path as one says it from the checkout: a scenario of ours without the folders above. Whoever
- * reads a report has other folders, and what those of its writer are called is nobody's business. */
+ * reads a report has other folders, and what those of its writer are called is nobody's
+ * business. */
 static const char *path_in_checkout(const char *path)
 {
     static const char folder[] = "/scenarios/";

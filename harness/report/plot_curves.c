@@ -13,11 +13,12 @@
 #define POINTS_PER_DECADE 48
 #define POINTS_MAX (POINTS_PER_DECADE * 16)
 #define CURVES_MAX 12
-/* The chance that not one frame of a launch lies beyond the true quantile: with more of it, what the
- * launch has there is its maximum under another name. As in stats.h. */
+/* The chance that not one frame of a launch lies beyond the true quantile: with more of it, what
+ * the launch has there is its maximum under another name. As in stats.h. */
 #define BEYOND_CHANCE_MAX 0.025
 
-/* A curve, and the smallest and largest launch's at each place; `high` is 0 where there is no band. */
+/* A curve, and the smallest and largest launch's at each place; `high` is 0 where there is no
+ * band. */
 struct curve {
     double x[POINTS_MAX]; /* 1/(1-q) */
     double y[POINTS_MAX];

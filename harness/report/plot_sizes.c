@@ -1,9 +1,9 @@
 /* plot_sizes.c: the data of throughput by the size of a frame: one line per compared value. See
  * plots.h and plots/sizes.gp.
  *
- * A line joins cells that differ in nothing but the frame. Only cells that go as fast as they can are
- * drawn: at maximum rate where the block has such, else in ping-pong. At a rate there is nothing to
- * see, it is what was asked for.
+ * A line joins cells that differ in nothing but the frame. Only cells that go as fast as they can
+ * are drawn: at maximum rate where the block has such, else in ping-pong. At a rate there is
+ * nothing to see, it is what was asked for.
  */
 #include <math.h>
 #include <stdio.h>

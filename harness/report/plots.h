@@ -1,8 +1,8 @@
 /* plots.h: the pictures of a report. Called by cmd_report; used by the page.
  *
  * Each picture is a data file, a gnuplot script with nothing pasted into it, and what gnuplot makes
- * of them: an SVG for the page and a PNG beside it. A result may have hundreds of cells, so there is
- * a bound on how many pictures are drawn and on what they take of the page; every block gets its
+ * of them: an SVG for the page and a PNG beside it. A result may have hundreds of cells, so there
+ * is a bound on how many pictures are drawn and on what they take of the page; every block gets its
  * first before any gets its second, and what was left out is said.
  */
 #ifndef HANDOFF_REPORT_PLOTS_H

@@ -2,8 +2,8 @@
  * languages, ways to read a frame, and the garbage collector on and off.
  *
  * Each sentence is of launches paired by number (verdict.h): a ratio stands where the data shows a
- * difference, "tied" where it shows none of 5 %, and what it does not decide is said to be so. Called
- * by advice.c.
+ * difference, "tied" where it shows none of 5 %, and what it does not decide is said to be so.
+ * Called by advice.c.
  */
 #include <math.h>
 #include <stdbool.h>
@@ -54,8 +54,8 @@ static void pairs_add(struct pairs *pairs, const struct report *report,
         (struct pair){cell, base, verdict_compare(report, cell, base, METRIC_LATENCY)};
 }
 
-/* Those of a block's groups that have both values of the axis. Kernels' own work in another language is
- * another question: only where there is none, or where `kernels`. */
+/* Those of a block's groups that have both values of the axis. Kernels' own work in another
+ * language is another question: only where there is none, or where `kernels`. */
 static void pairs_of_axis(struct pairs *pairs, const struct report *report, const char *axis,
                           const char *wanted, const char *base, bool kernels)
 {
@@ -103,8 +103,8 @@ static void pair_add_name(struct text *text, const struct pair *pair, const stru
     text_add_plain(text, report_axis_pretty(pair->cell, naming->axis, value));
 }
 
-/* "1.34 times as long through shm (90 % interval 1.31–1.37), 1.1 times through unix (…)": those that
- * are shown to differ. */
+/* "1.34 times as long through shm (90 % interval 1.31–1.37), 1.1 times through unix (…)": those
+ * that are shown to differ. */
 static void ratios_add(struct text *text, const struct pairs *pairs, enum stats_verdict verdict,
                        const struct naming *naming)
 {
@@ -211,8 +211,8 @@ static bool differ_by_transport(const struct report_block *block, const struct r
     return true;
 }
 
-/* The quickest of the transports that frames from C to Python went through, in the first block that has
- * several for the same frames. */
+/* The quickest of the transports that frames from C to Python went through, in the first block that
+ * has several for the same frames. */
 void advice_of_python_transport(const struct report *report, struct text *text)
 {
     struct pairs pairs = {.count = 0};

@@ -11,7 +11,8 @@
 
 #define SIDE_SENTENCES_MAX 48
 
-/* A column's name: what the user called it, or "result 2"; with its number where two have one name. */
+/* A column's name: what the user called it, or "result 2"; with its number where two have one
+ * name. */
 void side_label_add(struct text *text, const struct page_part *parts, size_t count, size_t index);
 /* "quick: 3 results side by side", the scenarios' names escaped by `escape`. */
 void side_title_add(struct text *text, const struct page_part *parts, size_t count,

@@ -12,9 +12,9 @@ struct table_layout {
     size_t label_width;       /* labels that are wider take several lines */
 };
 
-/* As wide as the block's figures are. Where that leaves labels too little of a line, GB/s goes if no
- * bytes move, and labels wrap; where it leaves them less than 11 columns, the largest latency goes,
- * then GB/s. All of it is on the page, whose reader has the room. */
+/* As wide as the block's figures are. Where that leaves labels too little of a line, GB/s goes if
+ * no bytes move, and labels wrap; where it leaves them less than 11 columns, the largest latency
+ * goes, then GB/s. All of it is on the page, whose reader has the room. */
 void table_layout_make(const struct report_block *block, struct table_layout *layout);
 
 /* What a row is called: what is compared, or all that varies, or the only cell's name. */

@@ -1,4 +1,5 @@
-/* tradeoff.h: how soon against what CPU: which waits, or transports, are worth having, and how sure that is.
+/* tradeoff.h: how soon against what CPU: which waits, or transports, are worth having, and how sure
+ * that is.
  *
  * A point is a cell: its response at a high quantile, and the CPU time it takes. On the frontier
  * are those that no other one beats in both. Used by the conclusions and by plot_tradeoff.c.
@@ -30,8 +31,8 @@ struct tradeoff {
  * transports, not between loads or sizes of a frame. */
 bool tradeoff_is_of(const char *axis);
 
-/* Fills *made for a group of a block that compares such values at a schedule. False, and nothing to free,
- * when it is none or has fewer than two points, or when memory runs out. */
+/* Fills *made for a group of a block that compares such values at a schedule. False, and nothing to
+ * free, when it is none or has fewer than two points, or when memory runs out. */
 bool tradeoff_make(const struct report_block *block, const struct report_group *group,
                    struct tradeoff *made);
 void tradeoff_free(struct tradeoff *tradeoff);
@@ -40,8 +41,8 @@ void tradeoff_free(struct tradeoff *tradeoff);
  * than what the roles themselves used, as where the machine had no time left to use. */
 bool tradeoff_net_is_drowned(const struct report_cell *cell);
 
-/* The CPU that both roles took themselves, launch by launch, so that it has an interval, in per cent
- * of one CPU. */
+/* The CPU that both roles took themselves, launch by launch, so that it has an interval, in per
+ * cent of one CPU. */
 struct figure tradeoff_cost_of_roles(const struct report_cell *cell);
 
 /* Marks the points on the frontier: no other is at most as dear and at most as late, and better in

@@ -143,8 +143,8 @@ static int bound_compare(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
-/* Whether a looser bound buys anything: its cheapest costs less, beyond doubt where launches suffice
- * for one. */
+/* Whether a looser bound buys anything: its cheapest costs less, beyond doubt where launches
+ * suffice for one. */
 static bool answer_is_another(const struct tradeoff *tradeoff, const struct answer *looser,
                               const struct answer *tighter)
 {

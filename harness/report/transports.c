@@ -8,7 +8,8 @@
 #include "harness/base/json.h"
 
 #define REFERENCE "shm"
-/* Up to so many bytes a frame is a message; what takes longer to copy than to announce is an image. */
+/* Up to so many bytes a frame is a message; what takes longer to copy than to announce is an
+ * image. */
 #define MESSAGE_BYTES_MAX 4096
 /* Where there is no verdict: this near, or nearer, nobody would call it behind. */
 #define LEVEL_RATIO 1.05
@@ -240,7 +241,7 @@ void transports_copies_add(struct text *text, const struct report *report,
         text_add(text, ". Counted from what ran; bringing a frame into a slot counts as one.");
 }
 
-/* ---- The headlines ----------------------------------------------------------------------------- */
+/* ---- The headlines --------------------------------------------------------------------------- */
 
 static double group_payload_bytes(const struct report_block *block,
                                   const struct report_group *group)

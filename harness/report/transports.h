@@ -15,8 +15,8 @@ bool transports_are_many(const struct report_block *block, const struct report_g
                          enum metric metric);
 
 /* "Beside shm's 350 ns (p50): memfd 3.1 times as long, unix 5.2, …": each by the paired ratio of
- * its launches, the nearest first. Those tied, quicker, damaged or too few for a verdict are named as
- * such. Nothing where transports_are_many is false. */
+ * its launches, the nearest first. Those tied, quicker, damaged or too few for a verdict are named
+ * as such. Nothing where transports_are_many is false. */
 void transports_add(struct text *text, const struct report *report,
                     const struct report_block *block, const struct report_group *group,
                     enum metric metric);

@@ -14,8 +14,8 @@
 #define VERDICT_PAIRS_MIN 5
 /* Below so many clock ticks means are compared instead of medians. */
 #define VERDICT_MEANS_BELOW_TICKS 50
-/* Searches look at the same few rates and stop at a twentieth (run/search.h, SEARCH_RATIO): limits a
- * hair apart, to both sides of such a rate, come back a whole step apart from every launch. */
+/* Searches look at the same few rates and stop at a twentieth (run/search.h, SEARCH_RATIO): limits
+ * a hair apart, to both sides of such a rate, come back a whole step apart from every launch. */
 #define VERDICT_SEARCH_MARGIN_RATIO 1.05
 
 /* What a group is compared by. */
@@ -49,8 +49,8 @@ const struct report_cell *verdict_best(const struct report_block *block,
 double verdict_margin(const struct gate *gate, const struct report_cell *base, double value,
                       double tick_ns);
 
-/* Whether the two are so few clock ticks that verdict_compare takes their means: its ratio is none of
- * the figures that verdict_figure gives then. */
+/* Whether the two are so few clock ticks that verdict_compare takes their means: its ratio is none
+ * of the figures that verdict_figure gives then. */
 bool verdict_compares_means(const struct report *report, const struct report_cell *cell,
                             const struct report_cell *base, enum metric metric);
 /* `cell` against `base`, paired by launch: slower means worse, for throughput too (its ratio is

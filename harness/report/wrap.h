@@ -1,5 +1,6 @@
-/* wrap.h: words on a terminal, in lines of at most WRAP_COLUMNS. Called by whatever prints sentences
- * or lists: the table and the conclusions of a result, `handoff list`, `handoff help`, dry runs.
+/* wrap.h: words on a terminal, in lines of at most WRAP_COLUMNS. Called by whatever prints
+ * sentences or lists: the table and the conclusions of a result, `handoff list`, `handoff help`,
+ * dry runs.
  */
 #ifndef HANDOFF_REPORT_WRAP_H
 #define HANDOFF_REPORT_WRAP_H

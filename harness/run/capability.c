@@ -49,7 +49,7 @@ static void capability_set_not_tried(int row, const struct err *why)
         (struct capability_answer){.outcome = CAPABILITY_NOT_TRIED, .why = *why};
 }
 
-/* ---- MPS ------------------------------------------------------------------------------------------ */
+/* ---- MPS ------------------------------------------------------------------------------------- */
 
 /* Is there a program of this name on PATH? */
 static bool capability_has_program(const char *name)
@@ -66,7 +66,7 @@ static bool capability_has_program(const char *name)
     return false;
 }
 
-/* ---- Rows ----------------------------------------------------------------------------------------- */
+/* ---- Rows ------------------------------------------------------------------------------------ */
 
 /* Runs one pair to its end. */
 static void capability_run_pair(struct capability_pair *pair)
@@ -227,7 +227,7 @@ const struct capability_answer *capability_ask(const bool wanted[GPU_CAPABILITY_
     return capability_known;
 }
 
-/* ---- For gpu_capability_check ----------------------------------------------------------------------- */
+/* ---- For gpu_capability_check ---------------------------------------------------------------- */
 
 /* The device's reason is everybody's; any other names its row and says what to use instead. */
 static enum status capability_asker(enum gpu_capability row, struct err *err)
@@ -254,7 +254,7 @@ void capability_install(void)
     gpu_capability_set_asker(capability_asker);
 }
 
-/* ---- What the GPU is -------------------------------------------------------------------------------- */
+/* ---- What the GPU is ------------------------------------------------------------------------- */
 
 enum status capability_describe(cJSON **json, struct err *err)
 {

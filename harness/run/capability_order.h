@@ -1,5 +1,6 @@
-/* capability_order.h: shared memory with words and content that both sides of a row and their kernels
- * reach: what the rows about who waits for whom have in common. Private to capability_rows_*.c.
+/* capability_order.h: shared memory with words and content that both sides of a row and their
+ * kernels reach: what the rows about who waits for whom have in common. Private to
+ * capability_rows_*.c.
  */
 #ifndef HANDOFF_RUN_CAPABILITY_ORDER_H
 #define HANDOFF_RUN_CAPABILITY_ORDER_H

@@ -21,7 +21,7 @@ static const char *const pair_side_names[CAPABILITY_SIDES] = {"maker", "user"};
 static const char *const pair_side_words[CAPABILITY_SIDES] = {"the process that made it",
                                                               "the process that was handed it"};
 
-/* ---- Start --------------------------------------------------------------------------------------- */
+/* ---- Start ----------------------------------------------------------------------------------- */
 
 static enum status pair_send(struct capability_pair *pair, int side, uint64_t seed,
                              const struct capability_place *place, int peer_fd, struct err *err)
@@ -77,7 +77,7 @@ enum status capability_pair_start(struct capability_pair *pair, const char *row_
     return status;
 }
 
-/* ---- What happens -------------------------------------------------------------------------------- */
+/* ---- What happens ---------------------------------------------------------------------------- */
 
 static void pair_note_finished(struct capability_pair_side *side, cJSON *json)
 {
@@ -233,7 +233,7 @@ bool capability_pair_is_over(struct capability_pair *pair)
     return pair->outcome_ns && (all_ended || clock_now_ns() >= pair->deadline_ns);
 }
 
-/* ---- The verdict --------------------------------------------------------------------------------- */
+/* ---- The verdict ----------------------------------------------------------------------------- */
 
 static void pair_blame(const struct capability_pair *pair, int i, struct err *why)
 {
@@ -255,8 +255,9 @@ static void pair_blame(const struct capability_pair *pair, int i, struct err *wh
                 side->step, side->step[0] ? ")" : "");
 }
 
-/* How telling a side's end is: the higher, the nearer to the cause. A death is nearer than an error,
- * an error than a hang, and one that lost or awaited the other side is the furthest from it. */
+/* How telling a side's end is: the higher, the nearer to the cause. A death is nearer than an
+ * error, an error than a hang, and one that lost or awaited the other side is the furthest from
+ * it. */
 static int pair_rank(const struct capability_pair_side *side)
 {
     if (!side->used || (side->finished && side->failure.status == ST_OK))

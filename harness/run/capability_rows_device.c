@@ -12,7 +12,7 @@
 #include "harness/base/json.h"
 #include "harness/run/capability_trial.h"
 
-/* ---- The device itself ------------------------------------------------------------------------ */
+/* ---- The device itself ----------------------------------------------------------------------- */
 
 /* Content to device memory and back, through the stream, waited for. */
 static enum status device_put(struct capability_trial *trial, void *device, uint32_t index,
@@ -58,7 +58,7 @@ enum status row_device(struct capability_trial *trial, struct err *err)
     return status;
 }
 
-/* ---- Shared device memory ---------------------------------------------------------------------- */
+/* ---- Shared device memory -------------------------------------------------------------------- */
 
 static cJSON *address_to_json(const struct gpu_shared_address *address)
 {
@@ -188,7 +188,7 @@ enum status row_pool_user(struct capability_trial *trial, struct err *err)
     return share_use(trial, GPU_SHARE_POOL, true, err);
 }
 
-/* ---- DMA-BUF ----------------------------------------------------------------------------------- */
+/* ---- DMA-BUF --------------------------------------------------------------------------------- */
 
 /* Exports memory that has content number `index`, and looks at what another process finds. */
 static enum status dmabuf_offer(struct capability_trial *trial, void *device, bool host,

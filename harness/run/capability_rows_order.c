@@ -1,5 +1,5 @@
-/* capability_rows_order.c: rows about a stream that waits for another process: for its event, and for
- * a word that its CPU writes. See capability_trial.h.
+/* capability_rows_order.c: rows about a stream that waits for another process: for its event, and
+ * for a word that its CPU writes. See capability_trial.h.
  */
 #include <stdio.h>
 #include <string.h>
@@ -7,7 +7,7 @@
 #include "harness/base/json.h"
 #include "harness/run/capability_order.h"
 
-/* ---- Events ------------------------------------------------------------------------------------ */
+/* ---- Events ---------------------------------------------------------------------------------- */
 
 static cJSON *event_to_json(const uint8_t handle[GPU_EVENT_HANDLE_BYTES])
 {
@@ -32,8 +32,8 @@ static enum status event_from_json(const cJSON *json, uint8_t handle[GPU_EVENT_H
     return ST_OK;
 }
 
-/* The gate: a kernel that this process lets end, so that what is enqueued behind it is certainly not
- * done before. It gives up by itself after a second. */
+/* The gate: a kernel that this process lets end, so that what is enqueued behind it is certainly
+ * not done before. It gives up by itself after a second. */
 static enum status gate_close(struct capability_trial *trial, struct order_memory *memory,
                               struct err *err)
 {
@@ -145,7 +145,7 @@ enum status row_event_user(struct capability_trial *trial, struct err *err)
     return status;
 }
 
-/* ---- Words for streams --------------------------------------------------------------------------- */
+/* ---- Words for streams ----------------------------------------------------------------------- */
 
 /* Twice, the second time beyond the largest 32-bit number. */
 #define VALUES_ROUNDS 2

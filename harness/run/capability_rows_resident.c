@@ -1,12 +1,12 @@
-/* capability_rows_resident.c: rows about kernels that stay: one that answers another process's CPU, and
- * one of each process on the GPU at once. See capability_trial.h.
+/* capability_rows_resident.c: rows about kernels that stay: one that answers another process's CPU,
+ * and one of each process on the GPU at once. See capability_trial.h.
  */
 #include <stdlib.h>
 
 #include "harness/measure/clock.h"
 #include "harness/run/capability_order.h"
 
-/* ---- Words for a resident kernel ----------------------------------------------------------------- */
+/* ---- Words for a resident kernel ------------------------------------------------------------- */
 
 #define FLAG_ROUNDS 300
 
@@ -90,7 +90,7 @@ enum status row_flag_user(struct capability_trial *trial, struct err *err)
     return word_answer(trial, false, "a kernel that stays and looks at the word", err);
 }
 
-/* ---- Two processes on the GPU at once -------------------------------------------------------------- */
+/* ---- Two processes on the GPU at once -------------------------------------------------------- */
 
 /* Contexts that take turns need a millisecond or more for a word through both kernels, and those
  * under MPS microseconds. Only judged by where the driver does not know the attribute. */

@@ -1,5 +1,5 @@
-/* capability_trial.c: what the rows have in common: content, kernels that are believed only when the
- * content is right, and words to the other side. See capability_trial.h.
+/* capability_trial.c: what the rows have in common: content, kernels that are believed only when
+ * the content is right, and words to the other side. See capability_trial.h.
  */
 #include "harness/run/capability_trial.h"
 

@@ -1,5 +1,5 @@
-/* clocks.c: see clocks.h. What is written is a list of settings, {"path", "was", "set"}, made by the
- * runner before anything changes: then both it and the guard know how to undo it. */
+/* clocks.c: see clocks.h. What is written is a list of settings, {"path", "was", "set"}, made by
+ * the runner before anything changes: then both it and the guard know how to undo it. */
 #include "harness/run/clocks.h"
 
 #include <errno.h>
@@ -223,8 +223,8 @@ static enum status clocks_busy(struct err *err)
                    "what the other one set");
 }
 
-/* The lock of the folder that is written in: it leaves no file behind, and ends with its holders. Where
- * there is no such folder, or no lock to be had, there is nothing to wait for: *fd is -1. */
+/* The lock of the folder that is written in: it leaves no file behind, and ends with its holders.
+ * Where there is no such folder, or no lock to be had, there is nothing to wait for: *fd is -1. */
 static enum status clocks_take_turn(int signal_fd, int *fd, struct err *err)
 {
     char path[ENV_PATH_BYTES];

@@ -1,11 +1,12 @@
 /* clocks.h: the CPUs' frequency, fixed for a launch whose cell says `clocks` `locked`, and what it
  * really was in every launch.
  *
- * Locked: no turbo where there is a switch for it, governor performance, and the lowest frequency of
- * each policy raised to its highest, for the CPUs that the roles use. The guard process writes it,
- * for it has to write back what was found however the runner ends; a runner whose guard was killed
- * writes it back itself. The memory's and the GPU's clocks are not touched: `jetson_clocks` and
- * `nvidia-smi` fix them for the whole machine, which is the user's to decide. Called by session.c.
+ * Locked: no turbo where there is a switch for it, governor performance, and the lowest frequency
+ * of each policy raised to its highest, for the CPUs that the roles use. The guard process writes
+ * it, for it has to write back what was found however the runner ends; a runner whose guard was
+ * killed writes it back itself. The memory's and the GPU's clocks are not touched: `jetson_clocks`
+ * and `nvidia-smi` fix them for the whole machine, which is the user's to decide. Called by
+ * session.c.
  */
 #ifndef HANDOFF_RUN_CLOCKS_H
 #define HANDOFF_RUN_CLOCKS_H
@@ -46,10 +47,10 @@ struct clocks_held {
 };
 #define CLOCKS_NOT_HELD ((struct clocks_held){.settings = NULL, .turn_fd = -1})
 
-/* Waits until no other run has clocks locked, fixes the frequency of these CPUs (-1: all) and waits until
- * it has settled, about 10 ms. clocks_restore is owed from then on. ST_UNAVAILABLE with what could not be
- * had, or when it is another run's turn for a minute; then all is as it was found. ST_INTERRUPTED when
- * signal_fd (-1: none) became readable meanwhile. */
+/* Waits until no other run has clocks locked, fixes the frequency of these CPUs (-1: all) and waits
+ * until it has settled, about 10 ms. clocks_restore is owed from then on. ST_UNAVAILABLE with what
+ * could not be had, or when it is another run's turn for a minute; then all is as it was found.
+ * ST_INTERRUPTED when signal_fd (-1: none) became readable meanwhile. */
 enum status clocks_lock(struct guard *guard, struct placement_cpus cpus, int signal_fd,
                         struct clocks_held *held, struct err *err);
 /* Writes back what was found and lets others have their turn; does nothing when nothing is held. */
@@ -62,8 +63,8 @@ void clocks_read(struct placement_cpus cpus, struct launch_clocks *clocks);
 enum status clocks_read_again(struct placement_cpus cpus, struct launch_clocks *clocks,
                               struct err *err);
 
-/* For the guard: writes what `settings` says to be set, or what it says was found, last first. On an
- * error of the former everything is written back. */
+/* For the guard: writes what `settings` says to be set, or what it says was found, last first. On
+ * an error of the former everything is written back. */
 enum status clocks_write(const cJSON *settings, struct err *err);
 void clocks_write_back(const cJSON *settings);
 

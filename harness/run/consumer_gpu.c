@@ -12,7 +12,7 @@
 #include "harness/run/role_edge.h"
 #include "harness/run/source_frames.h"
 
-/* ---- Undoing ----------------------------------------------------------------------------------- */
+/* ---- Undoing --------------------------------------------------------------------------------- */
 
 static void consumer_gpu_close_gpu(struct consumer_gpu *consumer)
 {
@@ -47,7 +47,7 @@ static void consumer_gpu_clean_up(void *state)
     free(consumer);
 }
 
-/* ---- Preparing --------------------------------------------------------------------------------- */
+/* ---- Preparing ------------------------------------------------------------------------------- */
 
 static enum consumer_integrity consumer_gpu_integrity(const struct consumer_gpu *consumer)
 {
@@ -206,7 +206,7 @@ static enum status consumer_gpu_prepare(struct role *role, void **state, struct 
     return status == ST_OK ? role_gpu_clock_begin(&consumer->gpu, err) : status;
 }
 
-/* ---- Running ----------------------------------------------------------------------------------- */
+/* ---- Running --------------------------------------------------------------------------------- */
 
 enum status consumer_gpu_record(struct consumer_gpu *consumer, const struct role *role,
                                 struct trace_record **record, struct err *err)

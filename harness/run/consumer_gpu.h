@@ -1,8 +1,9 @@
-/* consumer_gpu.h: the inside of consumer_gpu*.c: the receiving role where the kernel runs on the GPU.
+/* consumer_gpu.h: the inside of consumer_gpu*.c: the receiving role where the kernel runs on the
+ * GPU.
  *
- * consumer_gpu.c prepares, runs and ends it; consumer_gpu_loop.c is the loop of a CPU that waits for
- * frames and hands them to the GPU; consumer_gpu_stream.c and consumer_gpu_kernel.c are the loops of
- * waits gpu_stream and gpu_kernel, with what they share in consumer_gpu_ahead.c;
+ * consumer_gpu.c prepares, runs and ends it; consumer_gpu_loop.c is the loop of a CPU that waits
+ * for frames and hands them to the GPU; consumer_gpu_stream.c and consumer_gpu_kernel.c are the
+ * loops of waits gpu_stream and gpu_kernel, with what they share in consumer_gpu_ahead.c;
  * consumer_gpu_check.c looks at what became of a frame.
  */
 #ifndef HANDOFF_RUN_CONSUMER_GPU_H
@@ -39,7 +40,8 @@ enum consumer_completion {
     COMPLETION_FLAG,   /* flag: the report's last word, looked at in a loop */
 };
 
-/* A frame between acquire and release; or, for waits of the GPU, what stays the same in one slot. */
+/* A frame between acquire and release; or, for waits of the GPU, what stays the same in one
+ * slot. */
 struct flight {
     struct frame frame;    /* as the transport lent it */
     struct frame accessed; /* as the kernel finds it */
@@ -128,8 +130,8 @@ enum status consumer_gpu_launch_check(const struct consumer_gpu *consumer,
 
 /* TRACE_FRAME_BAD_SHAPE or 0: what the header says, while the frame is held. */
 uint32_t consumer_gpu_shape(const struct consumer_gpu *consumer, const struct frame *frame);
-/* When the kernel is done: adds to *flags (enum trace_flags), with order host the shape as well. May
- * wait for a LAUNCH_CHECK. */
+/* When the kernel is done: adds to *flags (enum trace_flags), with order host the shape as well.
+ * May wait for a LAUNCH_CHECK. */
 enum status consumer_gpu_check(struct consumer_gpu *consumer, const struct role *role,
                                const struct flight *flight, int32_t id, uint32_t *flags,
                                struct err *err);
@@ -138,7 +140,7 @@ enum status consumer_gpu_check(struct consumer_gpu *consumer, const struct role 
 enum status consumer_gpu_reported(const struct launch_report *report, uint32_t value,
                                   struct err *err);
 
-/* ---- Waits of the GPU -------------------------------------------------------------------------- */
+/* ---- Waits of the GPU ------------------------------------------------------------------------ */
 
 /* Words of the host in pinned memory, each on its line, by what they are for. */
 enum ahead_word {
@@ -173,8 +175,9 @@ static inline uint32_t *ahead_word_device(const struct ahead *ahead, enum ahead_
 enum status consumer_ahead_open(struct consumer_gpu *consumer, struct err *err);
 /* Safe when there is none. */
 void consumer_ahead_close(struct consumer_gpu *consumer);
-/* Polls until *word has come to `value` (modulo wrap-around). ST_PEER_GONE when the producer hung up without frame number `frame`,
- * ST_TIMEOUT, or what broke the stream; `*ended` is the resident kernel's end, or NULL. */
+/* Polls until *word has come to `value` (modulo wrap-around). ST_PEER_GONE when the producer hung
+ * up without frame number `frame`, ST_TIMEOUT, or what broke the stream; `*ended` is the resident
+ * kernel's end, or NULL. */
 enum status consumer_ahead_await(struct consumer_gpu *consumer, const struct role *role,
                                  const uint32_t *word, uint32_t value, uint32_t frame,
                                  const uint32_t *ended, struct err *err);

@@ -1,6 +1,6 @@
 /* consumer_gpu_ahead.c: what the two waits of the GPU have in common: the work stands ready before
- * its frame is there, the GPU looks at the transport's word by itself, and the CPU only hears of what
- * is done.
+ * its frame is there, the GPU looks at the transport's word by itself, and the CPU only hears of
+ * what is done.
  *
  * So there is no waiting, seen or acquired: when the CPU acquires a frame, the kernel has been over
  * it. Needs policy block, where frame n lies in slot n % slots and none is missing.
@@ -12,7 +12,7 @@
 #include "harness/measure/clock.h"
 #include "harness/run/consumer_gpu.h"
 
-/* ---- What both need ---------------------------------------------------------------------------- */
+/* ---- What both need -------------------------------------------------------------------------- */
 
 /* Where the GPU finds the doorbell's word. An access that registers the transport's memory knows;
  * for the others the page with the word is registered here, and nothing else: what else lies there
@@ -106,7 +106,7 @@ void consumer_ahead_close(struct consumer_gpu *consumer)
     consumer->ahead = NULL;
 }
 
-/* ---- The CPU's part of a frame ------------------------------------------------------------------ */
+/* ---- The CPU's part of a frame --------------------------------------------------------------- */
 
 /* The resident kernel ended before its time. */
 static enum status ahead_kernel_ended(uint32_t ended, struct err *err)
@@ -145,7 +145,8 @@ enum status consumer_ahead_await(struct consumer_gpu *consumer, const struct rol
         for (int i = 0; i < ROLE_GPU_LOOKS; i++)
             if (ahead_has_come(word, value))
                 return ST_OK;
-        /* The producer writes the bell's line and the GPU reads it: not to be looked at for nothing. */
+        /* The producer writes the bell's line and the GPU reads it: not to be looked at for
+         * nothing. */
         if (clock_now_ns() < watch->next_ns)
             continue;
         const uint32_t end = ended ? __atomic_load_n(ended, __ATOMIC_ACQUIRE) : LAUNCH_RUNNING;

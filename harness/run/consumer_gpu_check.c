@@ -65,8 +65,8 @@ uint32_t consumer_gpu_shape(const struct consumer_gpu *consumer, const struct fr
     return right ? 0 : TRACE_FRAME_BAD_SHAPE;
 }
 
-/* The CPU's look at a slot that the GPU inverted in place. (With order event the slot may be another
- * frame's by now, but those lie in device memory.) */
+/* The CPU's look at a slot that the GPU inverted in place. (With order event the slot may be
+ * another frame's by now, but those lie in device memory.) */
 static bool inverted_in_slot(const struct consumer_gpu *consumer, const struct flight *flight,
                              int32_t id)
 {

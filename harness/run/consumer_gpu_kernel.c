@@ -1,8 +1,8 @@
 /* consumer_gpu_kernel.c: wait gpu_kernel: one launch serves all frames. It spins on the transport's
  * word, works, and reports; the CPU looks at the reports.
  *
- * It ends by itself at the launch's deadline, on the GPU's own clock, and when the producer hangs up;
- * after an error of the CPU's it is stopped.
+ * It ends by itself at the launch's deadline, on the GPU's own clock, and when the producer hangs
+ * up; after an error of the CPU's it is stopped.
  */
 #include "harness/measure/clock.h"
 #include "harness/run/consumer_gpu.h"

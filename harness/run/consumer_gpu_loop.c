@@ -2,8 +2,8 @@
  * them: waiting → seen → acquired → (enqueued) → done → released, up to `depth` frames at a time.
  *
  * While none is in flight the role waits for one as on the CPU. While some are, it looks for a next
- * one without waiting, and in turn whether the oldest is done. Frames are done, checked and released
- * in the order in which they came.
+ * one without waiting, and in turn whether the oldest is done. Frames are done, checked and
+ * released in the order in which they came.
  *
  * With order event a frame is released as soon as its work is enqueued, behind an event that the
  * producer's stream waits for before it writes to the slot again.

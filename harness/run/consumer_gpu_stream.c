@@ -1,11 +1,11 @@
 /* consumer_gpu_stream.c: wait gpu_stream: each frame's work stands on the stream behind a wait for
- * the transport's word (cuStreamWaitValue), and a write-value behind the work tells the CPU that the
- * slot may go back. That the kernel is done it says itself, by its report, as with sync flag
+ * the transport's word (cuStreamWaitValue), and a write-value behind the work tells the CPU that
+ * the slot may go back. That the kernel is done it says itself, by its report, as with sync flag
  * everywhere: the stream's word comes later, by what it takes the GPU to put a kernel away.
  *
- * The stream's wait has no deadline, so this file is its watchdog: at the launch's deadline, when the
- * producer hangs up and after any error the work still enqueued is called off (it looks at a word,
- * `abandon`), and the word that it waits for is written until the stream has run dry.
+ * The stream's wait has no deadline, so this file is its watchdog: at the launch's deadline, when
+ * the producer hangs up and after any error the work still enqueued is called off (it looks at a
+ * word, `abandon`), and the word that it waits for is written until the stream has run dry.
  */
 #include "harness/measure/clock.h"
 #include "harness/run/consumer_gpu.h"

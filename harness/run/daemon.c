@@ -91,8 +91,8 @@ bool daemon_last_line(const char *folder, const char *name, const char *word, ch
 
 /* ---- Its life -------------------------------------------------------------------------------- */
 
-/* In the child, between fork and exec: only async-signal-safe calls, and what execvpe does. What went
- * wrong goes into `told`, which an exec closes. */
+/* In the child, between fork and exec: only async-signal-safe calls, and what execvpe does. What
+ * went wrong goes into `told`, which an exec closes. */
 static void daemon_become(const char *const argv[], char *const environment[], int in, int out,
                           int told, pid_t parent)
 {

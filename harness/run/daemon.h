@@ -1,6 +1,6 @@
-/* daemon.h: programs that are not ours as children of the guard process: started, heard, ended, and a
- * private folder for what they write. For MPS (mps_daemon.c) and RouDi (roudi_daemon.c), which needs
- * no folder.
+/* daemon.h: programs that are not ours as children of the guard process: started, heard, ended, and
+ * a private folder for what they write. For MPS (mps_daemon.c) and RouDi (roudi_daemon.c), which
+ * needs no folder.
  */
 #ifndef HANDOFF_RUN_DAEMON_H
 #define HANDOFF_RUN_DAEMON_H
@@ -18,17 +18,17 @@
 /* The file in its folder that gets its standard output and error. */
 #define DAEMON_OUTPUT "output"
 
-/* Makes a folder of its own under TMPDIR, where that leaves room for the names in it: "…/handoff-LABEL-"
- * and six random characters. Writes its name into root, of DAEMON_PATH_BYTES; "" when it fails with
- * ST_UNAVAILABLE. */
+/* Makes a folder of its own under TMPDIR, where that leaves room for the names in it:
+ * "…/handoff-LABEL-" and six random characters. Writes its name into root, of DAEMON_PATH_BYTES; ""
+ * when it fails with ST_UNAVAILABLE. */
 enum status daemon_folder_make(const char *label, char *root, struct err *err);
 /* Removes it with all that is in it, and empties root. Does nothing for "". */
 void daemon_folder_remove(char *root);
 
 /* Starts a program, as found on PATH, in a process group of its own, with an environment changed as
- * process_environment says, and with default signals; it gets SIGTERM when this process dies, however
- * it dies. in and out: descriptors it shall have as standard input, and as output and error. 0, or an
- * errno (ENOENT: not on PATH). */
+ * process_environment says, and with default signals; it gets SIGTERM when this process dies,
+ * however it dies. in and out: descriptors it shall have as standard input, and as output and
+ * error. 0, or an errno (ENOENT: not on PATH). */
 int daemon_spawn(const char *const argv[], const char *const *changes, int in, int out, pid_t *pid);
 /* The same for one that lasts: reads nothing, and writes to DAEMON_OUTPUT in `folder`. */
 int daemon_launch(const char *const argv[], const char *const *changes, const char *folder,
@@ -42,8 +42,8 @@ bool daemon_await_end(pid_t pid, uint64_t until_ns, int *wait_status);
 /* Has any process ended, though its parent may not have looked yet? */
 bool daemon_is_dead(pid_t pid);
 
-/* The last line of a file that has something in it, and `word`, without colours; false when there is
- * none. A descriptor's is "/proc/self/fd" and its number. */
+/* The last line of a file that has something in it, and `word`, without colours; false when there
+ * is none. A descriptor's is "/proc/self/fd" and its number. */
 bool daemon_last_line(const char *folder, const char *name, const char *word, char *line,
                       size_t size);
 

@@ -1,5 +1,5 @@
-/* floor_gpu.c: the runner's side of the GPU's floor: starting the children, and believing them as far
- * as they came. See floor_gpu.h. */
+/* floor_gpu.c: the runner's side of the GPU's floor: starting the children, and believing them as
+ * far as they came. See floor_gpu.h. */
 #include "harness/run/floor_gpu.h"
 
 #include <stdio.h>
@@ -32,7 +32,7 @@ static void floor_gpu_lack(struct floor_gpu *floor, const struct err *why)
                  why->hint[0] ? ": " : "", why->hint);
 }
 
-/* ---- messages ------------------------------------------------------------------------------------ */
+/* ---- messages -------------------------------------------------------------------------------- */
 
 /* Why nothing more comes from a child, which is ended here. */
 static enum status floor_gpu_silence(const char *role, struct process *process, enum status status,
@@ -106,7 +106,7 @@ static enum status floor_gpu_hear(const char *role, struct process *process, uin
     return status;
 }
 
-/* ---- figures ------------------------------------------------------------------------------------- */
+/* ---- figures --------------------------------------------------------------------------------- */
 
 static enum status floor_gpu_take_figures(struct floor_gpu_asking *asking, const cJSON *json,
                                           struct err *err)

@@ -1,9 +1,9 @@
 /* floor_gpu.h: what the GPU can do at best: the limits that a frame on the GPU is held against.
  *
- * The runner never touches CUDA, so a child does the measuring (`handoff --role gpu-floor`), watched
- * and with a deadline, and a second one (`gpu-floor-peer`) is there for the figure that needs two
- * processes. What a child has measured before it fails or hangs is kept. Called by run_floor.c and
- * the `floor` command, beside measure/floor.h; floor_gpu*.c is all of it.
+ * The runner never touches CUDA, so a child does the measuring (`handoff --role gpu-floor`),
+ * watched and with a deadline, and a second one (`gpu-floor-peer`) is there for the figure that
+ * needs two processes. What a child has measured before it fails or hangs is kept. Called by
+ * run_floor.c and the `floor` command, beside measure/floor.h; floor_gpu*.c is all of it.
  *
  *   runner → role   setup    CPU, frame sizes, budget; descriptor: struct floor_gpu_turns
  *   role → runner   figures  all there are so far, after each part

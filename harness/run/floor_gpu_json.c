@@ -1,7 +1,7 @@
 /* floor_gpu_json.c: the GPU's floor as a member of a result, and back. See floor_gpu.h.
  *
- * Whole numbers are added as doubles, as in floor_json.c: result_floor.c reads them before they have
- * been written. */
+ * Whole numbers are added as doubles, as in floor_json.c: result_floor.c reads them before they
+ * have been written. */
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
@@ -16,7 +16,7 @@ double floor_gpu_switch_ns(const struct floor_gpu *floor)
     return fmax(floor->turn.p50_ns - floor->launch.p50_ns, 0);
 }
 
-/* ---- out ----------------------------------------------------------------------------------------- */
+/* ---- out ------------------------------------------------------------------------------------- */
 
 /* To the tenth of a nanosecond: further digits are noise. */
 static double floor_gpu_round(double value_ns)
@@ -63,7 +63,7 @@ cJSON *floor_gpu_to_json(const struct floor_gpu *floor)
     return NULL;
 }
 
-/* ---- and in -------------------------------------------------------------------------------------- */
+/* ---- and in ---------------------------------------------------------------------------------- */
 
 static bool floor_gpu_get(const cJSON *json, const char *name, struct floor_gpu_figure *figure)
 {

@@ -85,7 +85,7 @@ enum status floor_gpu_launch(struct floor_gpu_bench *bench, uint64_t deadline_ns
     return status == ST_OK ? floor_gpu_take(&bench->samples, 1, figure, err) : status;
 }
 
-/* ---- words between host and GPU ---------------------------------------------------------------- */
+/* ---- words between host and GPU -------------------------------------------------------------- */
 
 /* Asks for a bunch of answers, numbered from first + 1, that the GPU is ready to give. */
 static enum status floor_gpu_ask(struct floor_gpu_bench *bench, uint32_t first, struct err *err)
@@ -169,7 +169,7 @@ enum status floor_gpu_stream_values(struct floor_gpu_bench *bench, uint64_t dead
     return status == ST_OK ? floor_gpu_take(&bench->samples, 1, figure, err) : status;
 }
 
-/* ---- turns of two processes ---------------------------------------------------------------------- */
+/* ---- turns of two processes ------------------------------------------------------------------ */
 
 enum status floor_gpu_turn(struct floor_gpu_bench *bench, struct floor_gpu_turns *turns,
                            uint64_t deadline_ns, struct floor_gpu_figure *figure, struct err *err)

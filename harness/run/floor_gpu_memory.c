@@ -25,7 +25,7 @@ static size_t floor_gpu_stride(size_t bytes)
     return (bytes + FLOOR_GPU_ALIGN - 1) / FLOOR_GPU_ALIGN * FLOOR_GPU_ALIGN;
 }
 
-/* ---- memory ------------------------------------------------------------------------------------ */
+/* ---- memory ---------------------------------------------------------------------------------- */
 
 static size_t floor_gpu_bytes(size_t cache_bytes, size_t stride, size_t most_bytes)
 {
@@ -103,7 +103,7 @@ void floor_gpu_memory_end(struct floor_gpu_bench *bench, struct floor_gpu_memory
     *memory = (struct floor_gpu_memory){.host = SHM_MAP_NONE};
 }
 
-/* ---- one frame, enqueued ------------------------------------------------------------------------- */
+/* ---- one frame, enqueued --------------------------------------------------------------------- */
 
 /* The slots rotate, so that each comes back only after all others. */
 static uint8_t *floor_gpu_slot(uint8_t *begin, size_t size_bytes, size_t bytes, size_t n)
@@ -156,7 +156,7 @@ static enum status floor_gpu_frame(struct floor_gpu_bench *bench, struct floor_g
     }
 }
 
-/* ---- batches ------------------------------------------------------------------------------------- */
+/* ---- batches --------------------------------------------------------------------------------- */
 
 /* `count` frames, one behind the other; *each_ns is the share of one. */
 static enum status floor_gpu_batch(struct floor_gpu_bench *bench, struct floor_gpu_memory *memory,

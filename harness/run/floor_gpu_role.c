@@ -12,7 +12,7 @@
 /* A latency needs no longer, nor do the turns, nor the frames of one size in one way. */
 #define FLOOR_GPU_PART_NS 150000000u
 
-/* ---- what both have ------------------------------------------------------------------------------ */
+/* ---- what both have -------------------------------------------------------------------------- */
 
 enum status floor_gpu_open(struct floor_gpu_bench *bench, struct err *err)
 {
@@ -109,7 +109,7 @@ static enum status floor_gpu_leave(struct role *role, struct floor_gpu_setup *se
     return status;
 }
 
-/* ---- the measuring side ---------------------------------------------------------------------------- */
+/* ---- the measuring side ---------------------------------------------------------------------- */
 
 static void floor_gpu_warn(struct floor_gpu *floor, const char *what, const struct err *err)
 {
@@ -284,7 +284,7 @@ enum status floor_gpu_main(struct role *role, struct err *err)
     return status;
 }
 
-/* ---- its peer -------------------------------------------------------------------------------------- */
+/* ---- its peer -------------------------------------------------------------------------------- */
 
 enum status floor_gpu_peer_main(struct role *role, struct err *err)
 {

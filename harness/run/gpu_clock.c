@@ -16,8 +16,8 @@
 /* Longer only where that was not good enough: other work had its turn on the GPU or on the CPU. */
 #define EXCHANGE_GOOD_NS 10000u
 #define EXCHANGE_TIME_NS 300000000u
-/* An answer that takes longer comes from a GPU that is not there at the moment; from then on the CPU
- * may be somebody else's. */
+/* An answer that takes longer comes from a GPU that is not there at the moment; from then on the
+ * CPU may be somebody else's. */
 #define EXCHANGE_PROMPT_NS 50000u
 #define EXCHANGE_SILENCE_NS 2000000000u
 /* Pairs this close together may be compared: the clocks do not run apart by more than some ns. */

@@ -38,9 +38,9 @@ enum status gpu_clock_open(struct gpu_clock *clock, struct gpu *gpu, struct gpu_
 /* Safe on a zeroed clock. */
 void gpu_clock_close(struct gpu_clock *clock);
 
-/* Exchanges 200 times, for longer where none was good, for 300 ms at most, and keeps the best; spins.
- * A millisecond where nothing else uses the GPU. The stream must be idle. ST_TIMEOUT where the GPU does not answer
- * within two seconds. */
+/* Exchanges 200 times, for longer where none was good, for 300 ms at most, and keeps the best;
+ * spins. A millisecond where nothing else uses the GPU. The stream must be idle. ST_TIMEOUT where
+ * the GPU does not answer within two seconds. */
 enum status gpu_clock_exchange(struct gpu_clock *clock, struct gpu_clock_pair *pair,
                                struct err *err);
 

@@ -1,4 +1,5 @@
-/* gpu_report.h: what a role says of its GPU, from the role (role.h) to the launch's file (result.h).
+/* gpu_report.h: what a role says of its GPU, from the role (role.h) to the launch's file
+ * (result.h).
  */
 #ifndef HANDOFF_RUN_GPU_REPORT_H
 #define HANDOFF_RUN_GPU_REPORT_H

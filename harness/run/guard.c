@@ -187,8 +187,8 @@ static void guard_drop_all(struct guard_watched *watched, bool kill_them)
     watched->count = 0;
 }
 
-/* Tells the runner where the daemon is (pipe_directory, or NULL), or why there is none. A runner that
- * is gone is found by the next look at its socket. */
+/* Tells the runner where the daemon is (pipe_directory, or NULL), or why there is none. A runner
+ * that is gone is found by the next look at its socket. */
 static void guard_answer(int control_fd, const char *type, enum status status,
                          const char *pipe_directory, const struct err *failure)
 {
@@ -244,8 +244,8 @@ static void guard_clocks_restore(struct clocks_held *held)
     *held = CLOCKS_NOT_HELD;
 }
 
-/* Fixes the clocks, or writes back what was found. What is held is known before anything is written:
- * a guard that has it undoes it, and no other run has its turn before. */
+/* Fixes the clocks, or writes back what was found. What is held is known before anything is
+ * written: a guard that has it undoes it, and no other run has its turn before. */
 static void guard_clocks(int control_fd, struct clocks_held *held, struct channel_message *message)
 {
     struct err failure = {.what = ""};

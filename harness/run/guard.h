@@ -27,11 +27,11 @@ struct guard {
 };
 
 enum status guard_start(struct guard *guard, struct err *err);
-/* Where the guard has ended that was started (somebody killed it, or memory ran out), starts another
- * one. Between two launches: nothing is watched, and no daemon of the guard is in use. */
+/* Where the guard has ended that was started (somebody killed it, or memory ran out), starts
+ * another one. Between two launches: nothing is watched, and no daemon of the guard is in use. */
 enum status guard_renew(struct guard *guard, struct err *err);
-/* What tells that the guard has ended while a daemon of its own runs, which ends with it; fd -1: none
- * runs. */
+/* What tells that the guard has ended while a daemon of its own runs, which ends with it; fd -1:
+ * none runs. */
 struct pollfd guard_daemon_pollfd(const struct guard *guard);
 /* Says that the guard has ended, and how; `daemon` is what ended with it, "RouDi with it", or "".
  * ST_SYSTEM. */
@@ -41,9 +41,9 @@ enum status guard_gone(struct guard *guard, const char *daemon, struct err *err)
 enum status guard_watch(struct guard *guard, const struct process *process, struct err *err);
 /* Forgets all watched processes: they have been reaped. */
 enum status guard_forget(struct guard *guard, struct err *err);
-/* Sends a question, which it frees (NULL: ST_NO_MEMORY), and takes the answer, which the caller clears
- * after ST_OK. Blocks for answer_ns at most. ST_SYSTEM where the guard is gone or does not answer. For
- * mps.c and roudi.c. */
+/* Sends a question, which it frees (NULL: ST_NO_MEMORY), and takes the answer, which the caller
+ * clears after ST_OK. Blocks for answer_ns at most. ST_SYSTEM where the guard is gone or does not
+ * answer. For mps.c and roudi.c. */
 enum status guard_ask(struct guard *guard, cJSON *question, uint64_t answer_ns,
                       struct channel_message *answer, struct err *err);
 /* The same with a descriptor, of which the guard gets one of its own; -1: none. For clocks.c. */

@@ -1,11 +1,11 @@
 /* leftovers.h: what a killed process leaves behind without wanting to.
  *
  * CUDA's driver keeps segments of its own in /dev/shm for what processes share (interprocess memory
- * and events): "cuda.shm.UID.PID.N", the numbers in hexadecimal. A process that ends in order mostly
- * removes them; one that was killed cannot, and each killed role would leave some for good. UCX's
- * library makes System V segments (some as soon as it is loaded) and marks each for removal a moment
- * later; a process that is killed in that moment leaves one. Called by whoever reaps or kills:
- * process.c, guard.c and, for MPS's server, mps_daemon.c.
+ * and events): "cuda.shm.UID.PID.N", the numbers in hexadecimal. A process that ends in order
+ * mostly removes them; one that was killed cannot, and each killed role would leave some for good.
+ * UCX's library makes System V segments (some as soon as it is loaded) and marks each for removal a
+ * moment later; a process that is killed in that moment leaves one. Called by whoever reaps or
+ * kills: process.c, guard.c and, for MPS's server, mps_daemon.c.
  */
 #ifndef HANDOFF_RUN_LEFTOVERS_H
 #define HANDOFF_RUN_LEFTOVERS_H

@@ -11,8 +11,8 @@
 #include "harness/run/mps_daemon.h"
 #include "harness/run/mps_program.h"
 
-/* The guard answers within what starting may take it, and before that stopping, by the last means, what
- * was there; beyond that it hangs. */
+/* The guard answers within what starting may take it, and before that stopping, by the last means,
+ * what was there; beyond that it hangs. */
 #define MPS_ANSWER_NS \
     (MPS_DAEMON_READY_NS + 2 * (MPS_DAEMON_STOP_NS + 3 * MPS_KILLED_NS) + 10000000000u)
 

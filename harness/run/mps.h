@@ -5,8 +5,8 @@
  * run at once. A user's own daemon is never touched nor joined: the guard process (guard.h), which
  * outlives a killed runner, runs one with pipe and log directories of its own, and takes it away
  * again. The session starts it before a launch that needs it, keeps it while launches of the kind
- * follow each other, and stops it after one that went wrong, because a client that was killed in the
- * middle of its work may leave the server unable to serve the next.
+ * follow each other, and stops it after one that went wrong, because a client that was killed in
+ * the middle of its work may leave the server unable to serve the next.
  *
  * The runner itself never touches CUDA: which daemon a role joins is in its environment.
  */
@@ -35,8 +35,8 @@ struct mps {
 };
 
 /* Makes sure that the guard's daemon runs and answers: starts it, or looks whether it still lives
- * and starts another if not. Blocks until it answers, ten seconds at most. ST_UNAVAILABLE, with what
- * happened and the last line of its log, where there is none or it does not come up; ST_SYSTEM
+ * and starts another if not. Blocks until it answers, ten seconds at most. ST_UNAVAILABLE, with
+ * what happened and the last line of its log, where there is none or it does not come up; ST_SYSTEM
  * where the guard is gone. guard->mps says where it is. */
 enum status mps_start(struct guard *guard, struct err *err);
 

@@ -21,8 +21,8 @@ struct mps_daemon {
     char log_directory[MPS_PATH_BYTES];
 };
 
-/* Nothing when one runs. Else makes its directories, starts `nvidia-cuda-mps-control -f` as found on
- * PATH in a process group of its own, and waits until it answers, for ready_ns at most. From the
+/* Nothing when one runs. Else makes its directories, starts `nvidia-cuda-mps-control -f` as found
+ * on PATH in a process group of its own, and waits until it answers, for ready_ns at most. From the
  * first call on, this process becomes the parent of what its descendants leave behind
  * (PR_SET_CHILD_SUBREAPER), so that the daemon's server can be ended with it. ST_UNAVAILABLE with
  * what happened; nothing is left then. */

@@ -1,5 +1,5 @@
-/* mps_program.h: nvidia-cuda-mps-control as a child process: the daemon itself, and the clients that
- * ask it. Used by mps_daemon.c alone.
+/* mps_program.h: nvidia-cuda-mps-control as a child process: the daemon itself, and the clients
+ * that ask it. Used by mps_daemon.c alone.
  */
 #ifndef HANDOFF_RUN_MPS_PROGRAM_H
 #define HANDOFF_RUN_MPS_PROGRAM_H

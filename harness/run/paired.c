@@ -150,8 +150,8 @@ static bool paired_side_has(const struct paired *paired, enum paired_which which
     return ok;
 }
 
-/* Whether a resumed comparison has both launches of the pair. One alone is not a pair any more: what
- * stood next to it in time is gone. */
+/* Whether a resumed comparison has both launches of the pair. One alone is not a pair any more:
+ * what stood next to it in time is gone. */
 static bool paired_done(const struct paired *paired, const struct paired_cell *cell,
                         uint32_t launch)
 {
@@ -160,8 +160,9 @@ static bool paired_done(const struct paired *paired, const struct paired_cell *c
            paired_side_has(paired, PAIRED_NEW, id, launch);
 }
 
-/* Which side of a pair begins: chance. But the launch that a cut pair left is the first to be replaced:
- * should this be cut, too, then one launch is left again, and not two of different times. */
+/* Which side of a pair begins: chance. But the launch that a cut pair left is the first to be
+ * replaced: should this be cut, too, then one launch is left again, and not two of different
+ * times. */
 static enum paired_which paired_first(struct paired *paired, const char *id, uint32_t launch)
 {
     const enum paired_which chance = plan_random(&paired->random) >> 63 ? PAIRED_NEW : PAIRED_BASE;
@@ -279,8 +280,8 @@ static void paired_close_signals(struct paired *paired)
     sigprocmask(SIG_SETMASK, &paired->signals_before, NULL);
 }
 
-/* The results of a comparison that is resumed: if a side should not write its own again, the old one
- * must not be taken for it. */
+/* The results of a comparison that is resumed: if a side should not write its own again, the old
+ * one must not be taken for it. */
 static void paired_drop_results(const struct paired *paired)
 {
     char path[PATH_MAX];

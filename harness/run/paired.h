@@ -1,9 +1,9 @@
 /* paired.h: two builds of handoff, launch by launch next to each other.
  *
- * Each is a stepped run (steps.h) in a process of its own, which launches its own roles: the base makes
- * the plan with its pilot, the new one takes its counts. Round by round, every cell that runs on both
- * is launched once on each side, the first drawn at random; the other side sleeps meanwhile. Called by
- * cli/compare_paired.c.
+ * Each is a stepped run (steps.h) in a process of its own, which launches its own roles: the base
+ * makes the plan with its pilot, the new one takes its counts. Round by round, every cell that runs
+ * on both is launched once on each side, the first drawn at random; the other side sleeps
+ * meanwhile. Called by cli/compare_paired.c.
  */
 #ifndef HANDOFF_RUN_PAIRED_H
 #define HANDOFF_RUN_PAIRED_H
@@ -32,15 +32,16 @@ struct paired_outcome {
     bool interrupted;
 };
 
-/* Where a program that somebody named is, absolute: a file, or the `handoff` in a build folder. NULL:
- * this program. `path` has PATH_MAX bytes. ST_INVALID when it cannot be executed. */
+/* Where a program that somebody named is, absolute: a file, or the `handoff` in a build folder.
+ * NULL: this program. `path` has PATH_MAX bytes. ST_INVALID when it cannot be executed. */
 enum status paired_find_program(const char *named, char *path, struct err *err);
 
-/* Runs everything. ST_OK, also when cells failed on a side or somebody interrupted, and both folders
- * hold a result.json then. ST_INVALID when a program does not take part: it is none, knows no --steps,
- * or refuses the scenario; ST_ROLE_DIED when one ended in the middle: what it measured is in its
- * folder for --resume, and the other's result is whole. Whatever happens to this process, the two end
- * by themselves. Blocks SIGINT, SIGTERM and SIGHUP for its time and takes them as the wish to stop. */
+/* Runs everything. ST_OK, also when cells failed on a side or somebody interrupted, and both
+ * folders hold a result.json then. ST_INVALID when a program does not take part: it is none, knows
+ * no --steps, or refuses the scenario; ST_ROLE_DIED when one ended in the middle: what it measured
+ * is in its folder for --resume, and the other's result is whole. Whatever happens to this process,
+ * the two end by themselves. Blocks SIGINT, SIGTERM and SIGHUP for its time and takes them as the
+ * wish to stop. */
 enum status paired_run(const struct paired_options *options, struct paired_outcome *outcome,
                        struct err *err);
 

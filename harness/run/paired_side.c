@@ -137,7 +137,7 @@ static enum status paired_side_gone(struct paired_side *side, const char *when, 
                    last);
 }
 
-/* ---- Lines ------------------------------------------------------------------------------------ */
+/* ---- Lines ----------------------------------------------------------------------------------- */
 
 static bool paired_take_line(struct paired_side *side, char line[PAIRED_LINE_BYTES])
 {
@@ -267,7 +267,7 @@ enum status paired_side_launch(struct paired_side *side, uint32_t cell, uint32_t
     return ST_OK;
 }
 
-/* ---- Ending ----------------------------------------------------------------------------------- */
+/* ---- Ending ---------------------------------------------------------------------------------- */
 
 static uint64_t paired_earlier(uint64_t a, uint64_t b)
 {
@@ -289,7 +289,8 @@ static bool paired_await_end(struct paired_side *side, const struct paired_patie
             has_result = true;
             until_ns = paired_earlier(until_ns, now_ns + patience->exit_ns);
         }
-        /* Without a descriptor that tells of its end (-1 is passed over) it is looked for more often. */
+        /* Without a descriptor that tells of its end (-1 is passed over) it is looked for more
+         * often. */
         (void)poll(fds, 2, side->process.pidfd < 0 ? 1 : PAIRED_LOOK_MS);
         if (fds[1].revents && paired_take_signal(side)) {
             kill(side->process.pid, SIGTERM);
@@ -319,7 +320,8 @@ enum status paired_side_finish(struct paired_side *side, const struct paired_pat
                        "%s (%s) did not end when there were no more orders, and was killed before "
                        "its result was written",
                        side->name, side->program);
-    /* A run whose cells failed or were left out ends with a code of its own; its result is there. */
+    /* A run whose cells failed or were left out ends with a code of its own; its result is
+     * there. */
     if (!WIFSIGNALED(ended))
         return ST_OK;
     process_end_format(&side->process, end, sizeof end);

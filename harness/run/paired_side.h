@@ -1,5 +1,5 @@
-/* paired_side.h: one of the two runs of a comparison, as the process that orders its launches sees it.
- * Part of paired.c.
+/* paired_side.h: one of the two runs of a comparison, as the process that orders its launches sees
+ * it. Part of paired.c.
  */
 #ifndef HANDOFF_RUN_PAIRED_SIDE_H
 #define HANDOFF_RUN_PAIRED_SIDE_H
@@ -36,9 +36,9 @@ struct paired_side {
     bool is_ready; /* takes orders, and has said nothing that is none of its answers */
 };
 
-/* Starts `program` with these arguments, NULL-terminated, of which the first is its name. Its standard
- * input and output are ours, standard error goes to side->log, to its end. It is asked to stop
- * (SIGTERM) when this process dies. */
+/* Starts `program` with these arguments, NULL-terminated, of which the first is its name. Its
+ * standard input and output are ours, standard error goes to side->log, to its end. It is asked to
+ * stop (SIGTERM) when this process dies. */
 enum status paired_side_start(struct paired_side *side, const char *const *arguments,
                               struct err *err);
 
@@ -59,9 +59,9 @@ struct paired_patience {
 };
 extern const struct paired_patience paired_patience;
 
-/* No more orders: waits until it has written its result and ended, and kills it, with what it started,
- * when patience is at its end. ST_ROLE_DIED when it did not end in order before its result was
- * written. Safe on one that was never started, and twice. */
+/* No more orders: waits until it has written its result and ended, and kills it, with what it
+ * started, when patience is at its end. ST_ROLE_DIED when it did not end in order before its result
+ * was written. Safe on one that was never started, and twice. */
 enum status paired_side_finish(struct paired_side *side, const struct paired_patience *patience,
                                struct err *err);
 void paired_side_free(struct paired_side *side);

@@ -1,10 +1,10 @@
 /* peer.h: the other host of a measurement across two: `handoff run --peer`.
  *
- * The producer runs here and the consumer there, where `handoff serve` starts it. A session (session.h)
- * stays as it is, but for who takes the consumer's place at its control socket: role `peer`
- * (peer_role.c), a process here that connects to the serving host for this launch and relays. It
- * compares the clocks before and after, and writes what the consumer stamped into the launch's trace,
- * on our clock.
+ * The producer runs here and the consumer there, where `handoff serve` starts it. A session
+ * (session.h) stays as it is, but for who takes the consumer's place at its control socket: role
+ * `peer` (peer_role.c), a process here that connects to the serving host for this launch and
+ * relays. It compares the clocks before and after, and writes what the consumer stamped into the
+ * launch's trace, on our clock.
  */
 #ifndef HANDOFF_RUN_PEER_H
 #define HANDOFF_RUN_PEER_H
@@ -38,8 +38,8 @@ struct peer {
 };
 
 /* Connects and proves, within the timeout; the token of the connection is link->session.token.
- * ST_PEER_GONE when nobody answers, or not as one who knows the key; ST_INVALID for another version of
- * the protocol; ST_UNAVAILABLE when it is busy. */
+ * ST_PEER_GONE when nobody answers, or not as one who knows the key; ST_INVALID for another version
+ * of the protocol; ST_UNAVAILABLE when it is busy. */
 enum status peer_connect(const struct peer_options *options, enum peer_purpose purpose,
                          struct peer_link *link, struct err *err);
 
@@ -69,7 +69,8 @@ struct peer_launch {
 /* Whether a time as long as this can be told, with what the clocks may be apart. */
 bool peer_can_tell(const struct peer_launch *launch, uint64_t time_ns);
 
-/* For the processes of a launch. A connection's options as a member of the stub's setup, and back. */
+/* For the processes of a launch. A connection's options as a member of the stub's setup, and
+ * back. */
 cJSON *peer_options_to_json(const struct peer_options *options);
 enum status peer_options_from_json(const cJSON *json, struct peer_options *options,
                                    struct err *err);

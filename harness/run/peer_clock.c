@@ -26,7 +26,8 @@ bool peer_clock_read(const struct peer_clock_exchange *exchanges, size_t count,
         trips_ns[i] = here_ns - there_ns;
         if (trips_ns[i] >= best.trip_min_ns)
             continue;
-        /* Wrapping around is fine: the offset is the difference of two clocks, whatever they show. */
+        /* Wrapping around is fine: the offset is the difference of two clocks, whatever they
+         * show. */
         const int64_t high_ns = (int64_t)(one->seen_ns - one->sent_ns);
         best.trip_min_ns = trips_ns[i];
         best.offset_ns = high_ns - (int64_t)(trips_ns[i] / 2);

@@ -1,11 +1,11 @@
 /* peer_clock.h: how the clocks of two hosts stand to each other, estimated by asking.
  *
- * Each host stamps by its own CLOCK_MONOTONIC; the two began at different times and run apart by parts
- * per million. A question that left here at `sent`, was seen there between `seen` and `answered` (by the
- * clock there), and whose answer was here at `received`, bounds the offset between the two: not more
- * than seen - sent, not less than answered - received. Half the distance of the bounds is what its
- * middle may be off, however different the two ways took; the least of many exchanges is taken. This
- * is done before a launch and after it.
+ * Each host stamps by its own CLOCK_MONOTONIC; the two began at different times and run apart by
+ * parts per million. A question that left here at `sent`, was seen there between `seen` and
+ * `answered` (by the clock there), and whose answer was here at `received`, bounds the offset
+ * between the two: not more than seen - sent, not less than answered - received. Half the distance
+ * of the bounds is what its middle may be off, however different the two ways took; the least of
+ * many exchanges is taken. This is done before a launch and after it.
  */
 #ifndef HANDOFF_RUN_PEER_CLOCK_H
 #define HANDOFF_RUN_PEER_CLOCK_H
@@ -48,16 +48,16 @@ struct peer_clock {
     struct peer_clock_reading after;
 };
 
-/* Whether anything is known of how far they are apart: both readings are there. After one alone, they
- * may have run apart by anything since. */
+/* Whether anything is known of how far they are apart: both readings are there. After one alone,
+ * they may have run apart by anything since. */
 bool peer_clock_is_known(const struct peer_clock *clock);
 
-/* What stamps of both may be apart: the larger of the two uncertainties, and what the offset has moved
- * in between. Half of what a time can be where that is not known: larger than any. */
+/* What stamps of both may be apart: the larger of the two uncertainties, and what the offset has
+ * moved in between. Half of what a time can be where that is not known: larger than any. */
 uint64_t peer_clock_uncertainty_ns(const struct peer_clock *clock);
 
-/* One of their stamps on our clock, with the offset as it was then, between the two readings; 0 stays
- * 0. */
+/* One of their stamps on our clock, with the offset as it was then, between the two readings; 0
+ * stays 0. */
 uint64_t peer_clock_to_ours_ns(const struct peer_clock *clock, uint64_t theirs_ns);
 
 /* One of our times on their clock, by the first reading. */

@@ -17,8 +17,8 @@
 #include "harness/measure/clock.h"
 
 #define PEER_BUFFER_BYTES (PEER_NUMBER_BYTES + PEER_MESSAGE_BYTES(PEER_BYTES_MAX))
-/* Between two signs of life: a quarter of the shortest silence that the other side may have been told to
- * take for an end, whatever this one was told. */
+/* Between two signs of life: a quarter of the shortest silence that the other side may have been
+ * told to take for an end, whatever this one was told. */
 #define PEER_SIGN_NS 250000000u
 /* Id of the question and two times. */
 #define PEER_PONG_BYTES 24

@@ -1,8 +1,8 @@
-/* peer_link.h: the control connection between the two hosts of a measurement: a socket, the messages of
- * peer_wire.h over it, and noticing when the other side is gone.
+/* peer_link.h: the control connection between the two hosts of a measurement: a socket, the
+ * messages of peer_wire.h over it, and noticing when the other side is gone.
  *
- * Used by the client (peer_client.c, peer_role.c) and the server (peer_server.c). Not for the hot path:
- * frames have a connection of their own, which the transport makes.
+ * Used by the client (peer_client.c, peer_role.c) and the server (peer_server.c). Not for the hot
+ * path: frames have a connection of their own, which the transport makes.
  */
 #ifndef HANDOFF_RUN_PEER_LINK_H
 #define HANDOFF_RUN_PEER_LINK_H
@@ -17,11 +17,13 @@
 
 #define PEER_PORT_DEFAULT 9763
 #define PEER_HOST_BYTES 256
-/* How long the other side may be silent before it counts as gone, unless the user says otherwise. */
+/* How long the other side may be silent before it counts as gone, unless the user says
+ * otherwise. */
 #define PEER_TIMEOUT_S_DEFAULT 5
 #define PEER_TIMEOUT_S_MAX 3600
 
-/* Where the other host is, as the user wrote it: "laptop", "192.0.2.7:9000", "[2001:db8::7]:9000". */
+/* Where the other host is, as the user wrote it: "laptop", "192.0.2.7:9000",
+ * "[2001:db8::7]:9000". */
 struct peer_address {
     char host[PEER_HOST_BYTES]; /* a name or a number; without brackets */
     uint16_t port;
@@ -68,9 +70,9 @@ enum status peer_link_send(struct peer_link *link, enum peer_kind kind, const vo
 enum status peer_link_send_json(struct peer_link *link, cJSON *json, struct err *err);
 
 /* Waits until deadline_ns (CLOCK_MONOTONIC; 0: not at all) for a message that is not only a sign of
- * life. A server answers pings on the way. ST_TIMEOUT; ST_PEER_GONE when the connection is closed, or
- * silent for longer than the timeout; ST_CORRUPT for what the other side did not send, or what is too
- * long: the link is then of no use. Says itself that it is alive while it waits. */
+ * life. A server answers pings on the way. ST_TIMEOUT; ST_PEER_GONE when the connection is closed,
+ * or silent for longer than the timeout; ST_CORRUPT for what the other side did not send, or what
+ * is too long: the link is then of no use. Says itself that it is alive while it waits. */
 enum status peer_link_receive(struct peer_link *link, uint64_t deadline_ns,
                               struct peer_message *message, struct err *err);
 void peer_message_clear(struct peer_message *message);

@@ -1,5 +1,5 @@
-/* peer_messages.c: what is told about the other host: to the stub of a launch, and in the result. See
- * peer.h.
+/* peer_messages.c: what is told about the other host: to the stub of a launch, and in the result.
+ * See peer.h.
  */
 #include "harness/run/peer.h"
 

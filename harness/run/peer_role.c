@@ -1,8 +1,9 @@
-/* peer_role.c: role `peer`: stands in for the consumer of a launch, which runs on another host. See peer.h.
+/* peer_role.c: role `peer`: stands in for the consumer of a launch, which runs on another host. See
+ * peer.h.
  *
- * It connects, relays what the session and the consumer say to each other with times changed from one
- * clock to the other, and at the end brings the consumer's trace home. It is not on the path of the
- * frames, and sleeps while they move.
+ * It connects, relays what the session and the consumer say to each other with times changed from
+ * one clock to the other, and at the end brings the consumer's trace home. It is not on the path of
+ * the frames, and sleeps while they move.
  */
 #include <errno.h>
 #include <poll.h>

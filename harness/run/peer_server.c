@@ -1,8 +1,9 @@
 /* peer_server.c: role `serving`: the serving host's side of one connection that has proved the key.
  * Started by serve.c with the connection's socket; see peer.h.
  *
- * It tells what this machine is, or has one launch: starts the consumer, relays what it and the client
- * say to each other, sends its trace, and ends it whatever happens. Nothing of it outlives the connection.
+ * It tells what this machine is, or has one launch: starts the consumer, relays what it and the
+ * client say to each other, sends its trace, and ends it whatever happens. Nothing of it outlives
+ * the connection.
  */
 #include <errno.h>
 #include <poll.h>

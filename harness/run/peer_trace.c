@@ -1,5 +1,5 @@
-/* peer_trace.c: see peer_trace.h. Records are written out in a byte order of their own, whatever the two
- * processors have.
+/* peer_trace.c: see peer_trace.h. Records are written out in a byte order of their own, whatever
+ * the two processors have.
  */
 #include "harness/run/peer_trace.h"
 

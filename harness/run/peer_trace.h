@@ -10,8 +10,8 @@
 /* Sends "trace" with how many records there are, and the records behind it. */
 enum status peer_trace_send(struct peer_link *link, const struct trace *trace, struct err *err);
 
-/* Takes the records that belong to a "trace" message into a trace that is empty and has room for them.
- * Stamps are as they came: peer_trace_map. ST_CORRUPT for more than fit. */
+/* Takes the records that belong to a "trace" message into a trace that is empty and has room for
+ * them. Stamps are as they came: peer_trace_map. ST_CORRUPT for more than fit. */
 enum status peer_trace_receive(struct peer_link *link, const cJSON *head, struct trace *trace,
                                struct err *err);
 

@@ -7,7 +7,8 @@
 
 #define PEER_MARK "handoff\n"
 #define PEER_LABEL_BYTES 16
-/* What the codes of a handshake cover: a label, the version, both nonces, and up to this much more. */
+/* What the codes of a handshake cover: a label, the version, both nonces, and up to this much
+ * more. */
 #define PEER_EXTRA_BYTES (1 + PEER_RUN_BYTES)
 #define PEER_COVERED_BYTES (PEER_LABEL_BYTES + 4 + 2 * PEER_NONCE_BYTES + PEER_EXTRA_BYTES)
 
@@ -79,7 +80,8 @@ enum status peer_hello_read(const uint8_t bytes[PEER_HELLO_BYTES], uint8_t nonce
     return ST_OK;
 }
 
-/* A code of this handshake, with `extra` behind what all of them cover; all parts have fixed places. */
+/* A code of this handshake, with `extra` behind what all of them cover; all parts have fixed
+ * places. */
 static enum status peer_code(const struct peer_handshake *handshake, const char *label,
                              const uint8_t *extra, size_t extra_bytes, uint8_t mac[MAC_BYTES],
                              struct err *err)

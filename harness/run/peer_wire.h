@@ -1,5 +1,5 @@
-/* peer_wire.h: what two hosts of one measurement say to each other, as bytes: how they prove that they
- * know the same key, and how each message after that is shown to come from the other one.
+/* peer_wire.h: what two hosts of one measurement say to each other, as bytes: how they prove that
+ * they know the same key, and how each message after that is shown to come from the other one.
  *
  * The client is `handoff run --peer`, the server `handoff serve`. Each connection begins so:
  *
@@ -70,8 +70,8 @@ struct peer_session {
 /* A nonce that has never been. ST_SYSTEM where the kernel has no randomness to give. */
 enum status peer_nonce_make(uint8_t nonce[PEER_NONCE_BYTES], struct err *err);
 
-/* A hello, and back: ST_CORRUPT for bytes that are none, ST_INVALID for another version (the hint says
- * what to do). */
+/* A hello, and back: ST_CORRUPT for bytes that are none, ST_INVALID for another version (the hint
+ * says what to do). */
 void peer_hello_write(const uint8_t nonce[PEER_NONCE_BYTES], uint8_t bytes[PEER_HELLO_BYTES]);
 enum status peer_hello_read(const uint8_t bytes[PEER_HELLO_BYTES], uint8_t nonce[PEER_NONCE_BYTES],
                             struct err *err);
@@ -110,9 +110,9 @@ enum peer_kind {
 /* Room in front of a message for its number, which is in the code and is not sent. */
 #define PEER_NUMBER_BYTES 8
 
-/* Frames `size_bytes` bytes that stand at buffer + PEER_NUMBER_BYTES + PEER_HEAD_BYTES, in a buffer with
- * room for PEER_NUMBER_BYTES + PEER_MESSAGE_BYTES(size_bytes). What is to be sent then begins at
- * buffer + PEER_NUMBER_BYTES. */
+/* Frames `size_bytes` bytes that stand at buffer + PEER_NUMBER_BYTES + PEER_HEAD_BYTES, in a buffer
+ * with room for PEER_NUMBER_BYTES + PEER_MESSAGE_BYTES(size_bytes). What is to be sent then begins
+ * at buffer + PEER_NUMBER_BYTES. */
 enum status peer_message_frame(const uint8_t key[MAC_BYTES], uint64_t number, enum peer_kind kind,
                                uint8_t *buffer, uint32_t size_bytes, struct err *err);
 
@@ -120,8 +120,8 @@ enum status peer_message_frame(const uint8_t key[MAC_BYTES], uint64_t number, en
  * none may have. */
 uint32_t peer_message_size(const uint8_t head[PEER_HEAD_BYTES]);
 
-/* Checks a whole message at buffer + PEER_NUMBER_BYTES, of peer_message_size; writes the number in front
- * of it. ST_CORRUPT when it is not that message of the other side. */
+/* Checks a whole message at buffer + PEER_NUMBER_BYTES, of peer_message_size; writes the number in
+ * front of it. ST_CORRUPT when it is not that message of the other side. */
 enum status peer_message_check(const uint8_t key[MAC_BYTES], uint64_t number, uint8_t *buffer,
                                uint32_t message_bytes, struct err *err);
 

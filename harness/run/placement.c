@@ -36,8 +36,8 @@ static bool placement_pair_of(const struct topology *topology, uint32_t cluster,
     return pair[1] != NULL;
 }
 
-/* Two CPUs on different cores of one cluster: the fastest cluster that has them, and of equally fast
- * ones one that can do it without CPU 0. */
+/* Two CPUs on different cores of one cluster: the fastest cluster that has them, and of equally
+ * fast ones one that can do it without CPU 0. */
 static bool placement_pair_in_cluster(const struct topology *topology, struct placement_cpus *cpus)
 {
     uint32_t capacity_best = 0;

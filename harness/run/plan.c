@@ -8,7 +8,8 @@
 /* Starting and ending two processes, and filling their source frames, as seen on a slow board. */
 #define PLAN_LAUNCH_OVERHEAD_NS 40000000u
 #define PLAN_LAUNCH_OVERHEAD_PER_BYTE_NS 6u
-/* A CUDA context in each of them, made at the same time, and taken down: 0.3 to 0.4 s on an H200. */
+/* A CUDA context in each of them, made at the same time, and taken down: 0.3 to 0.4 s on an
+ * H200. */
 #define PLAN_GPU_OVERHEAD_NS 500000000u
 /* An interpreter and numpy in each, at the same time, and on a slow board more. */
 #define PLAN_PYTHON_OVERHEAD_NS 400000000u
@@ -171,8 +172,8 @@ static void plan_insert_baseline(const struct plan *plan, struct plan_launch *la
     launches[at] = baseline;
 }
 
-/* The rounds of the cells that share the GPU through MPS, or of all others. Returns how many launches
- * they have. */
+/* The rounds of the cells that share the GPU through MPS, or of all others. Returns how many
+ * launches they have. */
 static size_t plan_order_group(const struct plan *plan, bool mps, uint32_t rounds,
                                struct plan_launch *launches, uint64_t *state)
 {

@@ -50,8 +50,8 @@ void plan_free(struct plan *plan);
  * the others' counts. */
 void plan_baseline_counts(struct plan *plan);
 
-/* The cell's roles share the GPU through the MPS daemon, which starts and stops once for all of them:
- * in pilots as in launches they come behind the others. */
+/* The cell's roles share the GPU through the MPS daemon, which starts and stops once for all of
+ * them: in pilots as in launches they come behind the others. */
 static inline bool plan_cell_shares_by_mps(const struct plan_cell *cell)
 {
     return cell->cell.gpu_sharing == GPU_SHARING_MPS;
@@ -76,10 +76,10 @@ enum status plan_write(const struct plan *plan, const struct scenario *scenario,
 enum status plan_resume(struct plan *plan, const struct scenario *scenario, const char *dir,
                         struct err *err);
 
-/* Takes the seed, and for each cell of the same id the frame counts, from the plan of another run, maybe
- * of another build, so that both have the same. A cell that the other does not run has no launches
- * here either, and says why. ST_INVALID when the plan is of another scenario, machine or clock, or
- * contradicts counts that the scenario gives. */
+/* Takes the seed, and for each cell of the same id the frame counts, from the plan of another run,
+ * maybe of another build, so that both have the same. A cell that the other does not run has no
+ * launches here either, and says why. ST_INVALID when the plan is of another scenario, machine or
+ * clock, or contradicts counts that the scenario gives. */
 enum status plan_take(struct plan *plan, const struct scenario *scenario, const char *dir,
                       struct err *err);
 

@@ -37,8 +37,8 @@ struct process {
 
 #define PROCESS_NONE ((struct process){.pid = 0, .pidfd = -1, .control_fd = -1})
 
-/* Cuts the value of HANDOFF_EMULATOR into words in place, which go in front of a command line. Returns how
- * many. */
+/* Cuts the value of HANDOFF_EMULATOR into words in place, which go in front of a command line.
+ * Returns how many. */
 size_t process_emulator_words(char *emulator, const char *argv[PROCESS_EMULATOR_WORDS_MAX]);
 
 /* Executes /proc/self/exe with `--role NAME --control-fd 3`, behind the words of HANDOFF_EMULATOR
@@ -51,8 +51,9 @@ enum status process_start_with(const char *role, enum process_lifetime lifetime,
                                const char *const *changes, struct process *process,
                                struct err *err);
 
-/* The same with another program in a role's place: `argv`, ending with NULL, begins with its absolute
- * path. It finds its control socket as descriptor PROCESS_CONTROL_FD. `name` is for messages. */
+/* The same with another program in a role's place: `argv`, ending with NULL, begins with its
+ * absolute path. It finds its control socket as descriptor PROCESS_CONTROL_FD. `name` is for
+ * messages. */
 enum status process_start_program(const char *const *argv, const char *name,
                                   enum process_lifetime lifetime, const char *const *changes,
                                   struct process *process, struct err *err);
@@ -61,10 +62,10 @@ enum status process_start_program(const char *const *argv, const char *name,
  * list ends with NULL. It borrows all texts; the caller frees the list. NULL when out of memory. */
 char **process_environment(const char *const *changes);
 
-/* Asks the kernel once more, in a role after its exec, to be killed when its runner dies: an exec of a
- * program with file capabilities (`setcap`) forgets the wish made before it. A runner that died in
- * between has closed its socket, which the role's first message finds. Best effort: where the kernel
- * refuses, the guard is left. */
+/* Asks the kernel once more, in a role after its exec, to be killed when its runner dies: an exec
+ * of a program with file capabilities (`setcap`) forgets the wish made before it. A runner that
+ * died in between has closed its socket, which the role's first message finds. Best effort: where
+ * the kernel refuses, the guard is left. */
 void process_die_with_runner(void);
 
 /* Closes our end of the control socket, which tells an idle role to go. */

@@ -1,11 +1,11 @@
-/* producer_gpu.c: the sending role on the GPU: it fills frames by a kernel (fill gpu), or uploads its
- * source frames to a transport in device memory (fill copy).
+/* producer_gpu.c: the sending role on the GPU: it fills frames by a kernel (fill gpu), or uploads
+ * its source frames to a transport in device memory (fill copy).
  *
- * Order host: the role waits for its own work (axis sync), and the frame is ready and filled when the
- * wait is over. Order event: it puts an event behind the work and commits at once; when the frame was
- * whole only the GPU can tell, so ready and filled are the fill kernel's end, taken from its report
- * and converted when the run is over. Nothing is waited for then but free slots, so that the GPU
- * never runs out of work at pacing max.
+ * Order host: the role waits for its own work (axis sync), and the frame is ready and filled when
+ * the wait is over. Order event: it puts an event behind the work and commits at once; when the
+ * frame was whole only the GPU can tell, so ready and filled are the fill kernel's end, taken from
+ * its report and converted when the run is over. Nothing is waited for then but free slots, so that
+ * the GPU never runs out of work at pacing max.
  */
 #include <stdlib.h>
 
@@ -14,7 +14,7 @@
 /* How long the last frames' work may take to leave the GPU. */
 #define PRODUCER_GPU_END_NS 1000000000u
 
-/* ---- Preparing and undoing --------------------------------------------------------------------- */
+/* ---- Preparing and undoing ------------------------------------------------------------------- */
 
 static void producer_gpu_clean_up(void *state)
 {
@@ -139,7 +139,7 @@ static enum status producer_gpu_prepare(struct role *role, void **state, struct 
     return cell->fill == FILL_GPU ? role_gpu_clock_begin(&producer->gpu, err) : ST_OK;
 }
 
-/* ---- The run ----------------------------------------------------------------------------------- */
+/* ---- The run --------------------------------------------------------------------------------- */
 
 static enum status producer_gpu_frames(struct producer_gpu *producer, struct role *role,
                                        struct usage *begin, struct err *err)

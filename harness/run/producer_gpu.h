@@ -19,8 +19,8 @@ struct producer_gpu {
     const uint8_t *memory;   /* fill gpu of host memory: where the endpoint's begins */
     uint8_t *memory_device;  /* and for kernels */
     struct launch_work work; /* fill gpu: what is the same for all frames */
-    /* Reports of the fills, pinned: of frame id in reports[id & report_mask]; more than there can be
-     * fills under way. */
+    /* Reports of the fills, pinned: of frame id in reports[id & report_mask]; more than there can
+     * be fills under way. */
     struct launch_report *reports;
     struct launch_report *reports_device;
     uint32_t report_mask;

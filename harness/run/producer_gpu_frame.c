@@ -103,9 +103,9 @@ static inline void producer_gpu_header(const struct producer_gpu *producer, int3
     frame_header_encode(&header, frame->header);
 }
 
-/* Between reserve and commit. With fill copy `ready` was before reserve; with order host and fill gpu
- * it is when the wait is over, and with order event nobody here knows: the header then has the time
- * at which the fill was enqueued. */
+/* Between reserve and commit. With fill copy `ready` was before reserve; with order host and fill
+ * gpu it is when the wait is over, and with order event nobody here knows: the header then has the
+ * time at which the fill was enqueued. */
 static enum status producer_gpu_bring(struct producer_gpu *producer, const struct role *role,
                                       int32_t id, const struct frame *frame, uint64_t *stamps,
                                       struct err *err)

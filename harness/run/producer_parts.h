@@ -46,8 +46,8 @@ static inline uint64_t producer_due_ns(const struct producer *producer, const st
  *
  * The pacer sleeps to the end and does not finish by looking at the clock, although it is woken 20
  * to 180 us late: a producer that spins keeps its CPU awake and warm, which a camera's does not do,
- * and what it burned would be most of the cell's CPU cost. How late it was is an interval of its own
- * (`pacing`), and the axes timer_slack_ns and idle_latency make it sharper. */
+ * and what it burned would be most of the cell's CPU cost. How late it was is an interval of its
+ * own (`pacing`), and the axes timer_slack_ns and idle_latency make it sharper. */
 static inline enum status producer_pace(struct producer *producer, const struct role *role,
                                         int32_t id, struct frame *frame, uint64_t *stamps,
                                         struct err *err)

@@ -11,9 +11,9 @@
 #define PYTHON_LIBRARY "libhandoff_frames.so.1"
 #define PYTHON_CHANGES_MAX 8
 
-/* Executed by -c: as `-m handoff.role`, but without the current folder among the modules', with nothing
- * of the runner's input and output (what the user's function prints goes to standard error), and with
- * last words where nothing of the package can be imported. */
+/* Executed by -c: as `-m handoff.role`, but without the current folder among the modules', with
+ * nothing of the runner's input and output (what the user's function prints goes to standard
+ * error), and with last words where nothing of the package can be imported. */
 static const char python_begin[] =
     "import os, sys\n"
     "os.dup2(2, 1)\n"

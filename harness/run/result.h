@@ -68,7 +68,8 @@ struct launch_outcome {
     struct role_gpu_report consumer_gpu;
     struct role_python_report producer_python; /* not `used` by a role in C, or that died */
     struct role_python_report consumer_python;
-    /* The clock of the stamps, where a role is in Python and that is not the run's; NULL: the run's. */
+    /* The clock of the stamps, where a role is in Python and that is not the run's; NULL: the
+     * run's. */
     const char *clock;
     bool idle_latency_held; /* from before the roles began to after they ended */
     struct launch_clocks clocks;

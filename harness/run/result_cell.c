@@ -146,8 +146,8 @@ static double launch_system_percent(const cJSON *row)
     return wall_ns > 0.0 ? 100.0 * json_get_number(system, "busy_ns", 0.0) / wall_ns : NAN;
 }
 
-/* Launch k of a cell and of its baseline ran in the same round (plan_order), most of the time minutes
- * apart at most: what else the machine did then is in both. */
+/* Launch k of a cell and of its baseline ran in the same round (plan_order), most of the time
+ * minutes apart at most: what else the machine did then is in both. */
 static void cell_add_less_null(struct cell_totals *totals, const char *dir,
                                const struct cell *baseline, uint32_t launch, double percent)
 {

@@ -22,8 +22,8 @@ struct cell_series {
     double *values; /* room for one per launch */
 };
 
-/* Of one interval, over the launches that went well. Empty where one of them could not tell it: those
- * that could are the ones in which it was long. */
+/* Of one interval, over the launches that went well. Empty where one of them could not tell it:
+ * those that could are the ones in which it was long. */
 struct cell_interval {
     bool withheld;
     struct hdr *merged; /* NULL until a launch has this interval */

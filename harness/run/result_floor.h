@@ -10,8 +10,8 @@
 
 #include "harness/run/result.h"
 
-/* The least that a cell's work can take on its CPUs and GPU, however it is done; NAN where it is not
- * known. */
+/* The least that a cell's work can take on its CPUs and GPU, however it is done; NAN where it is
+ * not known. */
 struct result_floor {
     double handoff_ns; /* of the interval of this name: half of a two-line round trip; NAN where the
                         * cell has no such interval */

@@ -43,8 +43,8 @@ bool result_add_estimate(cJSON *parent, const char *name, struct stats_estimate 
 uint64_t result_get_u64(const cJSON *object, const char *name);
 
 /* The "search" of a launch's row, and whether a row has one that fits its cell: steps within the
- * range and of the bound, the answer the highest rate that passed (a failed launch has none). A cell
- * without a search needs none. */
+ * range and of the bound, the answer the highest rate that passed (a failed launch has none). A
+ * cell without a search needs none. */
 bool result_add_search(cJSON *row, const struct search *search);
 bool result_search_fits(const cJSON *row, const struct cell *cell, bool is_ok);
 

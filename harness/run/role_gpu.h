@@ -16,11 +16,12 @@ struct role_gpu_lane {
     struct launcher *launcher;
 };
 
-/* With order event and at least so many frames in flight they alternate between two streams. On one,
- * what an event takes lies between two kernels of the same role: on an H200, 7.6 us from the end of one
- * to the begin of the next, whose frame had long been there, beside 7 us that a 4K frame's kernel takes
- * alone. With two and 8 slots 50,000 frames/s came instead of 40,000; with 4 slots it is the same, and
- * with 2 and 3 it is 3 and 6 % fewer: there the other role has no frame to work on meanwhile. */
+/* With order event and at least so many frames in flight they alternate between two streams. On
+ * one, what an event takes lies between two kernels of the same role: on an H200, 7.6 us from the
+ * end of one to the begin of the next, whose frame had long been there, beside 7 us that a 4K
+ * frame's kernel takes alone. With two and 8 slots 50,000 frames/s came instead of 40,000; with 4
+ * slots it is the same, and with 2 and 3 it is 3 and 6 % fewer: there the other role has no frame
+ * to work on meanwhile. */
 #define ROLE_GPU_LANES_MAX 2
 #define ROLE_GPU_LANES_DEPTH 4
 
@@ -37,9 +38,9 @@ struct role_gpu {
     struct role_gpu_report report;
 };
 
-/* Opens the GPU with its context, its lanes, and checks that it is shared as the
- * cell says (gpu_sharing): ST_UNAVAILABLE otherwise. Seconds, the first time. The caller closes, also
- * after a failure. */
+/* Opens the GPU with its context, its lanes, and checks that it is shared as the cell says
+ * (gpu_sharing): ST_UNAVAILABLE otherwise. Seconds, the first time. The caller closes, also after a
+ * failure. */
 enum status role_gpu_open(const struct cell *cell, struct role_gpu *gpu, struct err *err);
 /* After everything made with it. Safe on a zeroed one. */
 void role_gpu_close(struct role_gpu *gpu);
@@ -55,7 +56,7 @@ static inline const struct role_gpu_lane *role_gpu_lane(const struct role_gpu *g
     return &gpu->lanes[gpu->lane_count > 1 ? number % ROLE_GPU_LANES_MAX : 0];
 }
 
-/* ---- Waiting ---------------------------------------------------------------------------------- */
+/* ---- Waiting --------------------------------------------------------------------------------- */
 
 /* Looks at a word between two looks at the clock: about a microsecond. */
 #define ROLE_GPU_LOOKS 512
@@ -67,8 +68,8 @@ struct role_gpu_watch {
     uint64_t next_ns;          /* when the stream is asked next: a call, so once a millisecond */
 };
 
-/* ST_OK: go on polling. ST_TIMEOUT after the deadline, or what broke the stream. `awaited` goes into
- * the message. */
+/* ST_OK: go on polling. ST_TIMEOUT after the deadline, or what broke the stream. `awaited` goes
+ * into the message. */
 enum status role_gpu_look(struct role_gpu_watch *watch, const char *awaited, struct err *err);
 
 /* Polls until *word is `value`, with acquire order; then what the GPU wrote before it is there. */

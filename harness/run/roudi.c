@@ -10,7 +10,8 @@
 /* The guard answers within what starting may take it, and before that ending what was there; beyond
  * that it hangs. */
 #define ROUDI_ANSWER_NS (ROUDI_DAEMON_READY_NS + 20000000000u)
-/* From the guard's death to RouDi's, of the SIGTERM that comes with it; it takes a tenth of a second. */
+/* From the guard's death to RouDi's, of the SIGTERM that comes with it; it takes a tenth of a
+ * second. */
 #define ROUDI_GONE_NS 5000000000u
 #define ROUDI_LOOK_NS 5000000u
 
@@ -37,8 +38,8 @@ enum status roudi_start(struct guard *guard, size_t payload_bytes, uint32_t slot
     return status;
 }
 
-/* A guard that does not answer has ended, and RouDi is ending with it: until then none can be started,
- * and what it and its clients leave is ours to remove. */
+/* A guard that does not answer has ended, and RouDi is ending with it: until then none can be
+ * started, and what it and its clients leave is ours to remove. */
 static void roudi_stand_in(void)
 {
     const uint64_t until_ns = clock_now_ns() + ROUDI_GONE_NS;

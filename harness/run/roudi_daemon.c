@@ -62,8 +62,8 @@ static enum status roudi_names_note(struct roudi_daemon *daemon, struct err *err
         return status;
     for (int i = 0; i < ROUDI_NAMES; i++)
         daemon->names[i].was_there = lstat(daemon->names[i].path, &daemon->names[i].before) == 0;
-    /* What a killed RouDi left, the next one replaces. Something by the name of a group that no RouDi
-     * made is somebody's, and would be replaced, too. */
+    /* What a killed RouDi left, the next one replaces. Something by the name of a group that no
+     * RouDi made is somebody's, and would be replaced, too. */
     if (daemon->names[ROUDI_NAME_CHUNKS].was_there &&
         !daemon->names[ROUDI_NAME_MANAGEMENT].was_there)
         return err_set(err, ST_UNAVAILABLE, "move it away",
@@ -91,7 +91,8 @@ static bool roudi_is_same_file(const struct stat *a, const struct stat *b)
 }
 
 /* What ours made: all of those files that were not there before. Those of another RouDi, that came
- * since ours ended, are its own. The lock goes last: until then no other can begin to make its own. */
+ * since ours ended, are its own. The lock goes last: until then no other can begin to make its
+ * own. */
 static void roudi_names_remove(struct roudi_daemon *daemon)
 {
     struct stat now;
@@ -188,8 +189,9 @@ static enum status roudi_write_config(const struct roudi_daemon *daemon, struct 
 
 static enum status roudi_launch(struct roudi_daemon *daemon, struct err *err)
 {
-    /* Without monitoring: a role that spins at real-time priority leaves iceoryx's own thread no time
-     * to say that it lives, and RouDi would take its memory away. The guard watches roles instead. */
+    /* Without monitoring: a role that spins at real-time priority leaves iceoryx's own thread no
+     * time to say that it lives, and RouDi would take its memory away. The guard watches roles
+     * instead. */
     static const char *const argv[] = {ROUDI_PROGRAM, "-c", ROUDI_CONFIG, "-m",
                                        "off",         "-l", "warning",    NULL};
     const enum status status = roudi_write_config(daemon, err);

@@ -1,6 +1,7 @@
-/* roudi_daemon.h: RouDi, the daemon of iceoryx, as a child of the guard process: started with memory
- * for one kind of frame, ended, and nothing of it left. Called by guard.c, and by tests that drive the
- * transport themselves; roudi.h is what the runner sees, transports/roudi.h what RouDi is.
+/* roudi_daemon.h: RouDi, the daemon of iceoryx, as a child of the guard process: started with
+ * memory for one kind of frame, ended, and nothing of it left. Called by guard.c, and by tests that
+ * drive the transport themselves; roudi.h is what the runner sees, transports/roudi.h what RouDi
+ * is.
  */
 #ifndef HANDOFF_RUN_ROUDI_DAEMON_H
 #define HANDOFF_RUN_ROUDI_DAEMON_H
@@ -30,8 +31,8 @@ enum roudi_name {
 
 struct roudi_daemon {
     pid_t pid; /* 0: none */
-    /* Its configuration and what it says, in memory, so that no file of them stays behind a guard that
-     * is killed; 0: none. */
+    /* Its configuration and what it says, in memory, so that no file of them stays behind a guard
+     * that is killed; 0: none. */
     int config_fd, output_fd;
     struct roudi_pool pools[ROUDI_POOLS_MAX];
     uint32_t pool_count;
@@ -43,9 +44,9 @@ struct roudi_daemon {
     } names[ROUDI_NAMES]; /* by enum roudi_name */
 };
 
-/* Nothing when one runs with exactly these pools, ascending by chunk_bytes. Else ends what runs, and
- * starts `iox-roudi` with them; blocks until it is ready, ready_ns at most. ST_UNAVAILABLE with what
- * happened, also where another RouDi runs, which is not touched; nothing is left then. */
+/* Nothing when one runs with exactly these pools, ascending by chunk_bytes. Else ends what runs,
+ * and starts `iox-roudi` with them; blocks until it is ready, ready_ns at most. ST_UNAVAILABLE with
+ * what happened, also where another RouDi runs, which is not touched; nothing is left then. */
 enum status roudi_daemon_start(struct roudi_daemon *daemon, const struct roudi_pool *pools,
                                uint32_t pool_count, uint64_t ready_ns, struct err *err);
 
@@ -54,8 +55,8 @@ enum status roudi_daemon_start(struct roudi_daemon *daemon, const struct roudi_p
  * when all clients have ended. Blocks for some milliseconds. Safe on a zeroed one. */
 void roudi_daemon_stop(struct roudi_daemon *daemon);
 
-/* Removes what one of ours left that was not ended by roudi_daemon_stop: RouDi aborts at its SIGTERM
- * when a client has gone. Nothing of RouDi's own while any RouDi runs. */
+/* Removes what one of ours left that was not ended by roudi_daemon_stop: RouDi aborts at its
+ * SIGTERM when a client has gone. Nothing of RouDi's own while any RouDi runs. */
 void roudi_leftovers_remove(void);
 
 #endif

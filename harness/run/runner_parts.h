@@ -1,4 +1,5 @@
-/* runner_parts.h: the inside of runner*.c: a run on its way, its launches, and what is written of it.
+/* runner_parts.h: the inside of runner*.c: a run on its way, its launches, and what is written of
+ * it.
  */
 #ifndef HANDOFF_RUN_RUNNER_PARTS_H
 #define HANDOFF_RUN_RUNNER_PARTS_H
@@ -43,7 +44,7 @@ struct runner_line {
 /* Whether a signal asks the run to stop. */
 bool runner_stop_wanted(const struct runner *runner);
 
-/* ---- runner_launch.c -------------------------------------------------------------------------- */
+/* ---- runner_launch.c ------------------------------------------------------------------------- */
 
 /* Runs one launch and writes its file. `order` is its number within the run. `verdict` gets ST_OK,
  * or why the launch failed. ST_INTERRUPTED, or an error of the runner's own. */
@@ -52,12 +53,12 @@ enum status runner_launch(struct runner *runner, struct plan_launch planned, uin
 /* All launches of the plan in its order, less those that --resume finds done. */
 enum status runner_launch_all(struct runner *runner, struct err *err);
 
-/* ---- runner_steps.c --------------------------------------------------------------------------- */
+/* ---- runner_steps.c -------------------------------------------------------------------------- */
 
 /* The launches that are ordered on standard input, until its end. */
 enum status runner_step_all(struct runner *runner, struct err *err);
 
-/* ---- runner_result.c -------------------------------------------------------------------------- */
+/* ---- runner_result.c ------------------------------------------------------------------------- */
 
 /* Assembles DIR/result.json from what the run knows and its launches. */
 enum status runner_write_result(struct runner *runner, struct runner_outcome *outcome,

@@ -1,5 +1,5 @@
-/* runner_steps.c: launches one by one, as somebody else orders them. See runner_parts.h, and steps.h
- * for what is said. */
+/* runner_steps.c: launches one by one, as somebody else orders them. See runner_parts.h, and
+ * steps.h for what is said. */
 #include <stdio.h>
 
 #include "harness/run/mps.h"

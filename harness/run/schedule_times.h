@@ -1,5 +1,6 @@
-/* schedule_times.h: the times of a schedule, without the cell: what schedule.c makes for the C producer
- * and transports/frames/figures.c for producers in other languages, to the nanosecond alike.
+/* schedule_times.h: the times of a schedule, without the cell: what schedule.c makes for the C
+ * producer and transports/frames/figures.c for producers in other languages, to the nanosecond
+ * alike.
  */
 #ifndef HANDOFF_RUN_SCHEDULE_TIMES_H
 #define HANDOFF_RUN_SCHEDULE_TIMES_H

@@ -1,8 +1,8 @@
 /* search.h: pacing `search`: the highest rate at which the p99 of `response` stays under a bound
  * and no frame is dropped, by bisection on the logarithm of the rate.
  *
- * search_run is arithmetic: what a step is, its caller says. search_launch makes each step a session
- * of its own at a fixed rate; the runner calls it in the place of session_run.
+ * search_run is arithmetic: what a step is, its caller says. search_launch makes each step a
+ * session of its own at a fixed rate; the runner calls it in the place of session_run.
  */
 #ifndef HANDOFF_RUN_SEARCH_H
 #define HANDOFF_RUN_SEARCH_H

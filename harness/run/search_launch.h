@@ -21,8 +21,8 @@ void search_judge(const struct fold *fold, uint64_t bound_ns, struct search_step
 
 /* Runs the launch: like session_run, and in *search what was tried. *outcome and `fold` are those
  * of the highest rate that passed, or of the step that says why there is none: then the outcome is
- * a failure with a reason that names the rate. A rate that cannot be kept (no end at its deadline) is
- * a step that missed; a role's death, torn frames or any other failure is the launch's. */
+ * a failure with a reason that names the rate. A rate that cannot be kept (no end at its deadline)
+ * is a step that missed; a role's death, torn frames or any other failure is the launch's. */
 enum status search_launch_run(const struct search_launch *launch, struct search *search,
                               struct fold *fold, struct launch_outcome *outcome, struct err *err);
 

@@ -1,8 +1,9 @@
 /* serve.c: see serve.h.
  *
- * Strangers cost little here: a place among SERVE_GUESTS for SERVE_HANDSHAKE_NS, some bytes, two codes,
- * and a line on standard error that is not written more often than once a second. Whoever proves the key
- * gets a process of its own (peer_server.c), so that nobody else's connection disturbs a measurement.
+ * Strangers cost little here: a place among SERVE_GUESTS for SERVE_HANDSHAKE_NS, some bytes, two
+ * codes, and a line on standard error that is not written more often than once a second. Whoever
+ * proves the key gets a process of its own (peer_server.c), so that nobody else's connection
+ * disturbs a measurement.
  */
 #include "harness/run/serve.h"
 
@@ -236,8 +237,9 @@ static void serve_dismiss(struct serve_guest *guest)
     guest->fd = -1;
 }
 
-/* A free place, or that of who has been there longest of those who came from where most did: whoever
- * calls and calls again turns himself out, and not the other host, whose proof takes a round trip. */
+/* A free place, or that of who has been there longest of those who came from where most did:
+ * whoever calls and calls again turns himself out, and not the other host, whose proof takes a
+ * round trip. */
 static struct serve_guest *serve_find_place(struct serve *serve)
 {
     struct serve_guest *place = NULL;
@@ -284,8 +286,8 @@ static void serve_accept(struct serve *serve, int listen_fd)
         const int fd = accept4(listen_fd, (struct sockaddr *)&address, &address_bytes,
                                SOCK_CLOEXEC | SOCK_NONBLOCK);
         if (fd < 0) {
-            /* Without a free descriptor the caller stays at the door, and poll would tell of it again
-             * at once; guests go within seconds. */
+            /* Without a free descriptor the caller stays at the door, and poll would tell of it
+             * again at once; guests go within seconds. */
             if (errno == EMFILE || errno == ENFILE)
                 usleep(50000);
             return;
@@ -300,8 +302,8 @@ static bool serve_send(const struct serve_guest *guest, const void *bytes, size_
     return send(guest->fd, bytes, count, MSG_NOSIGNAL | MSG_DONTWAIT) == (ssize_t)count;
 }
 
-/* Its hello is whole: it gets ours. Another version gets it as well, so that it can say so; whatever is
- * no hello gets nothing. */
+/* Its hello is whole: it gets ours. Another version gets it as well, so that it can say so;
+ * whatever is no hello gets nothing. */
 static bool serve_greet(struct serve *serve, struct serve_guest *guest, struct err *err)
 {
     uint8_t hello[PEER_HELLO_BYTES];

@@ -1,5 +1,5 @@
-/* serve.h: the serving host of measurements across two: listens, lets in who knows the key, and has one
- * run at a time served. Called by cli/cmd_serve.c.
+/* serve.h: the serving host of measurements across two: listens, lets in who knows the key, and has
+ * one run at a time served. Called by cli/cmd_serve.c.
  */
 #ifndef HANDOFF_RUN_SERVE_H
 #define HANDOFF_RUN_SERVE_H
@@ -16,9 +16,9 @@ struct serve_options {
     bool once;           /* end when the first run is over, or has gone away */
 };
 
-/* Serves until SIGINT, SIGTERM or SIGHUP, which are its orderly end, or, `once`, until the first run is
- * over. What happens is told on standard error, a line each. ST_UNAVAILABLE or ST_SYSTEM when it cannot
- * listen. */
+/* Serves until SIGINT, SIGTERM or SIGHUP, which are its orderly end, or, `once`, until the first
+ * run is over. What happens is told on standard error, a line each. ST_UNAVAILABLE or ST_SYSTEM
+ * when it cannot listen. */
 enum status serve_run(const struct serve_options *options, struct err *err);
 
 #endif

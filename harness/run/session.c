@@ -1,5 +1,5 @@
-/* session.c: see session.h. The phases of a launch; between them session_events.c waits for what the
- * roles say. */
+/* session.c: see session.h. The phases of a launch; between them session_events.c waits for what
+ * the roles say. */
 #include "harness/run/session_parts.h"
 
 #include <signal.h>
@@ -43,7 +43,8 @@ static enum status session_start_process(struct session *session, struct session
 {
     const struct session_request *request = session->request;
     char variable[MPS_PATH_BYTES + 32];
-    /* Which MPS daemon a role joins is in its environment: ours, or none, whatever the user runs. */
+    /* Which MPS daemon a role joins is in its environment: ours, or none, whatever the user
+     * runs. */
     const char *const changes[] = {mps_environment(request->guard,
                                                    request->cell->gpu_sharing == GPU_SHARING_MPS,
                                                    variable, sizeof variable),
@@ -56,7 +57,8 @@ static enum status session_start_process(struct session *session, struct session
     return status == ST_OK ? guard_watch(session->request->guard, &role->process, err) : status;
 }
 
-/* What the process in the consumer's place needs beside the consumer's setup, which it takes over. */
+/* What the process in the consumer's place needs beside the consumer's setup, which it takes
+ * over. */
 static cJSON *session_add_peer(const struct session_request *request, cJSON *setup)
 {
     char placement[CELL_AXIS_BYTES];
@@ -172,9 +174,9 @@ static cJSON *session_exit_json(void)
     return json;
 }
 
-/* The orderly end: what goes wrong behind the last frame is told here. Device memory and events live
- * in the producer, and nobody may have them open when it frees them: the consumer is gone before the
- * producer is told. */
+/* The orderly end: what goes wrong behind the last frame is told here. Device memory and events
+ * live in the producer, and nobody may have them open when it frees them: the consumer is gone
+ * before the producer is told. */
 static void session_take_leave(struct session *session)
 {
     const bool in_turn = (session->request->cell->transport->flags & TRANSPORT_DEVICE_MEMORY) != 0;
@@ -203,8 +205,8 @@ static void session_kill(const struct session *session)
             kill(session->roles[i].process.pid, SIGKILL);
 }
 
-/* When somebody has died: the others, while it becomes a process that can be reaped. How it ended by
- * itself is still told. */
+/* When somebody has died: the others, while it becomes a process that can be reaped. How it ended
+ * by itself is still told. */
 static void session_kill_rest(const struct session *session)
 {
     bool died = false;
@@ -216,8 +218,9 @@ static void session_kill_rest(const struct session *session)
 }
 
 /* Ends all processes: in order when they finished, at once when one of them died or hangs. Where
- * one gave up and said so, they have a moment to clean up, told by the end of their socket: a client
- * of MPS that is killed while it has the GPU can take the daemon and other clients with it. */
+ * one gave up and said so, they have a moment to clean up, told by the end of their socket: a
+ * client of MPS that is killed while it has the GPU can take the daemon and other clients with
+ * it. */
 static void session_end_roles(struct session *session, bool orderly)
 {
     struct err ignored;
@@ -240,7 +243,8 @@ static void session_end_roles(struct session *session, bool orderly)
     (void)guard_forget(session->request->guard, &ignored);
 }
 
-/* RouDi runs for launches that need it, and only for those: it is a process with threads of its own. */
+/* RouDi runs for launches that need it, and only for those: it is a process with threads of its
+ * own. */
 static enum status session_start_roudi(struct session *session, struct err *err)
 {
     const struct cell *cell = session->request->cell;

@@ -31,8 +31,8 @@ struct session_request {
     const struct clock_choice *clock;
     struct guard *guard;
     int signal_fd; /* a signalfd for the signals that mean "stop", or -1 */
-    /* The consumer is on this other host (peer.h); NULL: here. How often it was lost is counted in it,
-     * and when that was PEER_LOST_MAX times in a row, launches fail without being tried. */
+    /* The consumer is on this other host (peer.h); NULL: here. How often it was lost is counted in
+     * it, and when that was PEER_LOST_MAX times in a row, launches fail without being tried. */
     struct peer *peer;
 };
 

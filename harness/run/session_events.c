@@ -101,8 +101,8 @@ static enum status session_handle(struct session *session, struct session_role *
                    "the %s sent \"%s\" where that has no place", role->label, type);
 }
 
-/* Reads one message until `deadline_ns`, or finds that the role is gone. A broken message counts as a
- * complaint. True when there may be more. */
+/* Reads one message until `deadline_ns`, or finds that the role is gone. A broken message counts as
+ * a complaint. True when there may be more. */
 static bool session_read(struct session *session, struct session_role *role, uint64_t deadline_ns)
 {
     struct channel_message message = {0};

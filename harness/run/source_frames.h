@@ -1,7 +1,8 @@
 /* source_frames.h: the frames that a source hands to the producer, whole, as a camera driver does.
  *
- * Buffers rotate: cell_source_buffers of CELL_SOURCE_FRAMES pictures. Their content is random but known to both roles (the cell's
- * seed), so that the consumer can verify every byte without being told.
+ * Buffers rotate: cell_source_buffers of CELL_SOURCE_FRAMES pictures. Their content is random but
+ * known to both roles (the cell's seed), so that the consumer can verify every byte without being
+ * told.
  */
 #ifndef HANDOFF_RUN_SOURCE_FRAMES_H
 #define HANDOFF_RUN_SOURCE_FRAMES_H

@@ -23,8 +23,9 @@
 
 #include "harness/base/err.h"
 
-/* The run's side. Takes standard input and output for the orders: what else is printed goes to standard
- * error from now on, and no process that is started gets either. Once in a process, for its life. */
+/* The run's side. Takes standard input and output for the orders: what else is printed goes to
+ * standard error from now on, and no process that is started gets either. Once in a process, for
+ * its life. */
 enum status steps_open(struct err *err);
 /* Says one line. Best effort: whether the other side has gone shows at the next order. */
 void steps_say(const char *format, ...) __attribute__((format(printf, 1, 2)));

@@ -1,5 +1,5 @@
-/* surroundings.h: what a role's process is given besides its CPU: a scheduling class, a timer slack;
- * and the idle latency, which the session holds for the whole machine.
+/* surroundings.h: what a role's process is given besides its CPU: a scheduling class, a timer
+ * slack; and the idle latency, which the session holds for the whole machine.
  *
  * Each moves a wait up to tenfold, so each is set by request, read back, and recorded as it was
  * really had. Nothing falls back: what cannot be set is an error that names the command that would

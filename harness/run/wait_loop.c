@@ -179,9 +179,9 @@ enum status wait_loop_acquire(struct wait_loop *loop, struct frame *frame,
             if (status != ST_OK)
                 return wait_loop_idle_failed(status, "frame", err);
         } while (source.kind == SOURCE_WORD && wait_source_value(&source) == seen);
-        /* Without a word to look at, only the try tells news from an early return: a stamp before it
-         * could lie before the frame itself. Where the try moves bytes there is no `handoff`, and
-         * when it began matters more. */
+        /* Without a word to look at, only the try tells news from an early return: a stamp before
+         * it could lie before the frame itself. Where the try moves bytes there is no `handoff`,
+         * and when it began matters more. */
         if (!told_by_try && frame->progress_bytes == 0)
             stamps->seen_ns = stamp_now_ns();
         status = loop->transport->acquire(loop->endpoint, frame, err);

@@ -64,8 +64,8 @@ enum status wait_loop_open(struct wait_loop *loop, const struct transport *trans
 /* Safe on a zeroed loop. */
 void wait_loop_close(struct wait_loop *loop);
 
-/* Says that this role sends or takes no more, and wakes the other one if it waits: it drains what is
- * there and then gets ST_PEER_GONE. Before wait_loop_close; safe on a zeroed loop. */
+/* Says that this role sends or takes no more, and wakes the other one if it waits: it drains what
+ * is there and then gets ST_PEER_GONE. Before wait_loop_close; safe on a zeroed loop. */
 void wait_loop_hang_up(struct wait_loop *loop);
 
 /* Blocking forms of the transport's verbs. ST_OK, ST_TIMEOUT at the loop's deadline, or the

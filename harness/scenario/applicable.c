@@ -185,7 +185,8 @@ static bool pacing_refuses(struct cell *cell)
     return true;
 }
 
-/* It keeps the CPU while it waits. yield gives it to others of the same priority without sleeping. */
+/* It keeps the CPU while it waits. yield gives it to others of the same priority without
+ * sleeping. */
 static bool wait_keeps_cpu(const struct wait_strategy *wait)
 {
     return !wait->sleeps && strcmp(wait->name, "yield") != 0;

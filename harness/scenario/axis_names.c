@@ -381,7 +381,7 @@ enum status axis_parse_pages(const struct axis *axis, const cJSON *value, struct
     return status;
 }
 
-/* ---- What a role is written in ---------------------------------------------------------------- */
+/* ---- What a role is written in --------------------------------------------------------------- */
 
 enum status axis_parse_peer(const struct axis *axis, const cJSON *value, struct cell *cell,
                             struct err *err)

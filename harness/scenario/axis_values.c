@@ -25,7 +25,7 @@ static void add(struct axis_value *values, size_t *count, const char *text, bool
     snprintf(values[(*count)++].text, AXIS_VALUE_BYTES, "%s", text);
 }
 
-/* ---- names from a registry -------------------------------------------------------------------- */
+/* ---- names from a registry ------------------------------------------------------------------- */
 
 static void add_waits(struct axis_value *values, size_t *count)
 {
@@ -52,9 +52,10 @@ static void add_registry(enum axis_index axis, struct axis_value *values, size_t
         add_waits(values, count);
 }
 
-/* ---- words that axes.def names ---------------------------------------------------------------- */
+/* ---- words that axes.def names --------------------------------------------------------------- */
 
-/* "spin" as it is; "cpus:P", or "poisson" of {"poisson": 30}, as what stands before their number. */
+/* "spin" as it is; "cpus:P", or "poisson" of {"poisson": 30}, as what stands before their
+ * number. */
 static void add_word(const struct axis *axis, const char *word, struct axis_value *values,
                      size_t *count)
 {

@@ -35,9 +35,9 @@ static const struct {
     {AXIS_INDEX_array, NULL},
 };
 
-/* Above this the producer of a baseline may find its slots taken by a consumer that looks every 50 ms
- * (20,480 frames a second fill them; the rest is for looks that come late, and for what Poisson gaps
- * scatter). It would wait, and its rate and its cost were no longer those of the cell. */
+/* Above this the producer of a baseline may find its slots taken by a consumer that looks every 50
+ * ms (20,480 frames a second fill them; the rest is for looks that come late, and for what Poisson
+ * gaps scatter). It would wait, and its rate and its cost were no longer those of the cell. */
 #define BASELINE_RATE_HZ_MAX 15000.0
 
 /* Search has no rate of its own to compare at, and without a schedule there is none at all. */

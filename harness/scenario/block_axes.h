@@ -19,9 +19,9 @@ struct block_axes {
     const cJSON *base, *axes, *cells, *exclude, *compare;
 };
 
-/* Appends the block's cells: the product of base and axes less exclude; with `cells`, such a product
- * for each of its elements, whose values go over the block's. *compare is the compared axis, "" for
- * none; the caller frees it. ST_INVALID, with its place, for whatever does not fit. */
+/* Appends the block's cells: the product of base and axes less exclude; with `cells`, such a
+ * product for each of its elements, whose values go over the block's. *compare is the compared
+ * axis, "" for none; the caller frees it. ST_INVALID, with its place, for whatever does not fit. */
 enum status block_axes_expand(const struct block_axes *block, struct cell_list *list,
                               char **compare, struct err *err);
 

@@ -1,5 +1,5 @@
-/* gates.h: the "gates" of a scenario: by which figures a comparison of two builds may fail. Called by
- * scenario.c; the names are those of harness/measure/gate.h.
+/* gates.h: the "gates" of a scenario: by which figures a comparison of two builds may fail. Called
+ * by scenario.c; the names are those of harness/measure/gate.h.
  */
 #ifndef HANDOFF_SCENARIO_GATES_H
 #define HANDOFF_SCENARIO_GATES_H

@@ -1,7 +1,7 @@
 /* probe.c: which cells of a scenario this machine can run: scenario_probe of scenario.h.
  *
- * Each transport, wait, access, kernel, privilege and capability of the GPU that a cell uses is asked
- * once, however many cells use it; so is each kernel about each frame size.
+ * Each transport, wait, access, kernel, privilege and capability of the GPU that a cell uses is
+ * asked once, however many cells use it; so is each kernel about each frame size.
  */
 #include <sched.h>
 #include <stdio.h>

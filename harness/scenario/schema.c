@@ -232,7 +232,7 @@ static cJSON *axes_schema(enum axes_lists lists)
     return object_schema(properties);
 }
 
-/* ---- names from tables ------------------------------------------------------------------------ */
+/* ---- names from tables ----------------------------------------------------------------------- */
 
 static cJSON *axis_names_schema(void)
 {
@@ -274,7 +274,7 @@ static cJSON *figures_schema(void)
     return json;
 }
 
-/* ---- the whole -------------------------------------------------------------------------------- */
+/* ---- the whole ------------------------------------------------------------------------------- */
 
 static cJSON *block_schema(void)
 {

@@ -1,8 +1,8 @@
 /* schema.h: what a scenario file may hold, as a JSON Schema (draft-07, which editors know best).
  *
- * Made from what the reader itself uses: the axes, the lists of keys, the gates. It takes whatever the
- * reader takes; some mistakes only the reader sees, such as an axis that stands twice. Called by
- * `handoff help scenario-schema`; scenarios/schema.json is its output.
+ * Made from what the reader itself uses: the axes, the lists of keys, the gates. It takes whatever
+ * the reader takes; some mistakes only the reader sees, such as an axis that stands twice. Called
+ * by `handoff help scenario-schema`; scenarios/schema.json is its output.
  */
 #ifndef HANDOFF_SCENARIO_SCHEMA_H
 #define HANDOFF_SCENARIO_SCHEMA_H

@@ -1,4 +1,5 @@
-/* adaptive.c: looks in a tight loop for a while, then sleeps as futex does. Written `adaptive:<us>`.
+/* adaptive.c: looks in a tight loop for a while, then sleeps as futex does. Written
+ * `adaptive:<us>`.
  *
  * For news that mostly come soon: those are seen as quickly as by spin and their notifier pays
  * nothing, since nobody sleeps; late ones cost the loop's time and a futex's wake-up. The loop's

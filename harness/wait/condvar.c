@@ -11,17 +11,17 @@
  * orders are those of the mutex and of the gate, so the load at S2 is relaxed; the transport's own
  * load, with acquire order, makes the frame's bytes visible.
  *
- * Deaths. A process killed with the mutex is told to the next one that locks it (EOWNERDEAD). It may
- * have died inside pthread_cond_signal, and glibc's condition has a lock of its own there, which is
- * *not* robust: whoever signals or times out afterwards waits for the dead for good. That is why
- * signals are sent with the mutex held, and why the one who learns of the death retires the condition
- * (condvar_retire): the word's futex does its work from then on. A waiter still asleep on the old one
- * must get out by itself, so nobody sleeps on it for longer than CONDVAR_NAP_NS; ten looks a second
- * are nothing beside a frame rate.
+ * Deaths. A process killed with the mutex is told to the next one that locks it (EOWNERDEAD). It
+ * may have died inside pthread_cond_signal, and glibc's condition has a lock of its own there,
+ * which is *not* robust: whoever signals or times out afterwards waits for the dead for good. That
+ * is why signals are sent with the mutex held, and why the one who learns of the death retires the
+ * condition (condvar_retire): the word's futex does its work from then on. A waiter still asleep on
+ * the old one must get out by itself, so nobody sleeps on it for longer than CONDVAR_NAP_NS; ten
+ * looks a second are nothing beside a frame rate.
  *
  * A waiter killed on the condition leaves `sleepers` and the condition's own counts raised. Signals
- * to it go nowhere, and do not block: glibc (up to 2.40) makes a signaller wait for the waiters of an
- * older group only when there is a newer group, and a direction has one waiter, who is dead.
+ * to it go nowhere, and do not block: glibc (up to 2.40) makes a signaller wait for the waiters of
+ * an older group only when there is a newer group, and a direction has one waiter, who is dead.
  * pthread_cond_destroy would wait for it, so neither object is ever destroyed.
  *
  * What is left, because only pthread_cond_t itself could mend it: a waiter whose nap ends after its
@@ -40,7 +40,8 @@
 #include "harness/measure/clock.h"
 #include "harness/wait/wait.h"
 
-/* Tests set it: to hours, where a nap's end would hide a lost wake-up, or to little, to see more. */
+/* Tests set it: to hours, where a nap's end would hide a lost wake-up, or to little, to see
+ * more. */
 #ifndef CONDVAR_NAP_NS
 #define CONDVAR_NAP_NS 100000000u
 #endif
@@ -91,10 +92,10 @@ static int condvar_init_mutex(pthread_mutex_t *mutex)
     return error;
 }
 
-/* After a death with the mutex held; called with the mutex. Making the condition anew frees the lock
- * inside it, so that whoever still sleeps on the old one gets out when its nap ends; the calls wake
- * those that sleep for that lock itself, on whichever of its words. Made anew under a sleeper it
- * counts wrongly, which is why nobody uses it again. */
+/* After a death with the mutex held; called with the mutex. Making the condition anew frees the
+ * lock inside it, so that whoever still sleeps on the old one gets out when its nap ends; the calls
+ * wake those that sleep for that lock itself, on whichever of its words. Made anew under a sleeper
+ * it counts wrongly, which is why nobody uses it again. */
 static void condvar_retire(struct condvar_room *room)
 {
     atomic_store_explicit(&room->retired, 1, memory_order_relaxed);
@@ -120,8 +121,8 @@ static bool condvar_is_retired(struct condvar_room *room)
 }
 
 /* Robust mutexes need the kernel to know where a thread keeps its locks: otherwise a role that died
- * with one leaves it locked for good, and glibc does not say so when the mutex is made. Emulators of
- * user programs do without. */
+ * with one leaves it locked for good, and glibc does not say so when the mutex is made. Emulators
+ * of user programs do without. */
 static enum status condvar_probe(struct err *err)
 {
     void *head = NULL;
@@ -215,7 +216,8 @@ static void condvar_notify(struct wait_state *state, const struct wait_source *s
 
 static void condvar_close(struct wait_state *state)
 {
-    /* Not destroyed: that would wait for a waiter that was killed. The memory goes with the edge. */
+    /* Not destroyed: that would wait for a waiter that was killed. The memory goes with the
+     * edge. */
 }
 
 const struct wait_strategy wait_condvar = {

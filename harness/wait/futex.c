@@ -13,16 +13,17 @@
  *
  * A plain load at W2, however strong its acquire, would lose wake-ups: a load may be done before an
  * earlier store to another address is visible. x86 does that too (W1 still sits in the store buffer
- * when W2 reads 0), and so S2 reads the old word and W2 the old count, and nobody wakes the sleeper.
- * The proof needs no order between S1's store and S2's load, which aarch64 would not give: S2 comes
- * after S1's *load* (that is what acquire means), and either S1 loaded what W2 wrote, or W2 comes
- * later and loads what S1 wrote. Adding 0 instead of a full fence and a load costs the same (the
- * notifier has just written this very line) and is understood by the thread sanitizer, which does
- * not know fences. semaphore, condvar, eventfd and adaptive have the same gate.
+ * when W2 reads 0), and so S2 reads the old word and W2 the old count, and nobody wakes the
+ * sleeper. The proof needs no order between S1's store and S2's load, which aarch64 would not give:
+ * S2 comes after S1's *load* (that is what acquire means), and either S1 loaded what W2 wrote, or
+ * W2 comes later and loads what S1 wrote. Adding 0 instead of a full fence and a load costs the
+ * same (the notifier has just written this very line) and is understood by the thread sanitizer,
+ * which does not know fences. semaphore, condvar, eventfd and adaptive have the same gate.
  *
- * A waiter that is killed leaves `sleepers` raised: then each notify makes a call that wakes nobody,
- * and nothing worse. A notifier that is killed between W1 and W3 leaves a waiter asleep until its
- * deadline, or until somebody else changes the word and notifies: whoever learns of the death.
+ * A waiter that is killed leaves `sleepers` raised: then each notify makes a call that wakes
+ * nobody, and nothing worse. A notifier that is killed between W1 and W3 leaves a waiter asleep
+ * until its deadline, or until somebody else changes the word and notifies: whoever learns of the
+ * death.
  */
 #include <errno.h>
 #include <limits.h>

@@ -2,8 +2,8 @@
  *
  * One launch serves all frames: it spins on the word across the bus, works, and writes a word that
  * the CPU looks at. It has a deadline on the GPU's own clock. That is done in
- * run/consumer_gpu_kernel.c: a strategy of the GPU has nothing to idle with, and the producer nothing
- * to notify. Where the machine cannot do it, nothing takes its place.
+ * run/consumer_gpu_kernel.c: a strategy of the GPU has nothing to idle with, and the producer
+ * nothing to notify. Where the machine cannot do it, nothing takes its place.
  */
 #include "harness/gpu/capability.h"
 #include "harness/wait/wait.h"

@@ -1,9 +1,9 @@
 /* gpu_stream.c: the GPU's stream waits for the transport's word; no CPU looks at it.
  *
  * The consumer enqueues each frame's work ahead, behind a stream wait for the word's next value
- * (cuStreamWaitValue), and learns from words that kernel and stream write when they are done. That is
- * the work of run/consumer_gpu_stream.c: a strategy of the GPU has nothing to idle with, and the producer
- * nothing to notify. Where the machine cannot do it, nothing takes its place.
+ * (cuStreamWaitValue), and learns from words that kernel and stream write when they are done. That
+ * is the work of run/consumer_gpu_stream.c: a strategy of the GPU has nothing to idle with, and the
+ * producer nothing to notify. Where the machine cannot do it, nothing takes its place.
  */
 #include "harness/gpu/capability.h"
 #include "harness/wait/wait.h"

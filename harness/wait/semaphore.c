@@ -7,9 +7,9 @@
  * itself keeps the news: a post before the wait is found by the wait.
  *
  * A token is never news, only a reason to look. One is left over when the waiter saw the change
- * before the post for it, and makes a later wait look once more than it needs: each look uses one up,
- * so they cannot keep it spinning. A used-up token loses nothing: its post came after an older change
- * than the one that S2 looks for next, and the next change has a post of its own.
+ * before the post for it, and makes a later wait look once more than it needs: each look uses one
+ * up, so they cannot keep it spinning. A used-up token loses nothing: its post came after an older
+ * change than the one that S2 looks for next, and the next change has a post of its own.
  *
  * Order: sem_post releases and taking a token acquires, and the look after the sleep relies on it:
  * were it done ahead of the sleep's end, it would find the old value with the only token used up

@@ -2,10 +2,10 @@
  * umwait, in Intel's processors since Tremont and Alder Lake).
  *
  * The core rests in the light state C0.1 until the line is written, an interrupt comes, or time is
- * up; to the kernel it is busy all the while. Looking at the word *after* umonitor armed the watch is
- * what loses no news: a write before the look is seen by the look, one after it ends the rest.
- * umonitor counts as a load and x86 keeps loads in order, so a relaxed load does, as in spin.c; only
- * the compiler has to be held.
+ * up; to the kernel it is busy all the while. Looking at the word *after* umonitor armed the watch
+ * is what loses no news: a write before the look is seen by the look, one after it ends the rest.
+ * umonitor counts as a load and x86 keeps loads in order, so a relaxed load does, as in spin.c;
+ * only the compiler has to be held.
  *
  * Where the processor has no such instructions it is unavailable, and idle is a plain look.
  */
@@ -16,8 +16,8 @@
 #include <cpuid.h>
 #include <immintrin.h>
 
-/* The longest rest between two looks at the clock, in ticks of the time-stamp counter: 20 to 100 us.
- * The kernel's limit (IA32_UMWAIT_CONTROL, 100,000 ticks unless changed under
+/* The longest rest between two looks at the clock, in ticks of the time-stamp counter: 20 to 100
+ * us. The kernel's limit (IA32_UMWAIT_CONTROL, 100,000 ticks unless changed under
  * /sys/devices/system/cpu/umwait_control) may end it earlier, which costs another round. */
 #define UMWAIT_REST_TICKS 100000u
 /* Bit 0 set: C0.1, which is left sooner than C0.2. */

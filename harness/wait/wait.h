@@ -22,8 +22,8 @@ enum wait_parameter {
     WAIT_PARAMETER_US, /* written `poll:100`, `adaptive:20`; required, 1 to 1,000,000 */
 };
 
-/* One role's use of a strategy for one direction, to idle or to notify. Filled by open; owned by the
- * role; one thread. */
+/* One role's use of a strategy for one direction, to idle or to notify. Filled by open; owned by
+ * the role; one thread. */
 struct wait_state {
     uint32_t parameter_us;
     int fd;     /* borrowed from the config, or -1 */
@@ -52,10 +52,11 @@ struct wait_strategy {
     /* ST_OK, or ST_UNAVAILABLE with the reason and what would help. */
     enum status (*probe)(struct err *err);
 
-    /* Makes what both roles share beyond the word, in bell->room or as a descriptor. NULL where there
-     * is no such thing. Called once per direction, by the role that made the edge, before the other
-     * one knows of it. *fd is the caller's to close; -1 where there is none. Nothing undoes what is
-     * in the room: its memory goes with the edge, also under a role that was killed while waiting. */
+    /* Makes what both roles share beyond the word, in bell->room or as a descriptor. NULL where
+     * there is no such thing. Called once per direction, by the role that made the edge, before the
+     * other one knows of it. *fd is the caller's to close; -1 where there is none. Nothing undoes
+     * what is in the room: its memory goes with the edge, also under a role that was killed while
+     * waiting. */
     enum status (*create)(struct doorbell *bell, int *fd, struct err *err);
 
     /* May allocate and block; called before the clock starts, by the role that idles and by the one
@@ -74,8 +75,8 @@ struct wait_strategy {
                         uint64_t deadline_ns);
 
     /* Wakes whoever idles on `source` in the same strategy, after the word was changed. Makes a
-     * system call only if the strategy needs one, for a sleeper. Does not wait for the waiter, except
-     * that condvar takes the mutex that the waiter holds around its looks at the word. */
+     * system call only if the strategy needs one, for a sleeper. Does not wait for the waiter,
+     * except that condvar takes the mutex that the waiter holds around its looks at the word. */
     void (*notify)(struct wait_state *state, const struct wait_source *source);
 
     /* Frees what open made. Safe on a zeroed state. */

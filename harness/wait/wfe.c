@@ -1,17 +1,18 @@
 /* wfe.c: aarch64's wait for a change of a cache line, without the kernel.
  *
  * A load-exclusive arms the core's monitor on the line of the word; when another core writes there,
- * the monitor is cleared, and that is an event, which ends wfe. A write between the load and the wfe
- * has set the event register, so that wfe returns at once: no news are lost. To the kernel the core
- * is busy all the while.
+ * the monitor is cleared, and that is an event, which ends wfe. A write between the load and the
+ * wfe has set the event register, so that wfe returns at once: no news are lost. To the kernel the
+ * core is busy all the while.
  *
  * The load is an acquire, so that no later load is done before it; idle itself needs no more than
  * the value (the transport's own load is what makes the bytes visible), but it costs nothing here
  * and keeps the next look at the word behind this one.
  *
- * wfe has no time limit. The deadline hangs on the kernel's event stream, an event of the timer each
- * 100 us, which HWCAP_EVTSTRM tells of. Without that bit (an emulator gives no such promise) the
- * probe measures that a wfe on an unchanging word comes back in time, and only then is it available.
+ * wfe has no time limit. The deadline hangs on the kernel's event stream, an event of the timer
+ * each 100 us, which HWCAP_EVTSTRM tells of. Without that bit (an emulator gives no such promise)
+ * the probe measures that a wfe on an unchanging word comes back in time, and only then is it
+ * available.
  */
 #include "harness/measure/clock.h"
 #include "harness/wait/wait.h"
@@ -33,8 +34,8 @@ static inline void wfe_rest(void)
     __asm__ __volatile__("wfe" ::: "memory");
 }
 
-/* Five rests on a word that does not change, each within a millisecond. Bounded: a thread that sleeps
- * in the kernel changes the word after this time, which ends any rest. */
+/* Five rests on a word that does not change, each within a millisecond. Bounded: a thread that
+ * sleeps in the kernel changes the word after this time, which ends any rest. */
 #define WFE_TRIAL_NS 50000000u
 #define WFE_REST_NS_MAX 1000000u
 #define WFE_RESTS 5

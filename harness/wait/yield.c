@@ -1,8 +1,8 @@
 /* yield.c: gives the CPU to whoever else can run, and looks at the word each time it comes back.
  *
  * Alone on its CPU it is a slow spin (a look per system call); beside a busy process it waits as
- * long as the scheduler lets that one run, which may be milliseconds. It never sleeps: the CPU looks
- * fully used and does not go idle, so there is nothing to wake it from.
+ * long as the scheduler lets that one run, which may be milliseconds. It never sleeps: the CPU
+ * looks fully used and does not go idle, so there is nothing to wake it from.
  *
  * The order of the loads is relaxed, and a descriptor's deadline is the caller's, as in spin.c.
  */

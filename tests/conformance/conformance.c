@@ -77,8 +77,8 @@ static void suite_descriptors_after(const struct transport *transport, unsigned 
           "%u descriptors were open before, %u after", before, after);
 }
 
-/* One whose library this build has not (transports/absent.c): a role that tries it all the same ends
- * with the reason. */
+/* One whose library this build has not (transports/absent.c): a role that tries it all the same
+ * ends with the reason. */
 static void suite_absent(const struct transport *transport)
 {
     const struct transport_config config = edge_config(transport, 100, 2, 1, POLICY_BLOCK);
@@ -104,8 +104,9 @@ int main(int argc, char **argv)
                           : (uint64_t)now.tv_sec * 1000000007u + (uint64_t)now.tv_nsec;
     printf("seed %llu\n", (unsigned long long)suite_seed);
     fflush(stdout);
-    /* The fake, where it is linked, refuses what CUDA refuses: handles in the process that made them.
-     * Here both ends are in one. What a machine can do is for `handoff probe`, not for this. */
+    /* The fake, where it is linked, refuses what CUDA refuses: handles in the process that made
+     * them. Here both ends are in one. What a machine can do is for `handoff probe`, not for
+     * this. */
     setenv("HANDOFF_FAKE_GPU_ATTRIBUTES", "same_process=1", 0);
     gpu_capability_set_asker(fake_gpu_left ? suite_can : NULL);
     struct err err = {0};

@@ -10,9 +10,9 @@
 static struct roudi_daemon roudi;
 static pid_t roudi_owner;
 
-/* Frames of every size that the suite sends, the large ones only for tests that send them: RouDi writes
- * to all of its memory when it starts. More of the small ones, because it takes back what a closed edge
- * held only every 100 ms. */
+/* Frames of every size that the suite sends, the large ones only for tests that send them: RouDi
+ * writes to all of its memory when it starts. More of the small ones, because it takes back what a
+ * closed edge held only every 100 ms. */
 static const struct roudi_pool pools[] = {
     {ROUDI_SMALL_BYTES, 4096}, {40000, 300}, {250000, 24}, {4000000, 14}, {33200000 + 8192, 6},
 };

@@ -6,9 +6,9 @@
 
 #include "transports/transport.h"
 
-/* Starts it where `transport` needs one, with memory for `test`; ended at exit. ST_UNAVAILABLE with the
- * reason. From then on, suite_round gives each round a new one: what a killed process held is lost to
- * the old. */
+/* Starts it where `transport` needs one, with memory for `test`; ended at exit. ST_UNAVAILABLE with
+ * the reason. From then on, suite_round gives each round a new one: what a killed process held is
+ * lost to the old. */
 enum status suite_daemon_begin(const struct transport *transport, const char *test,
                                struct err *err);
 

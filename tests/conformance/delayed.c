@@ -1,9 +1,9 @@
-/* delayed.c: transport unix behind a thread of the consumer's, as libraries have them: it takes each
- * frame out of the socket, keeps it for a random time and then makes it known, and it keeps each
- * credit for a random time before the producer gets it.
+/* delayed.c: transport unix behind a thread of the consumer's, as libraries have them: it takes
+ * each frame out of the socket, keeps it for a random time and then makes it known, and it keeps
+ * each credit for a random time before the producer gets it.
  *
- * Only for the suite's own tests: `delayed` must pass every conformance test, and each of the others
- * must be caught (broken/main.c). What the thread and the consumer share is under one mutex.
+ * Only for the suite's own tests: `delayed` must pass every conformance test, and each of the
+ * others must be caught (broken/main.c). What the thread and the consumer share is under one mutex.
  */
 #include "tests/conformance/delayed.h"
 
@@ -100,7 +100,7 @@ static void delayed_quiet(int fd)
         abort();
 }
 
-/* ---- The thread, with the mutex held ---------------------------------------------------------- */
+/* ---- The thread, with the mutex held --------------------------------------------------------- */
 
 /* Takes what is in the socket while there is room for it. */
 static void delayed_take(struct endpoint *endpoint)
@@ -201,7 +201,7 @@ static void *delayed_run(void *argument)
     return NULL;
 }
 
-/* ---- The verbs -------------------------------------------------------------------------------- */
+/* ---- The verbs ------------------------------------------------------------------------------- */
 
 static enum status delayed_probe(struct err *err)
 {

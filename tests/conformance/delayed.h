@@ -1,5 +1,5 @@
-/* delayed.h: transports whose news come later, to test the conformance suite with: a sound one, which
- * must pass all of it, and some that are wrong on purpose.
+/* delayed.h: transports whose news come later, to test the conformance suite with: a sound one,
+ * which must pass all of it, and some that are wrong on purpose.
  */
 #ifndef HANDOFF_TESTS_CONFORMANCE_DELAYED_H
 #define HANDOFF_TESTS_CONFORMANCE_DELAYED_H

@@ -1,5 +1,6 @@
-/* delayed_registry.c: the registry of the suite's own tests: transports whose news come later. Stands
- * before the room's archive when linking, so that transports/registry.c is not taken from there. */
+/* delayed_registry.c: the registry of the suite's own tests: transports whose news come later.
+ * Stands before the room's archive when linking, so that transports/registry.c is not taken from
+ * there. */
 #include <string.h>
 
 #include "tests/conformance/delayed.h"

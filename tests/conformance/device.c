@@ -1,5 +1,6 @@
-/* device.c: conformance tests of transports whose frames lie in device memory: what a stream waits for
- * with order event, and calls to the GPU that fail. They need the fake, and are nothing elsewhere.
+/* device.c: conformance tests of transports whose frames lie in device memory: what a stream waits
+ * for with order event, and calls to the GPU that fail. They need the fake, and are nothing
+ * elsewhere.
  */
 #include <fcntl.h>
 #include <string.h>
@@ -15,7 +16,7 @@ static bool has_no_device_memory(const struct transport *transport)
     return true;
 }
 
-/* ---- Fences ------------------------------------------------------------------------------------ */
+/* ---- Fences ---------------------------------------------------------------------------------- */
 
 /* The events done now, of a frame just reserved or acquired: none is ST_OK. */
 static enum status fence_poll(const struct frame *frame)
@@ -85,7 +86,7 @@ void conformance_fence(const struct transport *transport)
             fence_at(transport, slots, limit);
 }
 
-/* ---- Failures ---------------------------------------------------------------------------------- */
+/* ---- Failures -------------------------------------------------------------------------------- */
 
 /* Opens both ends with the n-th call of `function` failing: an error that says why, no outputs, and
  * nothing left. False once there is no n-th call. */

@@ -58,8 +58,8 @@ void conformance_declared(const struct transport *transport)
     edge_close(&edge);
 }
 
-/* Where `wanted` bytes were to be moved. Who moves them himself copies each byte once on each side; a
- * library copies them some times or never on either side, some of them once more than others. */
+/* Where `wanted` bytes were to be moved. Who moves them himself copies each byte once on each side;
+ * a library copies them some times or never on either side, some of them once more than others. */
 static void flow_copied(const struct transport *transport, uint64_t wanted, uint64_t sent,
                         uint64_t received)
 {
@@ -222,7 +222,8 @@ void conformance_partial(const struct transport *transport)
         transport->wait_source(ends[i], i ? DIRECTION_READ : DIRECTION_WRITE, &source);
         if (source.kind != SOURCE_FD)
             continue;
-        /* TCP through buffers smaller than a segment moves by its timers, some kilobytes a second. */
+        /* TCP through buffers smaller than a segment moves by its timers, some kilobytes a
+         * second. */
         int domain = 0;
         socklen_t domain_bytes = sizeof domain;
         getsockopt(source.fd, SOL_SOCKET, SO_DOMAIN, &domain, &domain_bytes);

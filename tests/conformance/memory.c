@@ -1,5 +1,5 @@
-/* memory.c: conformance tests of where frames lie: what a GPU may be given, the slot of a frame that
- * is still to come, and the pages that all of it is made of.
+/* memory.c: conformance tests of where frames lie: what a GPU may be given, the slot of a frame
+ * that is still to come, and the pages that all of it is made of.
  */
 #include <unistd.h>
 

@@ -57,8 +57,8 @@ struct gpu_stream *suite_stream(enum direction direction);
 void suite_gpu_end(void);
 int suite_fork(void);
 /* Runs one round of a test that forks a peer. A library is not used on both sides of a fork
- * (TRANSPORT_OWN_THREADS): there the round gets a process of its own, which forks the peer before it
- * uses the library. */
+ * (TRANSPORT_OWN_THREADS): there the round gets a process of its own, which forks the peer before
+ * it uses the library. */
 void suite_round(const struct transport *transport,
                  void (*round)(const struct transport *transport, int number), int number);
 /* Called first by suite_round where rounds have processes of their own; NULL: nothing. */
@@ -118,8 +118,9 @@ struct edge {
     bool filled; /* `out` is filled and waits for its commit to complete */
     struct frame out;
     /* TRANSPORT_SENDS_SOURCE, on half of the edges: frames are sent from these instead of the lent
-     * slots, and overwritten as soon as that is allowed. One, or one more than there are slots where
-     * the transport borrows them; frame number n is in n % source_count. 0: not on this edge. */
+     * slots, and overwritten as soon as that is allowed. One, or one more than there are slots
+     * where the transport borrows them; frame number n is in n % source_count. 0: not on this
+     * edge. */
     uint8_t *sources;
     size_t source_stride_bytes;
     uint32_t source_count;
@@ -148,8 +149,8 @@ void edge_destroy_producer(struct edge *edge);
 enum status edge_send(struct edge *edge);
 enum status edge_receive(struct edge *edge);
 bool edge_release(struct edge *edge);
-/* The same where it must not be ST_AGAIN, as the other side has done what it waits for: one attempt,
- * and where the transport delays as many as it takes, SUITE_DUE_NS at most. */
+/* The same where it must not be ST_AGAIN, as the other side has done what it waits for: one
+ * attempt, and where the transport delays as many as it takes, SUITE_DUE_NS at most. */
 enum status edge_send_due(struct edge *edge);
 enum status edge_receive_due(struct edge *edge);
 bool edge_release_due(struct edge *edge);
@@ -160,8 +161,8 @@ enum status edge_send_none(struct edge *edge);
 /* Releases everything held, and receives and releases what is left until `until`. Until ST_AGAIN:
  * where the transport delays, until all that was sent has come. */
 void edge_drain(struct edge *edge, enum status until);
-/* Gives the CPU away until there may be news in `direction`, timeout_ms at most. False when the time
- * passed and the source told nothing. */
+/* Gives the CPU away until there may be news in `direction`, timeout_ms at most. False when the
+ * time passed and the source told nothing. */
 bool edge_wait(struct endpoint *endpoint, const struct transport *transport,
                enum direction direction, int timeout_ms);
 /* After a wait, and an attempt that succeeded then: had the wait told of the news? A source may be

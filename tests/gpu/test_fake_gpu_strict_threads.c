@@ -1,6 +1,6 @@
-/* test_fake_gpu_strict_threads.c: the fake GPU's strictness: device addresses are no host addresses,
- * illegal accesses break the context, what is left behind is told, misuse aborts, calls fail when they
- * are told to.
+/* test_fake_gpu_strict_threads.c: the fake GPU's strictness: device addresses are no host
+ * addresses, illegal accesses break the context, what is left behind is told, misuse aborts, calls
+ * fail when they are told to.
  */
 #include "tests/support/fake_desk.h"
 
@@ -9,7 +9,7 @@
 
 #include "kernels/launch.h"
 
-/* ---- Addresses ----------------------------------------------------------------------------------- */
+/* ---- Addresses ------------------------------------------------------------------------------- */
 
 static void test_the_cpu_cannot_touch_device_addresses(void **state)
 {
@@ -182,7 +182,7 @@ static void test_vmm_without_access(void **state)
     desk_close(&desk);
 }
 
-/* ---- What is left, what is freed twice ------------------------------------------------------------ */
+/* ---- What is left, what is freed twice ------------------------------------------------------- */
 
 GPU_PEER(leaves_nothing)
 {
@@ -268,7 +268,7 @@ static void test_misuse_aborts(void **state)
     }
 }
 
-/* ---- Injected failures ---------------------------------------------------------------------------- */
+/* ---- Injected failures ----------------------------------------------------------------------- */
 
 static void test_calls_fail_when_told(void **state)
 {

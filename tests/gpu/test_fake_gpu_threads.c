@@ -1,11 +1,11 @@
-/* test_fake_gpu_threads.c: the fake GPU's order, without which a test over it proves nothing: work is
- * late, streams and events order it as CUDA's do, also between two processes.
+/* test_fake_gpu_threads.c: the fake GPU's order, without which a test over it proves nothing: work
+ * is late, streams and events order it as CUDA's do, also between two processes.
  */
 #include "tests/support/fake_desk.h"
 
 #include "tests/support/random_input.h"
 
-/* ---- Order --------------------------------------------------------------------------------------- */
+/* ---- Order ----------------------------------------------------------------------------------- */
 
 static void test_work_is_done_later_and_in_order(void **state)
 {
@@ -84,7 +84,7 @@ static void test_a_closed_stream_does_its_work(void **state)
     desk_close(&desk);
 }
 
-/* ---- Two processes ------------------------------------------------------------------------------- */
+/* ---- Two processes --------------------------------------------------------------------------- */
 
 struct offer {
     struct gpu_shared_address address;

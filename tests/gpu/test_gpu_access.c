@@ -350,7 +350,8 @@ static void registered_once(void **state)
         access->close(opened);
         assert_ok(gpu_register(gpu, bytes, edge.memory.size_bytes, &device, &err));
         gpu_unregister(gpu, bytes);
-        /* Frame by frame, there is no address to keep; frames left in flight are let go by close. */
+        /* Frame by frame, there is no address to keep; frames left in flight are let go by
+         * close. */
         config.register_per_frame = true;
         assert_ok(access->open(&config, &opened, &err));
         assert_null(access->address(opened, bytes));

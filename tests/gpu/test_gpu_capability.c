@@ -1,5 +1,6 @@
-/* test_gpu_capability.c: every row of the capability table, tried on this machine's GPU (or the fake):
- * what must work anywhere works, what cannot does not, all have their words, and answers are kept.
+/* test_gpu_capability.c: every row of the capability table, tried on this machine's GPU (or the
+ * fake): what must work anywhere works, what cannot does not, all have their words, and answers are
+ * kept.
  *
  * process.c starts /proc/self/exe as the roles, which is this program.
  */
@@ -12,8 +13,8 @@
 /* The rows' own deadlines are shorter; a first use may compile kernels for the device. */
 #define ALL_SECONDS 120
 
-/* All rows; with HANDOFF_TEST_LEGAL in the environment those alone whose claim is that something works:
- * the others read what may not be read, which is an error to compute-sanitizer. */
+/* All rows; with HANDOFF_TEST_LEGAL in the environment those alone whose claim is that something
+ * works: the others read what may not be read, which is an error to compute-sanitizer. */
 static bool asked[GPU_CAPABILITY_COUNT];
 
 static void test_every_row(void **state)

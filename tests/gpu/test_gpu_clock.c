@@ -1,5 +1,5 @@
-/* test_gpu_clock.c: stamps of the GPU's clock on the CPU's: within the error that is told, or told to
- * be wrong.
+/* test_gpu_clock.c: stamps of the GPU's clock on the CPU's: within the error that is told, or told
+ * to be wrong.
  */
 #include "tests/support/gpu_fixture.h"
 

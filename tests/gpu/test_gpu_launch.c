@@ -141,7 +141,7 @@ static void frames_back_to_back(void **state)
     frames_in_a_row();
 }
 
-/* ---- Frames called off ------------------------------------------------------------------------ */
+/* ---- Frames called off ----------------------------------------------------------------------- */
 
 static void abandoned_frames_are_left_alone(void **state)
 {
@@ -195,7 +195,7 @@ static void abandoned_frames_are_left_alone(void **state)
     place_free(&place);
 }
 
-/* ---- The clock -------------------------------------------------------------------------------- */
+/* ---- The clock ------------------------------------------------------------------------------- */
 
 static void clock_begin(uint32_t count)
 {
@@ -276,7 +276,7 @@ static void the_clock_gives_up(void **state)
     assert_int_equal(words->answer, 1);
 }
 
-/* ---- Refused ----------------------------------------------------------------------------------- */
+/* ---- Refused --------------------------------------------------------------------------------- */
 
 static void what_no_kernel_can_be_is_refused(void **state)
 {

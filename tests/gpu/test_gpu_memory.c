@@ -46,7 +46,7 @@ static uint8_t *random_buffer(size_t size_bytes)
     return bytes;
 }
 
-/* ---- The device -------------------------------------------------------------------------------- */
+/* ---- The device ------------------------------------------------------------------------------ */
 
 static void test_attributes(void **state)
 {
@@ -74,7 +74,8 @@ static void run_with_sync(enum gpu_sync sync)
     gpu_close(gpu);
 }
 
-/* Each in a process of its own: the flag belongs to the context. gpu_open looks whether CUDA took it. */
+/* Each in a process of its own: the flag belongs to the context. gpu_open looks whether CUDA took
+ * it. */
 GPU_PEER(sync)
 {
     uint32_t sync = 0;
@@ -93,7 +94,7 @@ static void test_schedule_flags(void **state)
         gpu_peer_end(&peers[sync]);
 }
 
-/* ---- Memory ------------------------------------------------------------------------------------ */
+/* ---- Memory ---------------------------------------------------------------------------------- */
 
 static void test_device_memory(void **state)
 {
@@ -235,7 +236,7 @@ static void test_managed_memory(void **state)
     }
 }
 
-/* ---- Limits ------------------------------------------------------------------------------------ */
+/* ---- Limits ---------------------------------------------------------------------------------- */
 
 static void test_memory_comes_back(void **state)
 {

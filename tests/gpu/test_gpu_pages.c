@@ -37,7 +37,8 @@ static bool edge_of(const struct transport *transport, const struct transport_co
     return true;
 }
 
-/* One frame, filled by the GPU where `fills`, summed up by it in the consumer's registered memory. */
+/* One frame, filled by the GPU where `fills`, summed up by it in the consumer's registered
+ * memory. */
 static void check_frame(const struct transport *transport, struct endpoint *producer,
                         struct endpoint *consumer, const struct job *job, uint32_t number,
                         bool fills)

@@ -1,5 +1,5 @@
-/* test_gpu_resident.c: the kernel that stays: frame after frame at the ring of a bell in host memory,
- * and every way it ends. The test is the producer: it writes frames and rings. */
+/* test_gpu_resident.c: the kernel that stays: frame after frame at the ring of a bell in host
+ * memory, and every way it ends. The test is the producer: it writes frames and rings. */
 #include "tests/support/gpu_fixture.h"
 
 #include "harness/base/source.h"
@@ -261,7 +261,7 @@ static void frames_ahead(void **state)
         free(bytes[slot]);
 }
 
-/* ---- How it ends ------------------------------------------------------------------------------- */
+/* ---- How it ends ----------------------------------------------------------------------------- */
 
 static void every_end(enum launch_kind kind)
 {

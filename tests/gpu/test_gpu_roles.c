@@ -1,6 +1,6 @@
-/* test_gpu_roles.c: the consumer on the GPU, whole, with a producer that the test plays: every access
- * and kernel under each wait; frames that are torn, of another shape, or do not come; producers that
- * hang up. What is on the GPU ends in each case.
+/* test_gpu_roles.c: the consumer on the GPU, whole, with a producer that the test plays: every
+ * access and kernel under each wait; frames that are torn, of another shape, or do not come;
+ * producers that hang up. What is on the GPU ends in each case.
  */
 #include "tests/support/gpu_fixture.h"
 
@@ -174,7 +174,7 @@ static enum status rig_run(struct rig *rig, uint64_t limit_ms)
     return status;
 }
 
-/* ---- Frames ------------------------------------------------------------------------------------ */
+/* ---- Frames ---------------------------------------------------------------------------------- */
 
 /* Every stamp in its place, by both clocks. */
 static void check_stamps(const struct rig *rig, uint32_t index)
@@ -294,7 +294,7 @@ static void test_every_sync_and_depth(void **state)
         }
 }
 
-/* ---- Producers that do not go on --------------------------------------------------------------- */
+/* ---- Producers that do not go on ------------------------------------------------------------- */
 
 static const char *const waits[] = {"spin", "gpu_stream", "gpu_kernel"};
 
@@ -340,8 +340,8 @@ static void test_a_producer_that_falls_silent(void **state)
     }
 }
 
-/* The consumer's own failure, with frames still coming: what it left on the GPU is ended all the same,
- * long before the deadline would. */
+/* The consumer's own failure, with frames still coming: what it left on the GPU is ended all the
+ * same, long before the deadline would. */
 static void test_a_consumer_that_fails(void **state)
 {
     for (size_t i = 0; i < sizeof waits / sizeof waits[0]; i++) {
@@ -359,8 +359,8 @@ static void test_a_consumer_that_fails(void **state)
     }
 }
 
-/* What was called off changes no frame: a frame that the producer begins to write after the deadline
- * is the producer's. */
+/* What was called off changes no frame: a frame that the producer begins to write after the
+ * deadline is the producer's. */
 static void test_called_off_work_touches_nothing(void **state)
 {
     struct rig rig;

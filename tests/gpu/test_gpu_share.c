@@ -104,7 +104,7 @@ static void address_close(struct gpu_shared_address *address)
     address->fd = -1;
 }
 
-/* ---- The other process --------------------------------------------------------------------------- */
+/* ---- The other process ----------------------------------------------------------------------- */
 
 /* What the test tells the peer; size_bytes 0 is the end. */
 struct offer {
@@ -192,7 +192,7 @@ static void test_share_pool(void **state)
     check_share(GPU_SHARE_POOL);
 }
 
-/* ---- Several at once, and memory that comes back -------------------------------------------------- */
+/* ---- Several at once, and memory that comes back --------------------------------------------- */
 
 enum { SLOTS = 4 };
 #define LOOKED_AT_BYTES ((size_t)100 << 10) /* of memory that is large for its own sake */
@@ -325,7 +325,7 @@ static void test_maker_dies(void **state)
     gpu_device_free(gpu, device);
 }
 
-/* ---- Wrong addresses ------------------------------------------------------------------------------ */
+/* ---- Wrong addresses ------------------------------------------------------------------------- */
 
 /* Must be refused, with its descriptor taken over. */
 static void check_refused(enum gpu_share share, size_t size_bytes,
@@ -441,7 +441,7 @@ static void test_vmm_without_access(void **state)
     gpu_shared_destroy(memory);
 }
 
-/* ---- Events between processes ---------------------------------------------------------------------- */
+/* ---- Events between processes ---------------------------------------------------------------- */
 
 GPU_PEER(waiter)
 {

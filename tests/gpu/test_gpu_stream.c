@@ -1,5 +1,5 @@
-/* test_gpu_stream.c: gpu.h's streams and events in one process: order, waiting for words and writing
- * them, marks.
+/* test_gpu_stream.c: gpu.h's streams and events in one process: order, waiting for words and
+ * writing them, marks.
  *
  * A stream wait has no deadline: every test that may fail before it has released one does so under
  * the alarm of gpu_fixture_begin.
@@ -53,7 +53,7 @@ static void let_it_run(void)
     usleep(2000);
 }
 
-/* ---- Order --------------------------------------------------------------------------------------- */
+/* ---- Order ----------------------------------------------------------------------------------- */
 
 static void test_order(void **state)
 {
@@ -76,7 +76,7 @@ static void test_order(void **state)
     free(seen);
 }
 
-/* ---- Words --------------------------------------------------------------------------------------- */
+/* ---- Words ----------------------------------------------------------------------------------- */
 
 /* The wait holds the stream back until `word` is `passes`, however often it changes before. */
 static void check_wait(uint32_t *word, void *device, uint32_t value, const uint32_t *holds,
@@ -229,7 +229,7 @@ static void test_close_with_work_left(void **state)
     gpu_assert_ok(&err, gpu_stream_synchronize(stream, &err));
 }
 
-/* ---- Events -------------------------------------------------------------------------------------- */
+/* ---- Events ---------------------------------------------------------------------------------- */
 
 static void test_event_never_recorded_is_done(void **state)
 {

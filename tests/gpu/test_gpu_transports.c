@@ -1,6 +1,6 @@
 /* test_gpu_transports.c: the device-memory transports between two real processes, every frame
- * checked: orders host and event, one slot and several, ping-pong, policy latest; and all memory comes
- * back.
+ * checked: orders host and event, one slot and several, ping-pong, policy latest; and all memory
+ * comes back.
  *
  * Over the fake the work is late at random, so that a fence that is missing tears frames.
  */
@@ -16,7 +16,7 @@ GPU_PEER(side)
     close_here();
 }
 
-/* ---- The tests --------------------------------------------------------------------------------- */
+/* ---- The tests ------------------------------------------------------------------------------- */
 
 static int setup(void **state)
 {

@@ -58,7 +58,8 @@ static void check_killed(const char *transport, uint32_t order, bool producer_fi
     gpu_peer_hear_turn(producer.fd, 1);
     gpu_peer_hear_turn(consumer.fd, 1);
     usleep((useconds_t)random_below(3000));
-    /* As the runner does it: one dies, it sees that and ends the other, whatever that one waits for. */
+    /* As the runner does it: one dies, it sees that and ends the other, whatever that one waits
+     * for. */
     uint64_t begun_ns = gpu_fixture_now_ns();
     gpu_peer_kill(producer_first ? &producer : &consumer);
     gpu_peer_kill(producer_first ? &consumer : &producer);

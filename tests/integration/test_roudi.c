@@ -1,6 +1,6 @@
-/* test_roudi.c: the guard's RouDi: started lazily with memory for the cell's frames, kept for launches
- * of the same, replaced when it died or the frames are others, ended with all of its files, also under
- * a runner and a guard that are killed; another RouDi is refused and left alone.
+/* test_roudi.c: the guard's RouDi: started lazily with memory for the cell's frames, kept for
+ * launches of the same, replaced when it died or the frames are others, ended with all of its
+ * files, also under a runner and a guard that are killed; another RouDi is refused and left alone.
  *
  * RouDi is the real one; where it is not installed only the tests with a false one run. process.c
  * starts /proc/self/exe as the roles, which is this program.
@@ -91,7 +91,8 @@ static unsigned long socket_of(pid_t pid, const char *fd)
     return strncmp(target, "socket:[", 8) == 0 ? strtoul(target + 8, NULL, 10) : 0;
 }
 
-/* Has `pid` the guard's end of the control socket? While it had, the guard's death would not be told. */
+/* Has `pid` the guard's end of the control socket? While it had, the guard's death would not be
+ * told. */
 static bool has_socket_of(pid_t pid, pid_t guard)
 {
     bool found = false;
@@ -450,7 +451,8 @@ static void a_killed_guard_ends_its_launch_at_once(void **state)
     assert_non_null(strstr(outcome.reason, "RouDi with it"));
     expect_nothing_left(0);
     launch_well(&guard, "iceoryx", "native");
-    /* Between two launches it goes unnoticed: RouDi is there just now, and another one is needed. */
+    /* Between two launches it goes unnoticed: RouDi is there just now, and another one is
+     * needed. */
     const pid_t first = roudi_pid();
     kill(guard.process.pid, SIGKILL);
     waitid(P_PID, (id_t)guard.process.pid, &(siginfo_t){0}, WEXITED | WNOWAIT);

@@ -2,12 +2,13 @@
  *
  *   build/tests/support/bench_frames [WAIT [BATCHES]]      futex, 301
  *
- * Three ways to hand over the same frame of 64 bytes: the verbs of transport shm with run/wait_loop.c, as
- * the C roles call them; the same through handoff_edge.h; and a segment with a name through
- * handoff_frames.h, which also reads the clock and writes and checks the header. In batches, in turn, in an
- * order that rotates. First both sides in one thread, so that nobody ever waits and only the calls are
- * counted; then two processes with one slot, a frame there and the slot back. Prints the median of the
- * batches' means and the tenth and ninth deciles. A plain program, not a test.
+ * Three ways to hand over the same frame of 64 bytes: the verbs of transport shm with
+ * run/wait_loop.c, as the C roles call them; the same through handoff_edge.h; and a segment with a
+ * name through handoff_frames.h, which also reads the clock and writes and checks the header. In
+ * batches, in turn, in an order that rotates. First both sides in one thread, so that nobody ever
+ * waits and only the calls are counted; then two processes with one slot, a frame there and the
+ * slot back. Prints the median of the batches' means and the tenth and ninth deciles. A plain
+ * program, not a test.
  */
 #include <pthread.h>
 #include <signal.h>

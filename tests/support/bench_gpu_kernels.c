@@ -2,11 +2,11 @@
  *
  *   build/tests/support/bench_gpu_kernels [brief]
  *
- * A plain program for whoever changes a kernel; exits with 77 where there is no GPU. Works take turns
- * within a round, on frames that rotate through more than four times the L2 cache. A work's frames
- * are all enqueued behind a gate before the first one runs, so that the CPU's pace does not count,
- * and timed on the GPU's clock. GB/s are bytes read and written (10^9) by time. At 4K
- * it also shows other numbers of blocks and variants (kernels/launch_tuning.h) than those the kernels
+ * A plain program for whoever changes a kernel; exits with 77 where there is no GPU. Works take
+ * turns within a round, on frames that rotate through more than four times the L2 cache. A work's
+ * frames are all enqueued behind a gate before the first one runs, so that the CPU's pace does not
+ * count, and timed on the GPU's clock. GB/s are bytes read and written (10^9) by time. At 4K it
+ * also shows other numbers of blocks and variants (kernels/launch_tuning.h) than those the kernels
  * have; not with `brief`.
  */
 #include <sys/mman.h>
@@ -184,7 +184,7 @@ static void place_print(const struct place *place, const char *where)
            (double)place->bytes / 1e6, place->frames);
 }
 
-/* ---- Device memory ---------------------------------------------------------------------------- */
+/* ---- Device memory --------------------------------------------------------------------------- */
 
 static void pairs_bench(const struct place *place, bool choices)
 {
@@ -230,7 +230,7 @@ static void device_bench(struct geometry geometry, bool choices)
     gpu_device_free(gpu, device);
 }
 
-/* ---- Host memory ------------------------------------------------------------------------------- */
+/* ---- Host memory ----------------------------------------------------------------------------- */
 
 static void host_bench(struct geometry geometry, bool choices)
 {

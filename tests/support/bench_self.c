@@ -57,8 +57,8 @@ static double record_cost_ns(void)
     return best_ns;
 }
 
-/* A stamp on each clock that is right here, as {"name": ns}; which one a run would take. The text is
- * in one static buffer. */
+/* A stamp on each clock that is right here, as {"name": ns}; which one a run would take. The text
+ * is in one static buffer. */
 static const char *clock_costs(const char **chosen)
 {
     static char text[256];

@@ -106,7 +106,8 @@ struct table {
     double new_values[GATES_MAX][PAIRS_MAX];
 };
 
-/* `size` gates with `pairs` pairs each, whose true ratio is `ratio`, but `first` for the first one. */
+/* `size` gates with `pairs` pairs each, whose true ratio is `ratio`, but `first` for the first
+ * one. */
 static void table_draw(struct table *table, const struct source *source, size_t size, size_t pairs,
                        double ratio, double first)
 {

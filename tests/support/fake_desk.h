@@ -1,5 +1,5 @@
-/* fake_desk.h: what the tests of the fake GPU itself share: an open GPU with a stream and a word that
- * holds it back, and whether the CPU may touch an address.
+/* fake_desk.h: what the tests of the fake GPU itself share: an open GPU with a stream and a word
+ * that holds it back, and whether the CPU may touch an address.
  */
 #ifndef HANDOFF_TESTS_FAKE_DESK_H
 #define HANDOFF_TESTS_FAKE_DESK_H

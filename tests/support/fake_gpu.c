@@ -15,7 +15,7 @@
 
 struct gpu fake_gpu = {.lock = PTHREAD_MUTEX_INITIALIZER};
 
-/* ---- What there is ---------------------------------------------------------------------------- */
+/* ---- What there is --------------------------------------------------------------------------- */
 
 static enum status device_there(struct err *err)
 {
@@ -88,7 +88,7 @@ uint64_t fake_globaltimer_ns(void)
     return (ns + ns / 40000 + UINT64_C(1700000000123456789)) & ~UINT64_C(31);
 }
 
-/* ---- Opening, closing, breaking ---------------------------------------------------------------- */
+/* ---- Opening, closing, breaking -------------------------------------------------------------- */
 
 enum status gpu_open(enum gpu_sync sync, struct gpu **gpu, struct err *err)
 {

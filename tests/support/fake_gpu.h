@@ -2,10 +2,10 @@
  * kernels/launch.h for machines without one.
  *
  * It is linked instead of gpu_cuda or gpu_none (tests/gpu/CMakeLists.txt), and is stricter than a
- * GPU where a GPU forgives: a device address is not a host address, work runs on a thread of its own
- * some time after it was enqueued, an illegal address breaks the context for good, and whatever was
- * not freed when the GPU is closed is told. What is ordered or freed wrongly here shows as a fault,
- * a torn frame or a message, not on somebody's Jetson.
+ * GPU where a GPU forgives: a device address is not a host address, work runs on a thread of its
+ * own some time after it was enqueued, an illegal address breaks the context for good, and whatever
+ * was not freed when the GPU is closed is told. What is ordered or freed wrongly here shows as a
+ * fault, a torn frame or a message, not on somebody's Jetson.
  *
  * Environment, all of it read when the first function is called:
  *   HANDOFF_FAKE_GPU_ATTRIBUTES=key=value,…  attributes (gpu_attributes.def) of another machine; a
@@ -44,7 +44,7 @@ unsigned fake_gpu_calls(const char *function) __attribute__((weak));
 /* Live objects: allocations, registrations, streams, events, launchers. */
 unsigned fake_gpu_left(void) __attribute__((weak));
 
-/* ---- Calls (fake_gpu_calls.c) ----------------------------------------------------------------- */
+/* ---- Calls (fake_gpu_calls.c) ---------------------------------------------------------------- */
 
 /* Counts the call; ST_OK unless it is to fail: because it was asked for or the context is broken.
  * A GPU that is not open (gpu NULL or closed): aborts. `gpu` is not looked at when `opens`. */
@@ -71,7 +71,7 @@ _Noreturn void fake_abort(const char *format, ...) __attribute__((format(printf,
 /* The process will exit with FAKE_EXIT_LEFT if the environment says so. */
 void fake_tell_left(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
-/* ---- The device (fake_gpu.c) ------------------------------------------------------------------ */
+/* ---- The device (fake_gpu.c) ----------------------------------------------------------------- */
 
 enum fake_object { FAKE_EVENT, FAKE_LAUNCHER, FAKE_SHARED_END, FAKE_OBJECTS };
 
@@ -94,7 +94,7 @@ void fake_break(const char *format, ...) __attribute__((format(printf, 1, 2)));
  * processes. */
 uint64_t fake_globaltimer_ns(void);
 
-/* ---- Memory (fake_gpu_regions.c) -------------------------------------------------------------- */
+/* ---- Memory (fake_gpu_regions.c) ------------------------------------------------------------- */
 
 enum fake_kind { FAKE_DEVICE, FAKE_PINNED, FAKE_REGISTERED, FAKE_MANAGED, FAKE_SHARED, FAKE_KINDS };
 
@@ -137,12 +137,13 @@ uint64_t fake_device_bytes(void);
 const char *fake_region_register(void *host, size_t size_bytes, void **device);
 /* A new descriptor of whole pages of one allocation, or -1. */
 int fake_region_export(enum fake_kind kind, const void *device, size_t size_bytes);
-/* From now on only one side may touch this managed memory, the host first; then whose turn it is. */
+/* From now on only one side may touch this managed memory, the host first; then whose turn it
+ * is. */
 void fake_managed_take_turns(const void *memory);
 void fake_managed_turn(void *memory, bool host);
 bool fake_managed_begins(const void *memory);
 
-/* ---- Descriptors by name (fake_gpu_shared.c) --------------------------------------------------- */
+/* ---- Descriptors by name (fake_gpu_shared.c) ------------------------------------------------- */
 
 /* Legacy handles carry no descriptor: these bytes name one in another process. */
 struct fake_handle {
@@ -159,7 +160,7 @@ uint64_t fake_token(void);
 /* "fake-gpu-<label>-<token>". */
 void fake_label(const char *label, uint64_t token, char *text, size_t size);
 
-/* ---- Streams (fake_gpu_stream.c) --------------------------------------------------------------- */
+/* ---- Streams (fake_gpu_stream.c) ------------------------------------------------------------- */
 
 #define FAKE_WORK_BYTES 192
 /* One piece of work: gets a copy of its arguments on the stream's thread. Not `go`: the context is
@@ -175,8 +176,8 @@ struct gpu *fake_stream_check(const struct gpu_stream *stream, const char *funct
 bool fake_called_off(const struct gpu_stream *stream);
 /* A turn of a loop that looks for something: gives the CPU away, sleeps after a while. */
 void fake_relax(unsigned *turns);
-/* Waits for all work of all streams, as freeing memory does. Work that does not end in half a second
- * is told and called off. */
+/* Waits for all work of all streams, as freeing memory does. Work that does not end in half a
+ * second is told and called off. */
 void fake_settle(const char *function);
 /* Ends the streams that were closed; counts those that were not. */
 unsigned fake_streams_end(void);

@@ -210,7 +210,7 @@ unsigned fake_gpu_calls(const char *function)
     return count;
 }
 
-/* ---- What is told ----------------------------------------------------------------------------- */
+/* ---- What is told ---------------------------------------------------------------------------- */
 
 /* In one write, so that the lines of two processes do not mix. */
 static void say(const char *format, va_list arguments)

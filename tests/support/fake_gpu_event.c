@@ -99,7 +99,7 @@ void gpu_event_close(struct gpu_event *event)
     event_drop(event);
 }
 
-/* ---- Work --------------------------------------------------------------------------------------- */
+/* ---- Work ------------------------------------------------------------------------------------ */
 
 struct mark {
     struct gpu_event *event;
@@ -181,7 +181,7 @@ enum status gpu_event_synchronize(struct gpu_event *event, struct err *err)
     return ST_OK;
 }
 
-/* ---- Between processes --------------------------------------------------------------------------- */
+/* ---- Between processes ----------------------------------------------------------------------- */
 
 enum status gpu_event_export(struct gpu_event *event, uint8_t handle[GPU_EVENT_HANDLE_BYTES],
                              struct err *err)

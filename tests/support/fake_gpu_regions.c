@@ -52,7 +52,7 @@ static bool mapped(const void *address, size_t bytes)
     return true;
 }
 
-/* ---- Regions ----------------------------------------------------------------------------------- */
+/* ---- Regions --------------------------------------------------------------------------------- */
 
 static struct fake_region *region_new(void)
 {
@@ -173,7 +173,7 @@ uint64_t fake_device_bytes(void)
     return bytes;
 }
 
-/* ---- What may be touched ------------------------------------------------------------------------ */
+/* ---- What may be touched --------------------------------------------------------------------- */
 
 /* In this region, by its device address or, where the machine allows it, by the host's. */
 static void *region_reach(const struct fake_region *region, const void *address, size_t bytes,
@@ -240,7 +240,7 @@ void *fake_reach(const char *what, const void *address, size_t bytes)
     return real;
 }
 
-/* ---- For gpu.h's functions ----------------------------------------------------------------------- */
+/* ---- For gpu.h's functions ------------------------------------------------------------------- */
 
 /* With the table's lock held; why not, or NULL. */
 static const char *register_locked(void *host, size_t size_bytes, uint8_t *device)

@@ -22,7 +22,7 @@ struct gpu_shared {
     void *device;
 };
 
-/* ---- Descriptors by name ------------------------------------------------------------------------- */
+/* ---- Descriptors by name --------------------------------------------------------------------- */
 
 uint64_t fake_token(void)
 {
@@ -69,7 +69,7 @@ int fake_handle_open(const struct fake_handle *handle, const char *label, struct
     return -1;
 }
 
-/* ---- gpu.h --------------------------------------------------------------------------------------- */
+/* ---- gpu.h ----------------------------------------------------------------------------------- */
 
 static enum status share_there(enum gpu_share share, struct err *err)
 {

@@ -36,7 +36,7 @@ struct gpu_stream {
     struct work works[WORKS_MAX];
 };
 
-/* ---- Doing the work ---------------------------------------------------------------------------- */
+/* ---- Doing the work -------------------------------------------------------------------------- */
 
 bool fake_called_off(const struct gpu_stream *stream)
 {
@@ -119,7 +119,7 @@ void fake_enqueue(struct gpu_stream *stream, fake_run run, const void *arguments
     pthread_mutex_unlock(&stream->lock);
 }
 
-/* ---- All streams -------------------------------------------------------------------------------- */
+/* ---- All streams ----------------------------------------------------------------------------- */
 
 /* Frees the closed streams whose threads have gone. Called with the GPU's lock held. */
 static void streams_sweep(struct gpu *gpu)
@@ -199,7 +199,7 @@ unsigned fake_streams_end(void)
     }
 }
 
-/* ---- gpu.h -------------------------------------------------------------------------------------- */
+/* ---- gpu.h ----------------------------------------------------------------------------------- */
 
 enum status gpu_stream_open(struct gpu *gpu, struct gpu_stream **stream, struct err *err)
 {

@@ -65,7 +65,7 @@ void launcher_tune(struct launcher *launcher, uint32_t threads, uint32_t blocks_
     /* One shape for all. */
 }
 
-/* ---- The kernels --------------------------------------------------------------------------------- */
+/* ---- The kernels ----------------------------------------------------------------------------- */
 
 static bool tag_is_wrong(const uint8_t *payload, size_t block, int32_t frame_id)
 {

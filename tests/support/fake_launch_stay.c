@@ -1,10 +1,11 @@
-/* fake_launch_stay.c: the kernels of kernels/launch.h that stay: the resident one and the clock's. */
+/* fake_launch_stay.c: the kernels of kernels/launch.h that stay: the resident one and the
+ * clock's. */
 #include "harness/base/source.h"
 #include "tests/support/fake_launch.h"
 
 #define CLOCK_PATIENCE_NS UINT64_C(1000000000)
 
-/* ---- The resident kernel ------------------------------------------------------------------------- */
+/* ---- The resident kernel --------------------------------------------------------------------- */
 
 struct residence {
     struct launcher *launcher;
@@ -96,7 +97,7 @@ enum status launcher_enqueue_resident(struct launcher *launcher, struct gpu_stre
     return ST_OK;
 }
 
-/* ---- The clock ------------------------------------------------------------------------------------ */
+/* ---- The clock ------------------------------------------------------------------------------- */
 
 struct exchange {
     const uint32_t *ask;

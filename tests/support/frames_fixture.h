@@ -1,5 +1,5 @@
-/* frames_fixture.h: what the tests of libhandoff_frames share: names of their own, frames whose every
- * byte is known, and a writer and a reader that have met. Include after cmocka.h.
+/* frames_fixture.h: what the tests of libhandoff_frames share: names of their own, frames whose
+ * every byte is known, and a writer and a reader that have met. Include after cmocka.h.
  */
 #ifndef HANDOFF_TESTS_FRAMES_FIXTURE_H
 #define HANDOFF_TESTS_FRAMES_FIXTURE_H

@@ -1,6 +1,6 @@
-/* gpu_edge.h: one side of an edge in device memory, for tests with two processes: a job says what the
- * edge carries; the producer's kernels fill, the consumer's sum up and invert, and every frame is
- * checked. Header-only, over gpu_fixture.h.
+/* gpu_edge.h: one side of an edge in device memory, for tests with two processes: a job says what
+ * the edge carries; the producer's kernels fill, the consumer's sum up and invert, and every frame
+ * is checked. Header-only, over gpu_fixture.h.
  */
 #ifndef HANDOFF_TESTS_GPU_EDGE_H
 #define HANDOFF_TESTS_GPU_EDGE_H
@@ -20,7 +20,7 @@
 /* CUDA gives memory back in blocks and keeps some for itself. */
 #define MEMORY_SLACK_BYTES ((uint64_t)32 << 20)
 
-/* ---- A side of an edge ------------------------------------------------------------------------- */
+/* ---- A side of an edge ----------------------------------------------------------------------- */
 
 static struct gpu *gpu;
 static struct gpu_stream *stream;
@@ -274,7 +274,7 @@ static inline void side_run(int fd, const struct job *job, bool produces)
         gpu_peer_say_turn(fd, 1);
 }
 
-/* ---- What tests need besides ------------------------------------------------------------------ */
+/* ---- What tests need besides ----------------------------------------------------------------- */
 
 static const char *const transports[] = {"cuda_ipc", "cuda_vmm", "cuda_pool"};
 #define TRANSPORTS (sizeof transports / sizeof transports[0])

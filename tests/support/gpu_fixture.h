@@ -69,7 +69,7 @@ static inline bool gpu_fixture_alone(void)
     return gpu_fixture_patience() == 1;
 }
 
-/* ---- Statuses ---------------------------------------------------------------------------------- */
+/* ---- Statuses -------------------------------------------------------------------------------- */
 
 /* gpu_assert_ok(&err, call): the call's own words when it fails. */
 #define gpu_assert_ok(err, call)                                           \
@@ -103,7 +103,7 @@ static inline uint64_t gpu_fixture_now_ns(void)
     return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
 }
 
-/* ---- Messages between the two ------------------------------------------------------------------ */
+/* ---- Messages between the two ---------------------------------------------------------------- */
 
 /* Sends up to GPU_FIXTURE_MESSAGE_BYTES_MAX bytes and, unless it is -1, a descriptor (which stays
  * the caller's). */
@@ -159,7 +159,7 @@ static inline void gpu_peer_hear_turn(int fd, uint32_t turn)
     assert_int_equal(heard, turn);
 }
 
-/* ---- The other process ------------------------------------------------------------------------- */
+/* ---- The other process ----------------------------------------------------------------------- */
 
 struct gpu_peer_entry {
     const char *name;
@@ -290,7 +290,7 @@ static inline void gpu_fixture_become_peer(const char *name, long parent)
     exit(EXIT_FAILURE);
 }
 
-/* ---- The beginning ----------------------------------------------------------------------------- */
+/* ---- The beginning --------------------------------------------------------------------------- */
 
 /* First thing in main. Runs the peer and exits in the second process; exits with 77 and the reason
  * where there is no GPU. */

@@ -1,20 +1,20 @@
 /* independent_wait.c: an outside opinion on `handoff`, what a wait strategy costs.
  *
  * Two processes pass a word to and fro in shared memory, each waiting for the other in one way, and
- * the time from just before the word is written to just after the wait for it returned is taken, one
- * way. It shares no code with handoff: its own memory, loops, clock calls, fork and quantiles, each
- * wait as its manual page shows it. scripts/check-agreement-waits runs both alternately; if handoff
- * measured something else than it says, the two would disagree.
+ * the time from just before the word is written to just after the wait for it returned is taken,
+ * one way. It shares no code with handoff: its own memory, loops, clock calls, fork and quantiles,
+ * each wait as its manual page shows it. scripts/check-agreement-waits runs both alternately; if
+ * handoff measured something else than it says, the two would disagree.
  *
  *   independent_wait --wait spin|pause|yield|poll:US|futex|semaphore|condvar|eventfd|adaptive:US
  *       [--turns N] [--warmup N] [--cpus P,C] [--gap-us N] [--timer-slack-ns N] [--hold-latency]
  *
- * All that sleep do so with a deadline, as whoever waits for another process must: without one, futex
- * and condvar are some 4 us sooner on a virtual machine whose timers cost an exit.
+ * All that sleep do so with a deadline, as whoever waits for another process must: without one,
+ * futex and condvar are some 4 us sooner on a virtual machine whose timers cost an exit.
  *
  * Differences of substance from handoff: semaphores, eventfds, conditions and futexes are rung for
- * every word, whether somebody sleeps or not (but for adaptive); there are no slots, so that what each side does between
- * two waits is one small copy.
+ * every word, whether somebody sleeps or not (but for adaptive); there are no slots, so that what
+ * each side does between two waits is one small copy.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -94,8 +94,8 @@ static uint32_t look(struct way *way)
     return atomic_load_explicit(&way->word, memory_order_acquire);
 }
 
-/* Whoever waits for another process gives up some day; a sleep with a deadline costs the kernel a timer.
- * Futexes take how long, the others until when. */
+/* Whoever waits for another process gives up some day; a sleep with a deadline costs the kernel a
+ * timer. Futexes take how long, the others until when. */
 #define PATIENCE_S 60
 static struct timespec deadline(void)
 {

@@ -1,9 +1,9 @@
 /* relay.c: two hosts on one machine, and the network between them, for the tests across two hosts.
  *
- * Two network namespaces, each with a TAP device, and this program between the two: what comes out of
- * one goes into the other, later by a delay, not faster than a rate, and not at all while it is cut.
- * Whole Ethernet frames, so that TCP, UDP and ARP are alike to it; a TAP device offloads nothing, so
- * checksums are whole. (netem would do it, but not every kernel has it.)
+ * Two network namespaces, each with a TAP device, and this program between the two: what comes out
+ * of one goes into the other, later by a delay, not faster than a rate, and not at all while it is
+ * cut. Whole Ethernet frames, so that TCP, UDP and ARP are alike to it; a TAP device offloads
+ * nothing, so checksums are whole. (netem would do it, but not every kernel has it.)
  *
  * Prints "ready NET-A NET-B TIME-B", paths of namespaces for nsenter; TIME-B has a CLOCK_MONOTONIC that
  * is ahead by the seconds given, or is "-" where the kernel has none. Addresses are 10.99.0.1 and
@@ -262,7 +262,8 @@ int main(int argc, char **argv)
     static struct relay relay;
     setvbuf(stdout, NULL, _IOLBF, 0);
     setvbuf(stdin, NULL, _IONBF, 0); /* poll knows nothing of what a buffer holds */
-    /* A network does not wait for a CPU; where this may not be asked for, it is as good as can be. */
+    /* A network does not wait for a CPU; where this may not be asked for, it is as good as can
+     * be. */
     const struct sched_param priority = {.sched_priority = 1};
     (void)sched_setscheduler(0, SCHED_FIFO, &priority);
     prctl(PR_SET_TIMERSLACK, 1);

@@ -1,5 +1,5 @@
-/* wait_fixture.h: what the tests of wait strategies share: doorbells in memory that processes share,
- * made and opened as the roles do it. Include after cmocka.h.
+/* wait_fixture.h: what the tests of wait strategies share: doorbells in memory that processes
+ * share, made and opened as the roles do it. Include after cmocka.h.
  */
 #ifndef HANDOFF_TESTS_WAIT_FIXTURE_H
 #define HANDOFF_TESTS_WAIT_FIXTURE_H

@@ -1,8 +1,9 @@
-/* test_capability.c: what the runner makes of the two processes that try a row, whatever they do; and
- * what the claims and attributes say beside it.
+/* test_capability.c: what the runner makes of the two processes that try a row, whatever they do;
+ * and what the claims and attributes say beside it.
  *
- * process.c starts /proc/self/exe as the roles, which is this program: main() is a side when told to
- * be one, and does what HANDOFF_FAKE_SIDES="<maker's deed>,<user's deed>" says. No GPU is needed.
+ * process.c starts /proc/self/exe as the roles, which is this program: main() is a side when told
+ * to be one, and does what HANDOFF_FAKE_SIDES="<maker's deed>,<user's deed>" says. No GPU is
+ * needed.
  */
 #include <dirent.h>
 #include <setjmp.h>
@@ -27,7 +28,7 @@
 
 enum { CONTROL_FD = 3 };
 
-/* ---- The false sides ----------------------------------------------------------------------------- */
+/* ---- The false sides ------------------------------------------------------------------------- */
 
 static struct channel_message side_order;
 
@@ -200,7 +201,7 @@ static int side_main(void)
     return 0;
 }
 
-/* ---- The runner's side --------------------------------------------------------------------------- */
+/* ---- The runner's side ----------------------------------------------------------------------- */
 
 #define STARTING_NS 400000000u
 #define TRYING_NS 300000000u
@@ -332,7 +333,7 @@ static void test_does_not_keep_to_it(void **state)
     assert_in_range(took_ns, 0, ENDING_NS + SLACK_NS);
 }
 
-/* ---- The asker ----------------------------------------------------------------------------------- */
+/* ---- The asker ------------------------------------------------------------------------------- */
 
 static enum status asker_says_no(enum gpu_capability row, struct err *err)
 {
@@ -351,7 +352,7 @@ static void test_asker(void **state)
     assert_int_equal(gpu_capability_check(GPU_CAN_pool, &err), ST_UNAVAILABLE);
 }
 
-/* ---- Claims and attributes ----------------------------------------------------------------------- */
+/* ---- Claims and attributes ------------------------------------------------------------------- */
 
 static struct capability_answer answers[GPU_CAPABILITY_COUNT];
 

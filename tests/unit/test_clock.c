@@ -68,8 +68,8 @@ static void test_signals_do_not_cut_it_short(void **state)
     interruptions = 0;
 }
 
-/* A clock that counts in ticks of num / den nanoseconds and takes about cost_ns to read. Whole numbers,
- * as the kernel's: a tick that is none is cut, not rounded here and there. */
+/* A clock that counts in ticks of num / den nanoseconds and takes about cost_ns to read. Whole
+ * numbers, as the kernel's: a tick that is none is cut, not rounded here and there. */
 static double tick_found(uint64_t num, uint64_t den, uint64_t cost_ns)
 {
     enum { STEPS = 5000 };

@@ -1,5 +1,5 @@
-/* test_clock_counter.c: the counter as a clock: its arithmetic, that it is one clock on all CPUs and
- * close to CLOCK_MONOTONIC, and that a counter that is none is refused with the reason.
+/* test_clock_counter.c: the counter as a clock: its arithmetic, that it is one clock on all CPUs
+ * and close to CLOCK_MONOTONIC, and that a counter that is none is refused with the reason.
  *
  * Parts that need a counter this machine lacks (or an emulator's, that nobody trusts) are skipped;
  * every judgement is tried on made-up observations anywhere.
@@ -138,7 +138,8 @@ static void a_changing_speed_is_refused(void **state)
     for (int i = 0; i < 1000; i++) {
         struct clock_pair pairs[CLOCK_SPEED_PAIRS];
         make_pairs(pairs, 0.385);
-        /* From one of the windows on, CLOCK_MONOTONIC is slewed by 200 to 500 ppm, as by adjtime. */
+        /* From one of the windows on, CLOCK_MONOTONIC is slewed by 200 to 500 ppm, as by
+         * adjtime. */
         const int from = 1 + (int)random_below(CLOCK_SPEED_PAIRS - 1);
         const double slew = (200 + (double)random_below(300)) * 1e-6 * (random_below(2) ? 1 : -1);
         for (int k = from; k < CLOCK_SPEED_PAIRS; k++)

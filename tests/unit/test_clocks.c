@@ -1,5 +1,6 @@
-/* test_clocks.c: the CPUs' frequency, fixed for launches that want it and as found afterwards, however
- * the runner or the guard ends, and whoever else fixes it; on a tree that looks like cpufreq.
+/* test_clocks.c: the CPUs' frequency, fixed for launches that want it and as found afterwards,
+ * however the runner or the guard ends, and whoever else fixes it; on a tree that looks like
+ * cpufreq.
  *
  * process.c starts /proc/self/exe as the roles and the guard, which is this program.
  */

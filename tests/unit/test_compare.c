@@ -307,7 +307,8 @@ static void test_welch_by_hand(void **state)
     assert_int_equal(stored.verdict, COMPARE_SLOWER);
     assert_int_equal(compare_stored(base, 5, new_values, 6, 1.02).verdict, COMPARE_FASTER);
     assert_int_equal(compare_stored(new_values, 6, base, 5, 1.6).verdict, COMPARE_UNCLEAR);
-    /* Four on a side, or a missing one, decide nothing, nor does one infinite; the interval stays. */
+    /* Four on a side, or a missing one, decide nothing, nor does one infinite; the interval
+     * stays. */
     stored = compare_stored(new_values, 4, base, 5, 1.02);
     assert_int_equal(stored.verdict, COMPARE_UNCLEAR);
     assert_false(isnan(stored.low95));

@@ -1,5 +1,6 @@
-/* test_comparison.c: from two results to a table of judged gates: which launches are paired, what is
- * compared of them, what is named and not compared, and that a stranger's names come out as text. */
+/* test_comparison.c: from two results to a table of judged gates: which launches are paired, what
+ * is compared of them, what is named and not compared, and that a stranger's names come out as
+ * text. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -174,7 +175,8 @@ static void test_what_is_not_compared(void **state)
     table_free(&table);
 }
 
-/* A cell that new no longer has; and that a run which was cut short has not come to it, is no loss. */
+/* A cell that new no longer has; and that a run which was cut short has not come to it, is no
+ * loss. */
 static void test_what_new_does_not_have(void **state)
 {
     (void)state;
@@ -196,8 +198,8 @@ static void test_what_new_does_not_have(void **state)
     table_free(&table);
 }
 
-/* What would have been seen is said of all gates or of none: one that had too few pairs saw nothing,
- * wherever in the table it stands. */
+/* What would have been seen is said of all gates or of none: one that had too few pairs saw
+ * nothing, wherever in the table it stands. */
 static void test_what_would_have_been_seen(void **state)
 {
     (void)state;

@@ -378,7 +378,8 @@ static void test_difference_warnings(void **state)
     cJSON_Delete(before);
 }
 
-/* A GPU that is held back is told, by the worst cause and when; one that idles or was set is not. */
+/* A GPU that is held back is told, by the worst cause and when; one that idles or was set is
+ * not. */
 static void test_gpu_held_back(void **state)
 {
     (void)state;

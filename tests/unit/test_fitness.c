@@ -1,5 +1,6 @@
 /* test_fitness.c: what makes a machine fit or unfit, on both sides of each threshold; and what the
- * collectors behind it read from trees of machines we do not have. test_env.c has whole machines. */
+ * collectors behind it read from trees of machines we do not have. test_env.c has whole
+ * machines. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

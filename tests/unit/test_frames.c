@@ -1,5 +1,5 @@
-/* test_frames.c: the verbs of libhandoff_frames: what they hand over, what they refuse, how long they
- * wait. Deaths are in test_frames_deaths.c, files in test_frames_files.c.
+/* test_frames.c: the verbs of libhandoff_frames: what they hand over, what they refuse, how long
+ * they wait. Deaths are in test_frames_deaths.c, files in test_frames_files.c.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -50,7 +50,8 @@ static void every_frame_arrives_in_order(void **state)
     }
 }
 
-/* A frame that is held stays as it is, however many newer ones come; what is not taken is counted. */
+/* A frame that is held stays as it is, however many newer ones come; what is not taken is
+ * counted. */
 static void latest_keeps_what_is_held(void **state)
 {
     struct handoff_error error;
@@ -347,8 +348,8 @@ static void a_closed_writer_is_drained(void **state)
     }
 }
 
-/* HANDOFF_EVERY: once for each reader, whether the ring is full or not, and whether or not the next one
- * has asked already. */
+/* HANDOFF_EVERY: once for each reader, whether the ring is full or not, and whether or not the next
+ * one has asked already. */
 static void a_gone_reader_is_told_once(void **state)
 {
     struct handoff_error error;
@@ -566,8 +567,8 @@ static pthread_t asleep(void *(*body)(void *), struct sleeper *sleeper)
     return thread;
 }
 
-/* Woken, and not by the end of its slice of waiting: the best of a few, since the machine may be busy.
- * All four sleeps: for a frame, for a slot, for a reader, for the writer's answer. */
+/* Woken, and not by the end of its slice of waiting: the best of a few, since the machine may be
+ * busy. All four sleeps: for a frame, for a slot, for a reader, for the writer's answer. */
 static void sleepers_are_woken(void **state)
 {
     uint64_t best_ns[4] = {UINT64_MAX, UINT64_MAX, UINT64_MAX, UINT64_MAX};

@@ -1,5 +1,6 @@
-/* test_frames_deaths.c: either side of a segment is killed at random moments, or starts again, while
- * the other works or waits: the other one notices in time, no frame is ever torn, and nothing stays.
+/* test_frames_deaths.c: either side of a segment is killed at random moments, or starts again,
+ * while the other works or waits: the other one notices in time, no frame is ever torn, and nothing
+ * stays.
  *
  * HANDOFF_TEST_TRIALS: how often each kind of death is tried.
  */
@@ -118,8 +119,8 @@ static void write_frames(void *data)
 
 /* ---- The reader dies ------------------------------------------------------------------------- */
 
-/* Writes until a moment that the reader, in any part of its life, does not survive. Returns 1 when it was
- * killed in the middle of an open segment, as far as the writer was told. */
+/* Writes until a moment that the reader, in any part of its life, does not survive. Returns 1 when
+ * it was killed in the middle of an open segment, as far as the writer was told. */
 static void kill_while_writing(handoff_writer *writer, const struct part *part, pid_t pid)
 {
     struct handoff_error error;
@@ -139,8 +140,8 @@ static void kill_while_writing(handoff_writer *writer, const struct part *part, 
     assert_int_equal(handoff_writer_has_reader(writer), 0); /* at once: it has been reaped */
 }
 
-/* HANDOFF_EVERY: the writer is told within the time, if the reader came so far that there is anything to
- * tell. *told, also with HANDOFF_LATEST, says that it may go on. */
+/* HANDOFF_EVERY: the writer is told within the time, if the reader came so far that there is
+ * anything to tell. *told, also with HANDOFF_LATEST, says that it may go on. */
 static void expect_told(handoff_writer *writer, const struct part *part)
 {
     struct handoff_error error;
@@ -250,8 +251,8 @@ static void a_killed_writer_harms_nobody(void **state)
 
 /* ---- Starting again while the other waits ---------------------------------------------------- */
 
-/* Each wait in turn: a reader that waits in open sees the writer come; one that waits for a frame is told
- * that the writer has gone, and opens the next one's. */
+/* Each wait in turn: a reader that waits in open sees the writer come; one that waits for a frame
+ * is told that the writer has gone, and opens the next one's. */
 static void a_writer_starts_again(void **state)
 {
     static const char *const waits[] = {"futex", "spin", "poll:300", "semaphore", "adaptive:50"};
@@ -285,7 +286,8 @@ static void a_writer_starts_again(void **state)
     }
 }
 
-/* A writer that waits, for a slot or for anybody, is told that its reader has gone and serves the next. */
+/* A writer that waits, for a slot or for anybody, is told that its reader has gone and serves the
+ * next. */
 static void a_reader_starts_again(void **state)
 {
     static const char *const waits[] = {"futex", "spin", "poll:300", "semaphore", "adaptive:50"};
@@ -317,7 +319,8 @@ static void a_reader_starts_again(void **state)
 
 /* ---- Everything at once ---------------------------------------------------------------------- */
 
-/* Lives of random length on both sides, killed or ended, for a while: the readers check every byte. */
+/* Lives of random length on both sides, killed or ended, for a while: the readers check every
+ * byte. */
 static void write_lives(void *data)
 {
     struct part *part = data;

@@ -1,6 +1,6 @@
-/* test_frames_edge.c: handoff_edge.h, by which roles in other languages use the transport and the waits
- * of the C roles: an edge in every wait, what is refused, who closes descriptors, and that source frames,
- * tags, checksums and schedules are those of C.
+/* test_frames_edge.c: handoff_edge.h, by which roles in other languages use the transport and the
+ * waits of the C roles: an edge in every wait, what is refused, who closes descriptors, and that
+ * source frames, tags, checksums and schedules are those of C.
  */
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,5 +1,5 @@
-/* test_frames_files.c: the files behind the names of libhandoff_frames: whose they are, what is in them,
- * and what becomes of those whose owner is dead.
+/* test_frames_files.c: the files behind the names of libhandoff_frames: whose they are, what is in
+ * them, and what becomes of those whose owner is dead.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -329,8 +329,8 @@ static void every_damaged_bit_is_seen(void **state)
     handoff_writer_free(writer);
 }
 
-/* Damage with the right checksum, as malice would make it: figures that overflow, or say more than the
- * file has. */
+/* Damage with the right checksum, as malice would make it: figures that overflow, or say more than
+ * the file has. */
 static void figures_that_cannot_be_are_corrupt(void **state)
 {
     handoff_writer *writer = writer_named(fresh_name());
@@ -396,8 +396,9 @@ static void figures_that_cannot_be_are_corrupt(void **state)
     handoff_writer_free(writer);
 }
 
-/* Words that something else has written over: an error, or frames that are none of the writer's, but
- * nothing outside the segment is touched and nobody hangs. The next reader finds all in order. */
+/* Words that something else has written over: an error, or frames that are none of the writer's,
+ * but nothing outside the segment is touched and nobody hangs. The next reader finds all in
+ * order. */
 static void damaged_words_harm_nobody(void **state)
 {
     for (int policy = HANDOFF_EVERY; policy <= HANDOFF_LATEST; policy++) {

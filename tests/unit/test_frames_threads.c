@@ -1,7 +1,8 @@
-/* test_frames_threads.c: the protocol of transports/frames/session.h under the thread sanitizer, which sees
- * one process only, and an address only under one name: here the reader, in a thread of its own, uses the
- * writer's mapping. So every byte that one side writes and the other reads, pixels too, must be ordered by
- * the words alone. Beside it, sides made and freed in many threads while others fork.
+/* test_frames_threads.c: the protocol of transports/frames/session.h under the thread sanitizer,
+ * which sees one process only, and an address only under one name: here the reader, in a thread of
+ * its own, uses the writer's mapping. So every byte that one side writes and the other reads,
+ * pixels too, must be ordered by the words alone. Beside it, sides made and freed in many threads
+ * while others fork.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -121,8 +122,8 @@ static void *make_and_free(void *data)
     return NULL;
 }
 
-/* In a child: no descriptor that it has got has a lock, which would outlive the parent. A lock is no
- * conflict for the description that has it; it is for others before and after. */
+/* In a child: no descriptor that it has got has a lock, which would outlive the parent. A lock is
+ * no conflict for the description that has it; it is for others before and after. */
 static void has_no_lock(void *data)
 {
     char link[64], file[64];

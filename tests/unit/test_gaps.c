@@ -1,5 +1,5 @@
-/* test_gaps.c: what is taken from a thread that watches the clock, by a clock that is made up and by
- * a thread that is really stopped; and which CPUs of a plan are watched. */
+/* test_gaps.c: what is taken from a thread that watches the clock, by a clock that is made up and
+ * by a thread that is really stopped; and which CPUs of a plan are watched. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

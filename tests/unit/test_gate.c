@@ -1,5 +1,5 @@
-/* test_gate.c: the figures by which launches are compared: their names, their values of a launch, and
- * which launches make a pair. */
+/* test_gate.c: the figures by which launches are compared: their names, their values of a launch,
+ * and which launches make a pair. */
 #include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>

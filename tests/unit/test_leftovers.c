@@ -1,4 +1,5 @@
-/* test_leftovers: segments of CUDA and of UCX of a process that has ended go, and nothing else does. */
+/* test_leftovers: segments of CUDA and of UCX of a process that has ended go, and nothing else
+ * does. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

@@ -1,6 +1,6 @@
-/* test_memfd.c: transport memfd's consumer against a producer that sends what it should not: its end
- * of the edge is the test's here. And what conformance cannot see: a segment is mapped once, and
- * frames sent before a producer went away arrive though it left credits unread.
+/* test_memfd.c: transport memfd's consumer against a producer that sends what it should not: its
+ * end of the edge is the test's here. And what conformance cannot see: a segment is mapped once,
+ * and frames sent before a producer went away arrive though it left credits unread.
  */
 #include <setjmp.h>
 #include <stdarg.h>

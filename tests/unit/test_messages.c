@@ -262,7 +262,8 @@ static void ping_pong_has_one_frame_under_way(void **state)
     messages_destroy(producer);
 }
 
-/* What is sent at once need not stay, so one slot does; the frame's place is the sender's affair. */
+/* What is sent at once need not stay, so one slot does; the frame's place is the sender's
+ * affair. */
 static void staging_is_as_large_as_it_must_be(void **state)
 {
     struct endpoint *producer = open_side(&copies, true, &plain);

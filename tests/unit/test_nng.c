@@ -1,5 +1,5 @@
-/* test_nng.c: what conformance cannot see of transport nng: who may come, that neither its descriptor
- * nor its own wait ever misses news, and that closing ends when nng's does not.
+/* test_nng.c: what conformance cannot see of transport nng: who may come, that neither its
+ * descriptor nor its own wait ever misses news, and that closing ends when nng's does not.
  */
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,5 +1,5 @@
-/* test_paired.c: two stepped runs as the process that orders them sees them: what they say, what they
- * must not say, and how they end. The runs are shell scripts here. */
+/* test_paired.c: two stepped runs as the process that orders them sees them: what they say, what
+ * they must not say, and how they end. The runs are shell scripts here. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -152,8 +152,8 @@ static uint64_t finish_ms(struct paired_side *side, const struct paired_patience
     return (clock_now_ns() - begun_ns) / 1000000;
 }
 
-/* One that hangs at its end is not waited for as long as one that still has its result to write, and
- * not much longer at all where somebody asks to stop. */
+/* One that hangs at its end is not waited for as long as one that still has its result to write,
+ * and not much longer at all where somebody asks to stop. */
 static void test_ends_that_hang(void **state)
 {
     (void)state;

@@ -1,5 +1,6 @@
-/* test_peer.c: two hosts that prove a key to each other, messages that cannot be changed, and clocks
- * that are apart by a known amount. Both sides are in this process, on the two ends of a connection.
+/* test_peer.c: two hosts that prove a key to each other, messages that cannot be changed, and
+ * clocks that are apart by a known amount. Both sides are in this process, on the two ends of a
+ * connection.
  */
 #include <fcntl.h>
 #include <pthread.h>
@@ -472,8 +473,8 @@ static void test_clocks_that_run_apart_are_followed(void **state)
     }
 }
 
-/* A launch that was cut has been compared once: what the clocks did since is anybody's guess, and no
- * time between them is told. */
+/* A launch that was cut has been compared once: what the clocks did since is anybody's guess, and
+ * no time between them is told. */
 static void test_one_reading_tells_no_time(void **state)
 {
     const struct peer_clock_reading reading = {

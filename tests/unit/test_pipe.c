@@ -1,5 +1,5 @@
-/* test_pipe: what only transport pipe has to mind: SIGPIPE, ends that block, ends the wrong way round;
- * and credits that stream.c must not believe. The rest is for the conformance suite.
+/* test_pipe: what only transport pipe has to mind: SIGPIPE, ends that block, ends the wrong way
+ * round; and credits that stream.c must not believe. The rest is for the conformance suite.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -106,8 +106,9 @@ static void the_wrong_end_is_refused(void **state)
     }
 }
 
-/* What comes back is a count of frames released: more of them than were sent are nobody's. (stream.c
- * counts for all kinds of streams; with pipes the test holds the consumer's end in its hand.) */
+/* What comes back is a count of frames released: more of them than were sent are nobody's.
+ * (stream.c counts for all kinds of streams; with pipes the test holds the consumer's end in its
+ * hand.) */
 static void credits_for_frames_never_sent_are_refused(void **state)
 {
     struct endpoint *producer = NULL;

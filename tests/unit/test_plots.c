@@ -1,6 +1,6 @@
 /* test_plots.c: what pictures of a report show, which of them it has, and what of an SVG goes into
- * the page. See test_report_page.c for hostile results and a missing gnuplot, tests/python for bands
- * computed by somebody else.
+ * the page. See test_report_page.c for hostile results and a missing gnuplot, tests/python for
+ * bands computed by somebody else.
  */
 #include <math.h>
 #include <setjmp.h>
@@ -89,8 +89,8 @@ static void launches_stand_side_by_side(void **state)
     assert_true(
         plot_timeline_fill(&report->blocks[0], &report->blocks[0].groups[0], &input, &caption));
     assert_int_equal(input.series, 1);
-    /* A gap where no frame finished or where figures cannot be, and between launches; a time of 0 is
-     * the least there is. */
+    /* A gap where no frame finished or where figures cannot be, and between launches; a time of 0
+     * is the least there is. */
     assert_string_equal(text_get(&input.data),
                         "spin\t1 hiccup in 1 of 2 launches, 6.1 % of frames\n\n\n"
                         "0.1160\t100\t310\n\n0.5000\t200\t9000\n0.6920\t300\t400\n\n"
@@ -498,7 +498,8 @@ static void misses_stand_with_their_launches(void **state)
     page_deadlines(&page, &part);
     const char *futex = strstr(text_get(&page), ">futex"), *spin = strstr(text_get(&page), ">spin");
     assert_true(futex && spin && futex < spin); /* the largest share first */
-    /* Shares of 1/10, once, among ten launches: 1 % and t = 2.262 times 1 % around it, not below 0. */
+    /* Shares of 1/10, once, among ten launches: 1 % and t = 2.262 times 1 % around it, not below
+     * 0. */
     expect(&page, "<td>4 of 400</td><td>1.0<small>0–3.3</small></td><td>1 of 10</td>"
                   "<td>4 of 40</td>");
     expect(&page, "<td>30 of 400</td><td>7.5<small>");

@@ -1,5 +1,5 @@
-/* test_python_report.c: what a Python role says of itself, as a stranger would say it, and what of it goes
- * into a launch's file. */
+/* test_python_report.c: what a Python role says of itself, as a stranger would say it, and what of
+ * it goes into a launch's file. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

@@ -1,5 +1,6 @@
-/* test_report_beside.c: several results beside one another: cells are found again, ratios and trends are
- * those that were put in, differences of the machines are named, and strangers' results do no harm.
+/* test_report_beside.c: several results beside one another: cells are found again, ratios and
+ * trends are those that were put in, differences of the machines are named, and strangers' results
+ * do no harm.
  */
 #include <math.h>
 #include <setjmp.h>

@@ -119,7 +119,8 @@ static void languages_are_set_beside_c(void **unused)
     told_free(&told);
 }
 
-/* Frames of another size are no other transport, and the lowest median alone makes nothing the quickest. */
+/* Frames of another size are no other transport, and the lowest median alone makes nothing the
+ * quickest. */
 static void a_transport_is_set_beside_those_that_had_the_same_frames(void **unused)
 {
     struct row rows[] = {

@@ -88,7 +88,8 @@ static void rows_are_aligned(void **state)
     cJSON_Delete(result);
 }
 
-/* All figures there are, at their widest: the label's words are all there, in the label's column. */
+/* All figures there are, at their widest: the label's words are all there, in the label's
+ * column. */
 static void wide_figures_leave_the_label_whole(void **state)
 {
     static const char *const intervals[] = {"latency", "handoff", "response"};

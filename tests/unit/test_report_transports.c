@@ -1,5 +1,6 @@
-/* test_report_transports.c: many transports beside shared memory, said in one sentence: who is how far
- * behind, who is tied, what may not be compared; and the headlines for a message and an image. */
+/* test_report_transports.c: many transports beside shared memory, said in one sentence: who is how
+ * far behind, who is tied, what may not be compared; and the headlines for a message and an
+ * image. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

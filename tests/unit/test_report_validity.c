@@ -1,5 +1,5 @@
-/* test_report_validity.c: the validity file and the claims on the page, and what hostile files do to
- * it (nothing). */
+/* test_report_validity.c: the validity file and the claims on the page, and what hostile files do
+ * to it (nothing). */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -30,7 +30,8 @@ static cJSON *experiment_make(const char *title, const char *passed)
     return json;
 }
 
-/* A file as experiments.py writes it: one that passed, one that tells, and maybe one that failed. */
+/* A file as experiments.py writes it: one that passed, one that tells, and maybe one that
+ * failed. */
 static cJSON *file_make(bool failed)
 {
     cJSON *file = cJSON_Parse("{\"schema\": \"handoff-validity\", \"schema_version\": 1, \"tool\": "

@@ -2,7 +2,8 @@
  * leaves neither a process nor a descriptor.
  *
  * process.c starts /proc/self/exe as the roles, which is this program: main() is a role when it is
- * told to be one, a real one or, if HANDOFF_FAKE_ROLE="<role>:<what it does>" names it, a false one.
+ * told to be one, a real one or, if HANDOFF_FAKE_ROLE="<role>:<what it does>" names it, a false
+ * one.
  */
 #include <dirent.h>
 #include <errno.h>
@@ -200,7 +201,8 @@ static void fake_finished_twice(void)
     fake_finish();
 }
 
-/* The producer waits for its slots to come back, so the error comes while the launch is still on. */
+/* The producer waits for its slots to come back, so the error comes while the launch is still
+ * on. */
 static void fake_regrets(void)
 {
     fake_ready();

@@ -1,8 +1,8 @@
 /* test_source_frames.c: what the source hands over: the content both roles know, tags, header; and
  * that bringing a frame into a cache state changes none of it and reaches every line of it.
  *
- * The module and base/cache.c are compiled into this program with the cache instructions replaced by
- * ones that also note the line, and with a processor whose abilities the test chooses.
+ * The module and base/cache.c are compiled into this program with the cache instructions replaced
+ * by ones that also note the line, and with a processor whose abilities the test chooses.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -221,9 +221,9 @@ static void test_eviction_reaches_every_line(void **state)
 #endif
 }
 
-/* Where a frame stays lent until it has been released, the next one to be prepared is in none of the
- * buffers that `slots` frames under way still lie in; everywhere the content repeats with the same
- * period, by which the consumer knows what to expect. */
+/* Where a frame stays lent until it has been released, the next one to be prepared is in none of
+ * the buffers that `slots` frames under way still lie in; everywhere the content repeats with the
+ * same period, by which the consumer knows what to expect. */
 static void a_lent_buffer_is_not_prepared_again(void **state)
 {
     static const struct transport lends = {.flags =

@@ -1,5 +1,5 @@
-/* test_steps.c: a run whose launches somebody else orders: the lines that are said, and the counts that
- * the second side of a comparison takes from the first. */
+/* test_steps.c: a run whose launches somebody else orders: the lines that are said, and the counts
+ * that the second side of a comparison takes from the first. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

@@ -1,6 +1,6 @@
 /* test_tcp: who is let in at an edge between two hosts, and who is not; that nothing listens on one
- * host; and that the last frames of a producer that goes arrive. The rest of transport tcp is for the
- * conformance suite.
+ * host; and that the last frames of a producer that goes arrive. The rest of transport tcp is for
+ * the conformance suite.
  */
 #include <setjmp.h>
 #include <stdarg.h>

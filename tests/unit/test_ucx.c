@@ -1,6 +1,6 @@
-/* test_ucx.c: what transport ucx promises beyond the contract: a large frame is the consumer's affair
- * once it was committed, `native` sleeps and wakes, an address that was damaged on the way never
- * reaches UCX, and UCX's library leaves the process's signals alone.
+/* test_ucx.c: what transport ucx promises beyond the contract: a large frame is the consumer's
+ * affair once it was committed, `native` sleeps and wakes, an address that was damaged on the way
+ * never reaches UCX, and UCX's library leaves the process's signals alone.
  */
 #include <setjmp.h>
 #include <stdarg.h>

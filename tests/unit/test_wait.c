@@ -89,9 +89,9 @@ static void registry_is_whole(void **unused)
                      ST_INVALID);
 }
 
-/* Without news: ST_TIMEOUT, not before the deadline, not long after, and cheap where it sleeps. Others
- * may have the CPU, so the last two need to be so once in many tries; a strategy that is late or burns
- * the CPU is so each time. */
+/* Without news: ST_TIMEOUT, not before the deadline, not long after, and cheap where it sleeps.
+ * Others may have the CPU, so the last two need to be so once in many tries; a strategy that is
+ * late or burns the CPU is so each time. */
 static void check_deadline(const struct wait_strategy *wait, struct wait_state *state,
                            const struct wait_source *source, uint32_t seen)
 {
@@ -258,8 +258,8 @@ static enum status talk(struct wait_edge *edge, unsigned side)
     return ST_OK;
 }
 
-/* Between processes, with memory and descriptors passed over as the roles do it: what is private to a
- * process would never wake here. */
+/* Between processes, with memory and descriptors passed over as the roles do it: what is private to
+ * a process would never wake here. */
 static void news_from_a_process(void **unused)
 {
     WAIT_EACH_ON_WORDS(wait)

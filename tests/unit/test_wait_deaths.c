@@ -2,9 +2,10 @@
  *
  * The notifier is killed at random moments, and then, one machine instruction after the other, at
  * each instruction of `notify`: whatever lock it holds there, it takes to its grave. Then a third
- * process closes the word and notifies, as a session does that learns of a death, and the waiter must
- * wake within 250 ms. The waiter is killed at each instruction of `idle`, and the notifier must not
- * be held up. Which instructions are tried is chosen anew in each run, for as long as time allows.
+ * process closes the word and notifies, as a session does that learns of a death, and the waiter
+ * must wake within 250 ms. The waiter is killed at each instruction of `idle`, and the notifier
+ * must not be held up. Which instructions are tried is chosen anew in each run, for as long as time
+ * allows.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -206,10 +207,10 @@ static bool is_traced(pid_t pid)
     return WIFSTOPPED(how);
 }
 
-/* Runs `count` instructions of the marked part of a child and kills it there. While it sleeps in the
- * kernel it is told of news by another process: not by this one, which might wait for a lock that
- * only the stopped child can give back. *ringer is that process, or 0. Returns how many instructions
- * there were. */
+/* Runs `count` instructions of the marked part of a child and kills it there. While it sleeps in
+ * the kernel it is told of news by another process: not by this one, which might wait for a lock
+ * that only the stopped child can give back. *ringer is that process, or 0. Returns how many
+ * instructions there were. */
 static unsigned step_and_kill(pid_t pid, unsigned count, const struct wait_edge *edge,
                               pid_t *ringer)
 {
@@ -233,7 +234,7 @@ static unsigned step_and_kill(pid_t pid, unsigned count, const struct wait_edge 
     return steps;
 }
 
-/* ---- The notifier dies ------------------------------------------------------------------------ */
+/* ---- The notifier dies ----------------------------------------------------------------------- */
 
 struct tally {
     unsigned trials;
@@ -324,7 +325,7 @@ static void notifier_dies_anywhere(void **unused)
     }
 }
 
-/* ---- The waiter dies --------------------------------------------------------------------------- */
+/* ---- The waiter dies ------------------------------------------------------------------------- */
 
 /* One death after `count` instructions of idle, or at its end; how many there were. */
 static unsigned waiter_dies_after(const struct wait_strategy *wait, unsigned count)

@@ -1,5 +1,6 @@
-/* test_wait_native.c: wait `native` with a library that the test plays: the deadline is kept whatever
- * the library's call does, news and errors are passed on, and the role's loop ends as with any wait.
+/* test_wait_native.c: wait `native` with a library that the test plays: the deadline is kept
+ * whatever the library's call does, news and errors are passed on, and the role's loop ends as with
+ * any wait.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -114,7 +115,7 @@ static void news_and_errors_are_passed_on_at_once(void **unused)
     }
 }
 
-/* ---- In the role's loop ----------------------------------------------------------------------- */
+/* ---- In the role's loop ---------------------------------------------------------------------- */
 
 static enum status fake_verb(struct endpoint *fake, struct frame *frame, struct err *err)
 {
@@ -183,9 +184,9 @@ static void the_loop_tries_again_after_each_wait(void **unused)
     }
 }
 
-/* Without a word, an early return of the wait looks like news. Where a try moves no bytes, only the one
- * that brought the frame tells that it was news; where it does, the frame was seen before its first
- * byte came, however many tries it took from there on. */
+/* Without a word, an early return of the wait looks like news. Where a try moves no bytes, only the
+ * one that brought the frame tells that it was news; where it does, the frame was seen before its
+ * first byte came, however many tries it took from there on. */
 static void the_stamps_are_of_the_news(void **unused)
 {
     struct err err = {0};

@@ -1,9 +1,9 @@
 /* test_wait_threads.c: no wait strategy loses a wake-up.
  *
  * Two threads hand a word to and fro, a little late at random moments so that each is met in every
- * phase of its wait: one lost wake-up, and they stand still until the deadline. Each strategy does it
- * alone and then beside all others, where threads are taken off the CPU in the middle of anything.
- * The thread sanitizer runs this, too.
+ * phase of its wait: one lost wake-up, and they stand still until the deadline. Each strategy does
+ * it alone and then beside all others, where threads are taken off the CPU in the middle of
+ * anything. The thread sanitizer runs this, too.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -147,7 +147,8 @@ static void none_is_lost_together(void **unused)
 /* ---- The gate -------------------------------------------------------------------------------- */
 
 /* Both threads leave a barrier at once, one to wait and one to ring, a few instructions apart: the
- * moment at which a gate that does not order the word and the count of sleepers loses the wake-up. */
+ * moment at which a gate that does not order the word and the count of sleepers loses the
+ * wake-up. */
 struct race {
     struct wait_edge edge;
     _Alignas(SHARED_LINE_BYTES) _Atomic uint32_t arrived;

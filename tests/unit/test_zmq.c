@@ -1,9 +1,9 @@
 /* test_zmq.c: what the transports over libzmq promise beyond the contract.
  *
  * Waits: a role that sleeps on what libzmq says to sleep on never sleeps on news that are there
- * already. ZMQ_FD is edge-triggered, and looking at a socket at the wrong moment uses up its edge; two
- * threads hand frames to each other as quickly as they can, with every pause that chance brings, and
- * sleep only as `block` and `native` do.
+ * already. ZMQ_FD is edge-triggered, and looking at a socket at the wrong moment uses up its edge;
+ * two threads hand frames to each other as quickly as they can, with every pause that chance
+ * brings, and sleep only as `block` and `native` do.
  *
  * The gate: only who knows the address's token gets in, and only once.
  *
@@ -191,9 +191,9 @@ static enum status gate_try(const struct transport *transport,
     return transport->attach(&gate_config, &copy, endpoint, &err);
 }
 
-/* Whoever comes with this address is not let in, and is told so. Seldom, on a busy machine, no word of
- * libzmq comes for ten seconds (seen once, not understood): that lets nobody in, either, but of all who
- * come in a test at most one may meet it. */
+/* Whoever comes with this address is not let in, and is told so. Seldom, on a busy machine, no word
+ * of libzmq comes for ten seconds (seen once, not understood): that lets nobody in, either, but of
+ * all who come in a test at most one may meet it. */
 static void gate_refuses(const struct transport *transport, const struct transport_address *address,
                          unsigned *untold)
 {

@@ -1,8 +1,8 @@
 /* delayed.c: transport shm with a delay of known length in one of its verbs.
  *
- * For the validity experiments: what goes in must come out, in each interval it belongs to and in no
- * other. Only handoff-validity has it (registry.c beside). The environment, which roles inherit, says
- * where and how much:
+ * For the validity experiments: what goes in must come out, in each interval it belongs to and in
+ * no other. Only handoff-validity has it (registry.c beside). The environment, which roles inherit,
+ * says where and how much:
  *
  *   HANDOFF_DELAY="<place>:<ns>"          in every frame; <place> is
  *       reserve   after a slot was found       publish   in commit, before the consumer can know

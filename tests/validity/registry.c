@@ -1,5 +1,5 @@
-/* registry.c: the transports of handoff-validity: those of the program, and `delayed`. Stands before
- * the room's archive when linking, so that transports/registry.c is not taken from there. */
+/* registry.c: the transports of handoff-validity: those of the program, and `delayed`. Stands
+ * before the room's archive when linking, so that transports/registry.c is not taken from there. */
 #include "transports/transport.h"
 
 #include <string.h>

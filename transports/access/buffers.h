@@ -18,7 +18,8 @@ struct buffers {
     uint32_t next;
 };
 
-/* `count` buffers of size_bytes; with size_bytes 0 none. The caller closes, also after a failure. */
+/* `count` buffers of size_bytes; with size_bytes 0 none. The caller closes, also after a
+ * failure. */
 enum status buffers_open(struct buffers *buffers, struct gpu *gpu, enum buffers_kind kind,
                          uint32_t count, size_t size_bytes, struct err *err);
 /* The one whose turn it is. NULL where there are none. */

@@ -1,4 +1,5 @@
-/* copy.c: the frame is copied to device memory from registered memory, and the kernel reads it there.
+/* copy.c: the frame is copied to device memory from registered memory, and the kernel reads it
+ * there.
  *
  * The usual way on a discrete GPU: page-locked memory lets the GPU's copy engine fetch the bytes
  * while the CPU does something else. Called by the consumer role through access.h.

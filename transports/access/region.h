@@ -26,8 +26,9 @@ struct region {
 enum status access_config_check(const struct access *access, const struct access_config *config,
                                 struct err *err);
 
-/* Registers config->memory, or with register_per_frame nothing yet. Blocks: milliseconds for tens of
- * MB. ST_INVALID for frames with a payload but no memory. The caller closes, also after a failure. */
+/* Registers config->memory, or with register_per_frame nothing yet. Blocks: milliseconds for tens
+ * of MB. ST_INVALID for frames with a payload but no memory. The caller closes, also after a
+ * failure. */
 enum status region_open(struct region *region, const struct access_config *config, struct err *err);
 
 /* ST_INVALID unless the frame's payload lies in the memory (an endpoint without memory to register

@@ -1,5 +1,5 @@
-/* edge_device.c: edges in device memory: the transports that only a library built with CUDA has, and
- * this process's one door to the GPU. Without CUDA edge_device_none.c stands here.
+/* edge_device.c: edges in device memory: the transports that only a library built with CUDA has,
+ * and this process's one door to the GPU. Without CUDA edge_device_none.c stands here.
  */
 #include <string.h>
 

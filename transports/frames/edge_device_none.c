@@ -1,4 +1,5 @@
-/* edge_device_none.c: in a library built without CUDA: no edges in device memory. See edge_device.c. */
+/* edge_device_none.c: in a library built without CUDA: no edges in device memory. See
+ * edge_device.c. */
 #include "transports/frames/frames.h"
 #include "transports/frames/handoff_edge.h"
 

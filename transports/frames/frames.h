@@ -18,7 +18,7 @@ int frames_fail(enum status status, const struct err *err, struct handoff_error 
 int frames_fail_as(enum handoff_status status, struct handoff_error *error, const char *hint,
                    const char *format, ...) __attribute__((format(printf, 4, 5)));
 
-/* ---- edge_device.c, or edge_device_none.c -------------------------------------------------------- */
+/* ---- edge_device.c, or edge_device_none.c ---------------------------------------------------- */
 
 /* The transport of device memory of that name; NULL where this build has none. */
 const struct transport *edge_device_transport(const char *name);

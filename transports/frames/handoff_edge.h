@@ -1,7 +1,7 @@
-/* handoff_edge.h: what a role in another language needs of handoff, beside handoff_frames.h: one side of
- * an edge whose segment and descriptors the runner relays, and the figures that both roles must have
- * alike (source frames, tags, schedule). Used by transports/python/handoff/role. Not installed: it
- * changes with the program, and a role checks handoff_edge_version.
+/* handoff_edge.h: what a role in another language needs of handoff, beside handoff_frames.h: one
+ * side of an edge whose segment and descriptors the runner relays, and the figures that both roles
+ * must have alike (source frames, tags, schedule). Used by transports/python/handoff/role. Not
+ * installed: it changes with the program, and a role checks handoff_edge_version.
  *
  * The transport is the C one, called through its own verbs and run/wait_loop.c: what is measured in
  * Python is Python's own cost on top.
@@ -33,9 +33,9 @@ struct handoff_edge_config {
 
 #define HANDOFF_EDGE_ADDRESS_BYTES 4096
 #define HANDOFF_EDGE_FDS 4
-/* The edge's address as the runner relays it: opaque bytes, the transport's descriptors, and the wait's
- * descriptor, or -1, of each direction in the order of the message's "wait_fds" (enum direction): 0 the
- * producer's wait for free slots, 1 the consumer's for frames. */
+/* The edge's address as the runner relays it: opaque bytes, the transport's descriptors, and the
+ * wait's descriptor, or -1, of each direction in the order of the message's "wait_fds" (enum
+ * direction): 0 the producer's wait for free slots, 1 the consumer's for frames. */
 struct handoff_edge_address {
     uint32_t byte_count;
     uint32_t fd_count;
@@ -60,10 +60,10 @@ HANDOFF_API uint8_t *handoff_edge_memory(handoff_edge *edge, uint64_t *size_byte
 /* A new descriptor of the segment, the caller's to close; -1 where there is none. */
 HANDOFF_API int handoff_edge_segment_fd(handoff_edge *edge);
 
-/* Opens the GPU in this process, once and until it ends: before an edge of a transport of device memory
- * is created or attached. `sync`: how its calls wait, by enum gpu_sync of gpu.h; the context is the
- * device's primary one, which CuPy and PyTorch use as well. Takes up to seconds. HANDOFF_UNAVAILABLE
- * without a GPU, or in a library built without CUDA. */
+/* Opens the GPU in this process, once and until it ends: before an edge of a transport of device
+ * memory is created or attached. `sync`: how its calls wait, by enum gpu_sync of gpu.h; the context
+ * is the device's primary one, which CuPy and PyTorch use as well. Takes up to seconds.
+ * HANDOFF_UNAVAILABLE without a GPU, or in a library built without CUDA. */
 HANDOFF_API int handoff_edge_gpu_open(int32_t sync, struct handoff_error *error);
 
 /* A frame as the edge lends it. device_pixels: where the GPU reaches them, or NULL. */
@@ -82,9 +82,9 @@ struct handoff_edge_frame {
 HANDOFF_API int handoff_edge_slot(handoff_edge *edge, uint32_t slot,
                                   struct handoff_edge_frame *frame);
 
-/* The transport's verbs with the edge's waits; they wait until deadline_ns (CLOCK_MONOTONIC), without
- * slices: the runner ends a role whose peer died. stamps_ns[0]: when the wait began, [1]: when it
- * returned with news (run/wait_loop.h), both stamped in here, on CLOCK_MONOTONIC. */
+/* The transport's verbs with the edge's waits; they wait until deadline_ns (CLOCK_MONOTONIC),
+ * without slices: the runner ends a role whose peer died. stamps_ns[0]: when the wait began, [1]:
+ * when it returned with news (run/wait_loop.h), both stamped in here, on CLOCK_MONOTONIC. */
 HANDOFF_API int handoff_edge_reserve(handoff_edge *edge, uint64_t deadline_ns,
                                      struct handoff_edge_frame *frame, struct handoff_error *error);
 HANDOFF_API int handoff_edge_commit(handoff_edge *edge, uint64_t deadline_ns,
@@ -102,7 +102,7 @@ HANDOFF_API void handoff_edge_counters(const handoff_edge *edge, uint64_t *skipp
 HANDOFF_API void handoff_edge_hang_up(handoff_edge *edge);
 HANDOFF_API void handoff_edge_free(handoff_edge *edge);
 
-/* ---- What both roles must have alike (harness/base/frame.h, harness/run/schedule.h) ------------- */
+/* ---- What both roles must have alike (harness/base/frame.h, harness/run/schedule.h) ---------- */
 HANDOFF_API void handoff_source_fill(uint8_t *pixels, uint64_t pixel_bytes, uint64_t seed,
                                      uint32_t index);
 HANDOFF_API uint64_t handoff_frame_tag(int32_t frame_id);

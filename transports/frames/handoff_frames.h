@@ -18,10 +18,10 @@
  * endpoint is for one thread at a time, and for the process that made it: after fork() the child
  * has nothing of it, and every call there is HANDOFF_INVALID.
  *
- * Times are nanoseconds of CLOCK_MONOTONIC, deadlines too: "5 ms from now" is the clock's value plus
- * 5,000,000. A deadline of 0 does not wait; HANDOFF_FOREVER waits until there is news or the other
- * side is gone. A side that waits, or a writer that commits with HANDOFF_EVERY, notices the death
- * of the other within 200 ms.
+ * Times are nanoseconds of CLOCK_MONOTONIC, deadlines too: "5 ms from now" is the clock's value
+ * plus 5,000,000. A deadline of 0 does not wait; HANDOFF_FOREVER waits until there is news or the
+ * other side is gone. A side that waits, or a writer that commits with HANDOFF_EVERY, notices the
+ * death of the other within 200 ms.
  */
 #ifndef HANDOFF_FRAMES_H
 #define HANDOFF_FRAMES_H

@@ -1,14 +1,16 @@
-/* named.h: a segment that has a name: its file, its layout, its locks, and what both sides of it have
- * alike. Used by writer.c and reader.c; file.c, layout.c and side.c are behind it. session.h has the
- * protocol by which a reader comes and goes.
+/* named.h: a segment that has a name: its file, its layout, its locks, and what both sides of it
+ * have alike. Used by writer.c and reader.c; file.c, layout.c and side.c are behind it. session.h
+ * has the protocol by which a reader comes and goes.
  *
- * The file /dev/shm/handoff.NAME: a page that describes it (struct named_layout, written once, believed
- * by nobody), a page of words (struct named_control), and the slots as transport shm lays them out.
+ * The file /dev/shm/handoff.NAME: a page that describes it (struct named_layout, written once,
+ * believed by nobody), a page of words (struct named_control), and the slots as transport shm lays
+ * them out.
  *
- * Ownership is a lock of the kernel (open file description locks, fcntl(2)): the writer has byte 0, the
- * reader byte 1, each through a descriptor that is used for nothing else: a mapping would keep its
- * description alive, and with it the lock, in a child that was forked. A lock ends when its process
- * does, whatever happens, and before its parent can reap it; a process id may be anyone's by then.
+ * Ownership is a lock of the kernel (open file description locks, fcntl(2)): the writer has byte 0,
+ * the reader byte 1, each through a descriptor that is used for nothing else: a mapping would keep
+ * its description alive, and with it the lock, in a child that was forked. A lock ends when its
+ * process does, whatever happens, and before its parent can reap it; a process id may be anyone's
+ * by then.
  */
 #ifndef HANDOFF_FRAMES_NAMED_H
 #define HANDOFF_FRAMES_NAMED_H
@@ -74,20 +76,20 @@ struct transport_config named_layout_config(const struct named_layout *layout);
 /* HANDOFF_INVALID for a name that cannot be one. */
 int named_path(const char *name, char path[NAMED_PATH_BYTES], struct handoff_error *error);
 
-/* Opens the file of a name and looks at whose it is: HANDOFF_ABSENT, HANDOFF_DENIED. It may be anything
- * otherwise. *stat is the file's. The caller closes. */
+/* Opens the file of a name and looks at whose it is: HANDOFF_ABSENT, HANDOFF_DENIED. It may be
+ * anything otherwise. *stat is the file's. The caller closes. */
 int named_file_open(const char *path, int *fd, struct stat *stat, struct handoff_error *error);
-/* Makes a file without a name, of the layout's size, with memory behind it; maps it and describes it.
- * *fd is its descriptor. */
+/* Makes a file without a name, of the layout's size, with memory behind it; maps it and describes
+ * it. *fd is its descriptor. */
 int named_file_make(const struct named_layout *layout, int *fd, void **bytes,
                     struct handoff_error *error);
 /* Another description of the same file. */
 int named_file_reopen(int fd, int *other, struct handoff_error *error);
-/* Gives a file made its name, whole at once; a name whose owner is dead is taken, one whose owner lives
- * is HANDOFF_BUSY. */
+/* Gives a file made its name, whole at once; a name whose owner is dead is taken, one whose owner
+ * lives is HANDOFF_BUSY. */
 int named_file_link(int fd, const char *path, struct handoff_error *error);
-/* HANDOFF_OK when the name is free now; a file without an owner is removed, only `only` where that is
- * not NULL. HANDOFF_BUSY, HANDOFF_DENIED. */
+/* HANDOFF_OK when the name is free now; a file without an owner is removed, only `only` where that
+ * is not NULL. HANDOFF_BUSY, HANDOFF_DENIED. */
 int named_file_clear(const char *path, const struct stat *only, struct handoff_error *error);
 /* Takes away the name of a file whose writer's lock this process has through fd. */
 void named_file_unlink(int fd, const char *path);
@@ -123,7 +125,8 @@ struct named_side {
 
 extern const struct transport transport_named;
 
-/* Between the two no other thread forks: a child would have a descriptor that nobody in it knows. */
+/* Between the two no other thread forks: a child would have a descriptor that nobody in it
+ * knows. */
 void named_fork_hold(void);
 void named_fork_let(void);
 /* Between them: fd, opened since, is the side's lock_fd from here on, and closed in a child that is
@@ -131,8 +134,8 @@ void named_fork_let(void);
 void named_side_keep(struct named_side *side, int fd);
 /* Opens the waits of a side whose memory is mapped. */
 int named_side_open(struct named_side *side, enum direction waits, struct handoff_error *error);
-/* Says that this side is done, wakes the other, lets go of the lock; the memory stays. Safe when done
- * already, and in a child. */
+/* Says that this side is done, wakes the other, lets go of the lock; the memory stays. Safe when
+ * done already, and in a child. */
 void named_side_close(struct named_side *side);
 /* Gives back the memory, too. Safe on a side of which only part was made. */
 void named_side_free(struct named_side *side);
@@ -160,7 +163,8 @@ static inline uint64_t named_side_slice(struct named_side *side, uint64_t now_ns
         side->look_at_ns = now_ns + NAMED_SLICE_NS;
     return deadline_ns < side->look_at_ns ? deadline_ns : side->look_at_ns;
 }
-/* After a wait that brought nothing: has the other side gone? Looks at its lock when that is due. */
+/* After a wait that brought nothing: has the other side gone? Looks at its lock when that is
+ * due. */
 static inline bool named_side_peer_dead(struct named_side *side, uint64_t now_ns,
                                         enum named_lock lock)
 {

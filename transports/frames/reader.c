@@ -1,5 +1,5 @@
-/* reader.c: the reader of a segment with a name. See handoff_frames.h, and session.h for how it comes to
- * its frames.
+/* reader.c: the reader of a segment with a name. See handoff_frames.h, and session.h for how it
+ * comes to its frames.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -95,8 +95,8 @@ static int reader_session(handoff_reader *reader, uint64_t deadline_ns, struct h
         if (granted == ticket)
             break;
         const uint64_t now_ns = clock_now_ns();
-        /* A closed bell is believed when the lock is free, too: the writer lets go of it a moment later,
-         * and whatever else wrote there does not keep every reader out. */
+        /* A closed bell is believed when the lock is free, too: the writer lets go of it a moment
+         * later, and whatever else wrote there does not keep every reader out. */
         const bool closed = granted & DOORBELL_CLOSED;
         if (closed ? !named_lock_held(side->lock_fd, NAMED_LOCK_WRITER)
                    : named_side_peer_dead(side, now_ns, NAMED_LOCK_WRITER))
@@ -176,8 +176,8 @@ static int reader_writer_gone(const handoff_reader *reader, bool dead, struct ha
     return status;
 }
 
-/* Nothing to take just now: waits for a slice, or says why not. HANDOFF_OK: look again, or, with `held`,
- * there is a frame. */
+/* Nothing to take just now: waits for a slice, or says why not. HANDOFF_OK: look again, or, with
+ * `held`, there is a frame. */
 static int __attribute__((cold, noinline))
 reader_wait(handoff_reader *reader, enum status status, struct err *err, uint64_t deadline_ns,
             struct handoff_error *error)

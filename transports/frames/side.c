@@ -1,8 +1,10 @@
-/* side.c: what writer and reader have alike, and what becomes of it in the child of a fork. See named.h.
+/* side.c: what writer and reader have alike, and what becomes of it in the child of a fork. See
+ * named.h.
  *
- * A forked child has copies of the descriptors, and with them the locks would outlive the parent. So
- * the child closes them before fork() returns in it (pthread_atfork), and everything it still has of a
- * side is memory. A child of vfork or posix_spawn does not run this: its copies close at its exec.
+ * A forked child has copies of the descriptors, and with them the locks would outlive the parent.
+ * So the child closes them before fork() returns in it (pthread_atfork), and everything it still
+ * has of a side is memory. A child of vfork or posix_spawn does not run this: its copies close at
+ * its exec.
  */
 #include <errno.h>
 #include <pthread.h>
@@ -142,8 +144,8 @@ void named_side_close(struct named_side *side)
     if (side->lock_fd < 0)
         return;
     wait_loop_hang_up(&side->loop);
-    /* A child that another thread forks just now finds both done or neither: it would close whatever
-     * has the number by then. */
+    /* A child that another thread forks just now finds both done or neither: it would close
+     * whatever has the number by then. */
     named_list_hold();
     close(side->lock_fd);
     side->lock_fd = -1;

@@ -1,10 +1,10 @@
 /* waits.c: the wait strategies of the library, by name. The strategies are those of harness/wait.
  *
- * An edge has all that wait on a word, since the runner relays descriptors. A segment that has a name
- * has those that need nothing but the segment, and that leave nothing behind in it when either side is
- * killed: not eventfd, whose descriptor cannot travel, and not condvar, whose condition has a lock of
- * its own inside that a killed process keeps. The semaphore is safe: it is one word, and the writer
- * makes it anew for each reader.
+ * An edge has all that wait on a word, since the runner relays descriptors. A segment that has a
+ * name has those that need nothing but the segment, and that leave nothing behind in it when either
+ * side is killed: not eventfd, whose descriptor cannot travel, and not condvar, whose condition has
+ * a lock of its own inside that a killed process keeps. The semaphore is safe: it is one word, and
+ * the writer makes it anew for each reader.
  */
 #include <stdio.h>
 #include <string.h>

@@ -1,5 +1,5 @@
-/* writer.c: the writer of a segment with a name. See handoff_frames.h, and session.h for how readers come
- * and go.
+/* writer.c: the writer of a segment with a name. See handoff_frames.h, and session.h for how
+ * readers come and go.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -195,8 +195,8 @@ static enum status writer_entry_wait(handoff_writer *writer, uint32_t entered, u
     return ST_OK;
 }
 
-/* Before a reserve that has no session, or finds another request than it has answered. HANDOFF_OK: there
- * is a session. */
+/* Before a reserve that has no session, or finds another request than it has answered. HANDOFF_OK:
+ * there is a session. */
 static int __attribute__((cold, noinline))
 writer_session(handoff_writer *writer, uint64_t deadline_ns, struct handoff_error *error)
 {
@@ -298,7 +298,8 @@ int handoff_writer_reserve(handoff_writer *writer, uint64_t deadline_ns,
     return HANDOFF_OK;
 }
 
-/* A writer that never waits still learns of a death: ten looks a second, where the time is known. */
+/* A writer that never waits still learns of a death: ten looks a second, where the time is
+ * known. */
 static void writer_look(handoff_writer *writer, uint64_t now_ns)
 {
     if (RING_LIKELY(now_ns < writer->look_at_ns))

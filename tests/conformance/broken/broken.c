@@ -32,7 +32,8 @@ struct endpoint {
     bool has_late;
     bool has_kept;
     uint64_t committed;
-    /* The source buffers of the last frames: one that is still to be sent, or ones to look at again. */
+    /* The source buffers of the last frames: one that is still to be sent, or ones to look at
+     * again. */
     struct frame sources[SOURCES_KEPT];
     bool has_source;
 };
@@ -111,8 +112,8 @@ static void broken_send_late(struct endpoint *endpoint)
     transport_shm.commit(endpoint->inner, &inner, &err);
 }
 
-/* Looks_back: sends header and tags of this frame, and what did not change from the source buffer of
- * the one before with the same picture. */
+/* Looks_back: sends header and tags of this frame, and what did not change from the source buffer
+ * of the one before with the same picture. */
 static enum status broken_send_changes(struct endpoint *endpoint, const struct frame *frame,
                                        struct err *err)
 {

@@ -1,5 +1,5 @@
-/* fake_cuda.c: a libcuda.so.1 with what handoff/_cuda.py calls: for tests on machines without a GPU. It
- * keeps count of what is registered.
+/* fake_cuda.c: a libcuda.so.1 with what handoff/_cuda.py calls: for tests on machines without a
+ * GPU. It keeps count of what is registered.
  */
 #include <stddef.h>
 #include <stdint.h>

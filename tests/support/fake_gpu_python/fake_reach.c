@@ -1,5 +1,5 @@
-/* fake_reach.c: where "device" memory of the fake GPU really is, for the fakes of CuPy and PyTorch, whose
- * kernels run on the CPU: to anybody else its addresses are inaccessible.
+/* fake_reach.c: where "device" memory of the fake GPU really is, for the fakes of CuPy and PyTorch,
+ * whose kernels run on the CPU: to anybody else its addresses are inaccessible.
  */
 #include "tests/support/fake_gpu.h"
 
