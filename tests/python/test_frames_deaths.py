@@ -131,6 +131,9 @@ def test_the_writer_comes_back_while_the_reader_waits(seed, peer, background):
         # The memory of the first is still there.
         assert (kept == content(seed, 0, SHAPE)).all()
         reader.read()
+        until = time.monotonic() + LONG_S
+        while os.path.exists(segment(name)) and time.monotonic() < until:
+            time.sleep(0.01)
         with pytest.raises(handoff.Timeout, match="no other came"):
             reader.read(timeout=0.3)
 
