@@ -112,6 +112,10 @@ def fleet(t, *words):
     return done.returncode, done.stdout, done.stderr
 
 
+def on_a_board():
+    return {name for name in os.listdir("/tmp") if name.startswith("handoff-fleet-")}
+
+
 def test_boards(t):  # beside others, release only
     """Each board's result comes back and one page has them all; a board that cannot be reached is named
     with what it said, and the others are not lost; nothing stays on the boards."""
@@ -119,6 +123,7 @@ def test_boards(t):  # beside others, release only
     if missing:
         raise suite.Skip(missing)
     scenario = t.scenario(suite.TWO_BLOCKS[:1], name="a scenario $(touch owned).json", launches=1)
+    before = on_a_board()
     with Hosts(t, HOSTS) as hosts:
         names = [hosts.name(i) for i in range(HOSTS)]
         ssh = ["--ssh", "-F", "--ssh", t.file("ssh.conf")]
@@ -139,7 +144,7 @@ def test_boards(t):  # beside others, release only
         check(t.result(t.file("some/" + names[1]))["run"]["complete"], said)
         check("nobody" in said and "no result: " in said and "1 of 2 boards" in complained,
               said + complained)
-        left = [name for name in os.listdir("/tmp") if name.startswith("handoff-fleet-")]
+        left = on_a_board() - before
         check(not left, "left on a board: %s" % left)
     check(not os.path.exists("owned") and not os.path.exists(os.path.join(ROOT, "owned")), "executed")
     say("%d boards" % HOSTS)
