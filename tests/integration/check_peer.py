@@ -253,7 +253,8 @@ def test_one_run_at_a_time(t):  # beside others
 def killed(t, serve, role, out):
     """A run during whose second launch one process at the serving side is killed; how long it then
     took, and its launches."""
-    frames, until_s = (120, 1.2) if suite.sanitized(t.path) else (40, 0.4)  # some have come then
+    # Some have come then, and the launch is not over, though either may be late on a busy machine.
+    frames, until_s = (120, 1.2) if suite.sanitized(t.path) else (70, 0.7)
     scenario = t.scenario(TCP, launches=2, pacing="rate:50", frames=frames, frame="64x1x1")
     run = t.start("run", scenario, "--out", out, *peer(t, serve, "--peer-timeout", "2"))
     run.wait_for_line(r"^launch 2/2")

@@ -135,7 +135,8 @@ def test_cut(t):  # beside quiet, release only
     """Cut in the middle: both sides end with a clear error within the deadline, what was measured stays,
     and mended the next run goes on."""
     with begin(t) as net, serve(t, net, "--peer-timeout", "2") as serving:
-        frames, until_s = (120, 1.2) if suite.sanitized(t.path) else (30, 0.35)  # some have come
+        # Some have come then, and the launch is not over, though either may be late on a busy machine.
+        frames, until_s = (120, 1.2) if suite.sanitized(t.path) else (70, 0.7)
         scenario = t.scenario(cells(["tcp"]), **dict(SMALL, pacing="rate:50", frames=frames,
                                                      launches=3))
         out = t.file("out")
