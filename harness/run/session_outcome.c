@@ -81,7 +81,7 @@ void session_explain(struct session *session, enum status status, struct launch_
                                                                        : "stop");
         const bool calls = late == &session->roles[CONSUMER] && session->request->cell->detector;
         snprintf(outcome->hint, sizeof outcome->hint,
-                 calls ? "does the user's function return? It is called once before it is ready"
+                 calls ? "does the user's file load, and its function return? Both come before it is ready"
                        : "does something of a higher priority keep its CPU, or does memory run "
                          "out?");
     } else if (status == ST_TIMEOUT) {

@@ -566,6 +566,24 @@ def test_detector_refused(text, said, hint):
     assert said in failure.value.what and hint in failure.value.hint, failure.value.what
 
 
+@pytest.mark.parametrize("text,said", [
+    ("import time\ntime.sleep(0.5)\ndef detect(image):\n    pass\n",
+     "mine.py has been loading for 0.1 s, at %s:2; after a minute the launch fails"),
+    ("import time\ndef detect(image):\n    if not hasattr(detect, 'was'):\n"
+     "        detect.was = time.sleep(0.5)\n",
+     "the first call of mine.py:detect has lasted for 0.1 s, at %s:4; after a minute the launch fails"),
+    ("def detect(image):\n    pass\n", "")])
+def test_detector_that_keeps_waiting(text, said, capfd, monkeypatch):
+    """Where it is, while there is still time; and nothing of one that is quick. No thread stays."""
+    monkeypatch.setattr("handoff.role.detector.PATIENCE_S", 0.1)
+    detector = detector_file(text)
+    before = threading.active_count()
+    Detector(Setup(setup_message(DETECTOR_AXES, FRAMES, WARMUP, 1, detector=detector)))
+    assert threading.active_count() == before
+    lines = capfd.readouterr().err.splitlines()
+    assert lines == ([said % detector.rpartition(":")[0]] if said else [])
+
+
 def test_detector_refusal_is_told(runner):
     failure = refused(runner, CONSUMER, setup_message(
         DETECTOR_AXES, FRAMES, WARMUP, 1, detector=detector_file("def detect(image):\n    no\n")))

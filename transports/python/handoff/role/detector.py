@@ -11,6 +11,7 @@ from __future__ import annotations
 import importlib.util
 import os
 import sys
+import threading
 import time
 import traceback
 import types
@@ -30,6 +31,9 @@ if TYPE_CHECKING:
 # The function alone: so many calls, but no longer than this.
 ALONE_CALLS = 20
 ALONE_NS = 1000000000
+# The file and the first call may take long, as a model has to be loaded; the runner gives a role a
+# minute to get ready. After this much it is said where they are.
+PATIENCE_S = 10.0
 # What a function may return before it has done anything.
 _SYNC = "give a function that is not async, and has done its work when it returns"
 _LATER: tuple[tuple[type, str, str], ...] = (
@@ -37,6 +41,36 @@ _LATER: tuple[tuple[type, str, str], ...] = (
     (types.CoroutineType, "a coroutine", _SYNC),
     (types.AsyncGeneratorType, "an async generator", _SYNC),
 )
+
+
+class _Patience:
+    """While the user's code is at work before the launch: where it is, should it not come back soon.
+    By a thread, which has ended when this is left."""
+
+    def __init__(self, path: str, what: str) -> None:
+        self._path, self._what = path, what
+        self._timer = threading.Timer(PATIENCE_S, self._tell, (threading.get_ident(),))
+        self._timer.daemon = True
+
+    def __enter__(self) -> None:
+        self._timer.start()
+
+    def __exit__(self, *_: object) -> None:
+        self._timer.cancel()
+        self._timer.join()
+
+    def _tell(self, thread: int) -> None:
+        at, frame = self._path, sys._current_frames().get(thread)
+        while frame is not None:
+            if frame.f_code.co_filename == self._path:
+                at = "%s:%d" % (self._path, frame.f_lineno)
+                break
+            frame = frame.f_back
+        print(
+            "%s for %g s, at %s; after a minute the launch fails" % (self._what, PATIENCE_S, at),
+            file=sys.stderr,
+            flush=True,
+        )
 
 
 class Detector(Kernel):
@@ -97,7 +131,8 @@ class Detector(Kernel):
         module = importlib.util.module_from_spec(spec)
         sys.modules.setdefault(stem, module)
         try:
-            spec.loader.exec_module(module)
+            with _Patience(path, "%s has been loading" % os.path.basename(path)):
+                spec.loader.exec_module(module)
         except (Exception, SystemExit) as problem:
             raise self._raised(problem, "%s does not load" % os.path.basename(path)) from None
         function = getattr(module, name, None)
@@ -125,9 +160,10 @@ class Detector(Kernel):
         now, function = time.monotonic_ns, self._function
         given: list[Any] = []
         self._function = lambda image: given.append(function(image))
-        began = begin = now()
-        self.run(picture)
-        times = [now() - begin]
+        with _Patience(self._path, "the first call of %s has lasted" % self._name):
+            began = begin = now()
+            self.run(picture)
+            times = [now() - begin]
         self._function = function
         self._refuse_later_work(given.pop())
         while len(times) <= ALONE_CALLS and now() - began < ALONE_NS:
