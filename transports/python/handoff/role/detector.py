@@ -44,8 +44,8 @@ _LATER: tuple[tuple[type, str, str], ...] = (
 
 
 class _Patience:
-    """While the user's code is at work before the launch: where it is, should it not come back soon.
-    By a thread, which has ended when this is left."""
+    """While the user's code is at work before the launch: where it is, should it not come back
+    soon. By a thread, which has ended when this is left."""
 
     def __init__(self, path: str, what: str) -> None:
         self._path, self._what = path, what
