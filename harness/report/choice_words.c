@@ -208,7 +208,8 @@ static void detector_note(struct choice *choice)
     if (slowed->verdict == STATS_SLOWER) {
         text_addf(text, " Fed by %s it takes ", text_get(&way->name));
         excess_add(text, slowed);
-        text_add(text, ".");
+        text_add(text, "; by itself it is called at once again and again, without the pauses "
+                       "between frames.");
     } else if (slowed->verdict == STATS_TIED) {
         text_addf(text, " Fed by %s it takes as long, within 5 %%.", text_get(&way->name));
     } else if (slowed->verdict == STATS_FASTER) {

@@ -197,6 +197,7 @@ static void a_clear_winner_is_chosen(void **unused)
     assert_silent(&chosen.choice.verdict, "Tied");
     assert_true(noted(&chosen.choice, "by itself takes 15.0 ms"));
     assert_true(noted(&chosen.choice, "Fed by shm + futex it takes 4.0 % more"));
+    assert_true(noted(&chosen.choice, "; by itself it is called at once again and again, without"));
     assert_false(noted(&chosen.choice, "grows"));
     chosen_free(&chosen);
 }
