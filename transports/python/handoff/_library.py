@@ -155,7 +155,11 @@ def check(status: int, error: ErrorInfo) -> None:
 
 
 def waits() -> List[str]:
-    """The names of the waits that the library has."""
+    """The names of the waits that the library has, for Writer's `wait`.
+
+    In "poll:US" and "adaptive:US" a number of microseconds stands in place of US: "poll:100".
+    Raises Unavailable (no C library).
+    """
     names: bytes = load().handoff_waits()
     return names.decode().split()
 

@@ -182,7 +182,9 @@ class Reader(Endpoint):
 
         timeout: seconds; 0 does not wait, None has no limit; by default the Reader's. Raises
         Timeout, and PeerGone once the writer has closed or died and all of its frames were read;
-        with `reconnect`, that is a wait for the next writer instead.
+        with `reconnect`, that is a wait for the next writer instead. Also Corrupt (another has
+        written into the segment), and Invalid once closed, in a forked child, and while another
+        thread is in it.
         """
         deadline_ns = deadline(self._timeout if timeout is OWN else timeout)
         self._enter()

@@ -148,7 +148,9 @@ class Writer(Endpoint):
 
         timeout: seconds; 0 does not wait, None has no limit; by default the Writer's. The `with`
         raises Timeout while all slots are taken or nobody reads, and PeerGone when the reader that
-        was there has closed or died: once for each reader; the next frame is for the next one.
+        was there has closed or died: once for each reader; the next frame is for the next one. Also
+        Corrupt (another has written into the segment), and Invalid once closed, in a forked child,
+        within another frame, and while another thread is in it.
         """
         return Slot(self, self._timeout if timeout is OWN else timeout)
 
