@@ -1,12 +1,18 @@
 /* run_choice.c: see run_choice.h. */
 #include "harness/cli/run_choice.h"
 
+#include <dirent.h>
 #include <limits.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/random.h>
 #include <time.h>
 #include <unistd.h>
+
+#include "harness/scenario/suggest.h"
+
+#define SCENARIOS_OFFERED_MAX 128
+#define SCENARIO_NAME_BYTES 64
 
 enum status run_choice_add_filter(struct run_choice *choice, char *text, struct err *err)
 {
@@ -63,13 +69,53 @@ const char *run_choice_find_scenario(const char *given, char *path, size_t size)
     return given;
 }
 
+/* Offers the scenarios of a folder, "quick" for quick.json; they are kept in `names`. */
+static void scenarios_offer(const char *folder, char (*names)[SCENARIO_NAME_BYTES], size_t *count,
+                            struct suggest *suggest)
+{
+    DIR *opened = opendir(folder);
+    const struct dirent *entry;
+    while (opened && *count < SCENARIOS_OFFERED_MAX && (entry = readdir(opened))) {
+        const size_t length = strlen(entry->d_name);
+        if (length <= 5 || length - 5 >= SCENARIO_NAME_BYTES ||
+            strcmp(entry->d_name + length - 5, ".json") != 0 ||
+            strcmp(entry->d_name, "schema.json") == 0)
+            continue;
+        snprintf(names[*count], SCENARIO_NAME_BYTES, "%.*s", (int)(length - 5), entry->d_name);
+        suggest_offer(suggest, names[(*count)++]);
+    }
+    if (opened)
+        closedir(opened);
+}
+
+/* A name that was found nowhere. */
+static enum status scenario_unknown(const char *given, struct err *err)
+{
+    char names[SCENARIOS_OFFERED_MAX][SCENARIO_NAME_BYTES], installed[PATH_MAX + 64], hint[256];
+    char shown[SUGGEST_SHOWN_BYTES];
+    struct suggest suggest = SUGGEST_START(given);
+    size_t count = 0;
+    installed_scenarios(installed, sizeof installed);
+    scenarios_offer("scenarios", names, &count, &suggest);
+    scenarios_offer(installed, names, &count, &suggest);
+    return err_set(err, ST_INVALID,
+                   suggest_hint(&suggest,
+                                "give the file's path, or the name of a scenario that lies in "
+                                "./scenarios or was installed with handoff, such as quick",
+                                hint, sizeof hint),
+                   "there is no scenario \"%s\", and no such file",
+                   suggest_show(given, shown, sizeof shown));
+}
+
 enum status run_choice_load(const struct run_choice *choice, struct scenario **scenario,
                             struct err *err)
 {
     struct scenario *loaded = NULL;
     char path[PATH_MAX];
-    enum status status =
-        scenario_load(run_choice_find_scenario(choice->scenario, path, sizeof path), &loaded, err);
+    const char *found = run_choice_find_scenario(choice->scenario, path, sizeof path);
+    if (found[0] && !strchr(found, '/') && access(found, F_OK) != 0)
+        return scenario_unknown(found, err);
+    enum status status = scenario_load(found, &loaded, err);
     /* A file that cannot be read is a wrong argument, not a failure of the run. */
     if (status == ST_SYSTEM)
         status = err->status = ST_INVALID;

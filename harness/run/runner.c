@@ -23,18 +23,22 @@
 #include "harness/run/runner_parts.h"
 #include "harness/run/steps.h"
 
-/* A folder with a run in it is only touched by --resume. */
-static enum status runner_check_dir(const struct runner_options *options, struct err *err)
+/* A folder with a run in it is only touched by --resume, and by one run at a time. */
+static enum status runner_take_dir(const struct runner_options *options, int *dir_fd,
+                                   struct err *err)
 {
     char path[4096];
     enum status status = folder_make(options->out_dir, err);
+    if (status == ST_OK)
+        status = folder_lock(options->out_dir, dir_fd, err);
     if (status != ST_OK)
         return status;
     snprintf(path, sizeof path, "%s/plan.json", options->out_dir);
-    if (!options->resume && access(path, F_OK) == 0)
-        return err_set(err, ST_INVALID, "go on with it by --resume, or choose another --out",
-                       "%s already holds a run", options->out_dir);
-    return ST_OK;
+    if (options->resume || access(path, F_OK) != 0)
+        return ST_OK;
+    close(*dir_fd);
+    return err_set(err, ST_INVALID, "go on with it by --resume, or choose another --out",
+                   "%s already holds a run", options->out_dir);
 }
 
 static enum status runner_open_signals(struct runner *runner, struct err *err)
@@ -266,12 +270,13 @@ enum status runner_run(const struct runner_options *options, struct runner_outco
 {
     struct runner runner = {.options = options, .signal_fd = -1};
     struct runner_outcome made = {.result = NULL};
-    enum status status = runner_check_dir(options, err);
+    int dir_fd = -1;
+    enum status status = runner_take_dir(options, &dir_fd, err);
     if (status != ST_OK)
         return status;
     status = runner_open_signals(&runner, err);
     if (status != ST_OK)
-        return status;
+        goto undo_dir;
     if (options->steps)
         status = steps_open(err);
     /* First the guard: it inherits nothing yet. */
@@ -290,12 +295,13 @@ enum status runner_run(const struct runner_options *options, struct runner_outco
     cJSON_Delete(runner.environment_before);
     cJSON_Delete(runner.environment_after);
     cJSON_Delete(runner.warnings);
-    if (status != ST_OK) {
-        cJSON_Delete(made.result);
-        return status;
-    }
     made.interrupted = runner.interrupted;
     made.role_died = runner.role_died;
-    *outcome = made;
-    return ST_OK;
+    if (status == ST_OK)
+        *outcome = made;
+    else
+        cJSON_Delete(made.result);
+undo_dir:
+    close(dir_fd);
+    return status;
 }

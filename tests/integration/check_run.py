@@ -1,4 +1,5 @@
 """check_run.py: whole runs: smoke, interrupt and resume, what a run refuses, its options."""
+import fcntl
 import json
 import os
 import re
@@ -148,6 +149,45 @@ def test_second_run_is_refused(t):  # beside others
     done = t.run("run", scenario, "--out", out, code=2)
     check("already holds a run" in done.stderr() and "--resume" in done.stderr(), done.stderr())
     check(t.launches(out) == before, "a refused run changed the folder")
+
+
+def taken(folder):
+    """Whether another process keeps the folder for itself."""
+    opened = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(opened, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    finally:
+        os.close(opened)
+    return False
+
+
+def test_two_runs_in_one_folder(t):  # beside others, release only
+    """A run keeps its folder for itself: a --resume meanwhile would measure beside it, and both would
+    write the result."""
+    out, scenario = t.file("out"), t.scenario(TWO_BLOCKS[:1], launches=80)
+    run = t.start("run", scenario, "--out", out)
+    run.wait_for_line(r"^launch 1/")
+    check(taken(out), "the folder of a run under way can be taken")
+    done = t.run("run", scenario, "--out", out, "--resume", code=2)
+    check("a run is under way in " in done.stderr() and "hint:" in done.stderr(), done.stderr())
+    run.kill(signal.SIGINT)
+    check(run.wait() == 130, "it ended before the second one was refused:\n" + run.stderr())
+    check(not taken(out), "the folder of a run that has ended is still taken")
+
+
+def test_a_scenario_by_its_name(t):  # beside others, release only
+    """Found in ./scenarios; where it is not, the nearest name is."""
+    here = os.path.join(t.folder, "here")
+    os.makedirs(os.path.join(here, "scenarios"))
+    os.rename(t.scenario(TWO_BLOCKS[:1], launches=1),
+              os.path.join(here, "scenarios", "garage.json"))
+    done = t.run("run", "garage", "--dry-run", cwd=here)
+    check("1 launch x 12 frames" in done.stdout(), done.stdout())
+    done = t.run("run", "garag", "--dry-run", cwd=here, code=2)
+    check('no scenario "garag"' in done.stderr() and 'did you mean "garage"?' in done.stderr(),
+          done.stderr())
 
 
 def orders(t, name, *options):
