@@ -89,6 +89,28 @@ static enum status json_check_escapes(const char *path, const char *text, size_t
     return ST_OK;
 }
 
+/* Does the text end within what does not parse, with a string or a bracket still open? Then it was
+ * most likely cut off there. */
+static bool json_is_cut(const char *text, size_t bytes, size_t offset)
+{
+    size_t depth = 0;
+    bool quoted = false;
+    if (offset < bytes && memchr(text + offset, '\n', bytes - offset) &&
+        strspn(text + offset, " \t\r\n") < bytes - offset)
+        return false;
+    for (size_t i = 0; i < bytes; i++) {
+        if (quoted && text[i] == '\\')
+            i++;
+        else if (text[i] == '"')
+            quoted = !quoted;
+        else if (!quoted && (text[i] == '{' || text[i] == '['))
+            depth++;
+        else if (!quoted && (text[i] == '}' || text[i] == ']') && depth > 0)
+            depth--;
+    }
+    return quoted || depth > 0;
+}
+
 enum status json_parse(const char *path, const char *text, size_t bytes, cJSON **json,
                        struct err *err)
 {
@@ -108,8 +130,11 @@ enum status json_parse(const char *path, const char *text, size_t bytes, cJSON *
         json_locate(text, offset < bytes ? offset : bytes, &line, &column);
         return err_set(
             err, ST_INVALID,
-            "look for a missing comma, quote or bracket just before that place; JSON has "
-            "no comments and no comma after a last element",
+            json_is_cut(text, bytes, offset < bytes ? offset : bytes)
+                ? "it ends in that line, with a quote or bracket still open: was it written and "
+                  "copied to its end?"
+                : "look for a missing comma, quote or bracket just before that place; JSON has "
+                  "no comments and no comma after a last element",
             "%s:%u:%u: not valid JSON from here on", path, line, column);
     }
     *json = parsed;
@@ -141,7 +166,8 @@ static enum status json_read_all(int fd, const char *path, size_t bytes_max, cha
         if (got < 0) {
             int saved = errno;
             free(buffer);
-            return err_set_errno(err, saved, NULL, "%s: cannot be read", path);
+            return err_set_errno(err, saved, saved == EISDIR ? "name a file in it" : NULL,
+                                 "%s: cannot be read", path);
         }
         if (got == 0)
             break;

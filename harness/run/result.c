@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "harness/base/json.h"
 #include "harness/run/result_floor.h"
@@ -225,6 +226,21 @@ enum status result_assemble(const struct result_context *context, const char *di
     return status;
 }
 
+/* Of a folder: has it none yet, or is it no run's? `path` is the result's own, and is cut. */
+static void result_explain_absent(char *path, struct err *err)
+{
+    char hint[sizeof err->hint], plan[PATH_MAX + 16];
+    *strrchr(path, '/') = '\0';
+    snprintf(plan, sizeof plan, "%s/plan.json", path);
+    if (access(plan, F_OK) == 0)
+        snprintf(hint, sizeof hint,
+                 "a run is under way there, or was killed: `handoff run SCENARIO --out DIR "
+                 "--resume` goes on with it");
+    else
+        snprintf(hint, sizeof hint, "give the result.json of a run, or the run's folder");
+    err_set_errno(err, ENOENT, hint, "%s/result.json: cannot be opened", path);
+}
+
 enum status result_load(const char *path, cJSON **json, struct err *err)
 {
     char inside[PATH_MAX];
@@ -236,6 +252,8 @@ enum status result_load(const char *path, cJSON **json, struct err *err)
     }
     cJSON *read = NULL;
     enum status status = json_read_file(path, RESULT_BYTES_MAX, &read, err);
+    if (status == ST_SYSTEM && err && err->sys_errno == ENOENT && path == inside)
+        result_explain_absent(inside, err);
     if (status != ST_OK)
         return status;
     double version = json_get_number(read, "schema_version", 0);

@@ -88,6 +88,27 @@ static void json_names_line_and_column(void **state)
     assert_int_equal(base_parse("{\"a\": \"x\\\\u0000y\", \"b\": \"\\u0001\"}", &err), ST_OK);
 }
 
+/* A copy that broke off needs another hint than a comma that somebody forgot. */
+static void json_tells_a_cut_file(void **state)
+{
+    static const char whole[] = "{\"cells\": [{\"id\": \"a \\\"b\\\" c\",\n\t\"n\": [1, 2]},\n"
+                                "\t{\"on\": true}]}";
+    static const char *const typed[] = {"{} x", "{\n  \"a\": 1,\n  oops\n}", "{\"a\": 1,}", "[1 2]",
+                                        "{\"a\": [1,\n \"b\": 2\n}\n"};
+    char text[sizeof whole];
+    struct err err;
+    assert_int_equal(base_parse(whole, &err), ST_OK);
+    for (size_t bytes = 1; bytes < sizeof whole - 1; bytes++) {
+        snprintf(text, sizeof text, "%.*s", (int)bytes, whole);
+        assert_int_equal(base_parse(text, &err), ST_INVALID);
+        assert_non_null(strstr(err.hint, "copied to its end?"));
+    }
+    for (size_t i = 0; i < sizeof typed / sizeof typed[0]; i++) {
+        assert_int_equal(base_parse(typed[i], &err), ST_INVALID);
+        assert_null(strstr(err.hint, "copied"));
+    }
+}
+
 static void json_refuses_what_is_not_utf8(void **state)
 {
     static const char *const bad[] = {"\"\xff\"",         "\"\xc0\x80\"",
@@ -373,6 +394,7 @@ int main(void)
         cmocka_unit_test(err_context_goes_in_front),
         cmocka_unit_test(status_names_are_reversible),
         cmocka_unit_test(json_names_line_and_column),
+        cmocka_unit_test(json_tells_a_cut_file),
         cmocka_unit_test(json_refuses_what_is_not_utf8),
         cmocka_unit_test(json_keeps_all_digits),
         cmocka_unit_test(json_reads_only_what_is_there),

@@ -688,6 +688,12 @@ static void test_only_results_are_loaded(void **state)
     cJSON *json = NULL;
     char path[128];
     assert_int_equal(result_load(dir, &json, &err), ST_SYSTEM);
+    assert_non_null(strstr(err.hint, "or the run's folder"));
+    snprintf(path, sizeof path, "%s/plan.json", dir);
+    write_text(path, "{}", 2);
+    assert_int_equal(result_load(dir, &json, &err), ST_SYSTEM);
+    assert_non_null(strstr(err.what, "/result.json: cannot be opened: No such file"));
+    assert_non_null(strstr(err.hint, "--resume"));
     snprintf(path, sizeof path, "%s/result.json", dir);
     static const struct {
         const char *text;
