@@ -64,18 +64,22 @@ static void python_judge(const cJSON *answer)
 static enum status python_hear(struct process *process, struct channel_message *message,
                                struct err *err)
 {
+    static const char hint[] =
+        "is it a Python, and does it start by hand? HANDOFF_ROLE_PYTHON names another";
     char end[96];
+    struct python_place place = {.program = ""};
     enum status status =
         channel_receive(process->control_fd, clock_now_ns() + PYTHON_PROBE_NS, message, err);
+    if (status == ST_PEER_GONE || status == ST_TIMEOUT)
+        (void)python_place_find(&place, NULL); /* it was found when it was started */
     if (status == ST_PEER_GONE) {
         process_end(process, PROCESS_GRACE_NS);
-        return err_set(err, ST_UNAVAILABLE, "does it start by hand?",
-                       "the Python that was asked what it has %s",
-                       process_end_format(process, end, sizeof end));
+        return err_set(err, ST_UNAVAILABLE, hint, "%.200s, asked what Python it is, %s",
+                       place.program, process_end_format(process, end, sizeof end));
     }
     if (status == ST_TIMEOUT)
-        return err_set(err, ST_UNAVAILABLE, "does it start by hand?",
-                       "the Python that was asked what it has said nothing for %u s",
+        return err_set(err, ST_UNAVAILABLE, hint,
+                       "%.200s, asked what Python it is, said nothing for %u s", place.program,
                        (unsigned)(PYTHON_PROBE_NS / 1000000000u));
     if (status == ST_OK && strcmp(json_get_string(message->json, "type", ""), "error") == 0)
         return err_set(err, ST_UNAVAILABLE, json_get_string(message->json, "hint", ""),

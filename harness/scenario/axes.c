@@ -32,22 +32,12 @@ const struct axis *axis_find(const char *name)
 enum status axis_unknown(const char *name, struct err *err)
 {
     struct suggest suggest = SUGGEST_START(name);
-    char names[256] = "";
-    size_t used = 0;
-    for (size_t i = 0; i < AXIS_COUNT; i++) {
+    char hint[128], shown[SUGGEST_SHOWN_BYTES];
+    for (size_t i = 0; i < AXIS_COUNT; i++)
         suggest_offer(&suggest, axis_table[i].name);
-        int more =
-            snprintf(names + used, sizeof names - used, "%s%s", i ? ", " : "", axis_table[i].name);
-        used += more > 0 && (size_t)more < sizeof names - used ? (size_t)more : 0;
-    }
-    char hint[320];
-    if (suggest.nearest)
-        snprintf(hint, sizeof hint, "did you mean \"%s\"? Axes: %s", suggest.nearest, names);
-    else
-        snprintf(hint, sizeof hint, "axes: %s", names);
-    char shown[SUGGEST_SHOWN_BYTES];
-    return err_set(err, ST_INVALID, hint, "unknown axis \"%s\"",
-                   suggest_show(name, shown, sizeof shown));
+    return err_set(err, ST_INVALID,
+                   suggest_hint(&suggest, "`handoff list axes` shows all", hint, sizeof hint),
+                   "unknown axis \"%s\"", suggest_show(name, shown, sizeof shown));
 }
 
 enum status axis_parse_text(const struct axis *axis, const char *text, struct cell *cell,

@@ -200,6 +200,8 @@ def test_missing(t):  # beside others, release only
             ({"HANDOFF_ROLE_PYTHON": "", "PATH": t.folder}, "there is no python3 on PATH",
              "apt-get install python3"),
             ({"HANDOFF_ROLE_PYTHON": bare}, "has no numpy", "apt-get install python3-numpy"),
+            ({"HANDOFF_ROLE_PYTHON": "/bin/false"},
+             "/bin/false, asked what Python it is, exited with status 1", "names another"),
             ({"HANDOFF_FRAMES_LIBRARY": empty}, "cannot use the C library", ""),
             ({"HANDOFF_PYTHON_HOME": t.folder}, "there is no Python package handoff", "")):
         planned = t.run("run", scenario, "--dry-run", env=env).stdout()
