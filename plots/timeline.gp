@@ -26,8 +26,9 @@ set tics nomirror scale 0.5 textcolor rgb ink
 set grid ytics linetype 1 linecolor rgb grid linewidth 0.7 dashtype solid
 unset key
 set lmargin at screen 78.0 / 560
-# Not a ylabel: one for all panels.
-set label 3 ARG6 at screen 14.0 / 560, screen 0.5 center rotate by 90 textcolor rgb ink
+# Not a ylabel: one for all panels, drawn with the first and unset after it. A row of panels that each
+# drew it would print it over itself, in bold.
+set label 3 ARG6 at screen 11.0 / 560, screen 0.5 center rotate by 90 textcolor rgb ink
 set rmargin at screen 548.0 / 560
 launches = word(ARG5, 3) + 0
 ymin = word(ARG5, 1) + 0.0
@@ -92,5 +93,6 @@ do for [i = 0:panels - 1] {
          ARG3 index 2 * i + 2 using 1:2:($1 - wide):($1 + wide):($2 / high):($2 * high) \
              with boxxyerror fillstyle empty linecolor rgb ink linewidth 1.2
     unset xlabel
+    unset label 3
 }
 unset multiplot

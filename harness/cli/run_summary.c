@@ -8,6 +8,7 @@
 #include "harness/base/json.h"
 #include "harness/report/page.h"
 #include "harness/report/table.h"
+#include "harness/report/wrap.h"
 
 int run_summary_exit_code(const struct runner_outcome *outcome)
 {
@@ -162,11 +163,10 @@ static void print_unfit(const char *whose, const cJSON *fitness)
     struct text text = {0};
     if (strcmp(json_get_string(fitness, "worst", ""), "unfit") != 0)
         return;
-    text_add_plain(&text, whose);
-    text_add(&text, " was ");
-    text_add_plain(&text, json_get_string(fitness, "verdict", ""));
-    fprintf(stderr, "%s: the figures mislead; `handoff doctor`%s says what helps\n",
-            text_get(&text), strcmp(whose, "this machine") == 0 ? "" : " there");
+    text_addf(&text, "%s was %s: the figures mislead; `handoff doctor`%s says what helps", whose,
+              json_get_string(fitness, "verdict", ""),
+              strcmp(whose, "this machine") == 0 ? "" : " there");
+    wrap_print(stderr, text_get(&text), 0, 2);
     text_free(&text);
 }
 

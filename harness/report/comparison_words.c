@@ -265,7 +265,7 @@ void comparison_conditions(const struct comparison *comparison, struct text *tex
     text_add(text, ".");
     const char *fitness = json_get_string(json_get(report->json, "fitness"), "verdict", "");
     if (fitness[0]) {
-        text_add(text, " To measure on it was ");
+        text_add(text, " The machine was ");
         text_add_plain(text, fitness);
         text_add(text, ".");
     }

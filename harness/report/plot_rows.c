@@ -279,7 +279,8 @@ bool plot_stages_fill(const struct report_block *block, struct plot_input *input
              "Where the time of a frame goes, from whole in the producer's hands to a "
              "finished kernel: the median of each stage, and behind them that of the whole.");
     if (present[STAGE_COUNT - 1] == '1')
-        text_add(caption, " Other is what no stage covers, such as launching on a GPU and "
-                          "waiting for a turn on it.");
+        text_add(caption, " Other is what they leave of it: medians of parts need not add up to "
+                          "that of the whole, and launching on a GPU and waiting for a turn on it "
+                          "is no stage.");
     return true;
 }

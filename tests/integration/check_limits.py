@@ -65,7 +65,7 @@ def test_help(t):  # beside others
 
 def test_quiet(t):  # beside others
     done = t.run("run", t.scenario(TWO_BLOCKS[:1]), "--out", t.file("out"), "--quiet")
-    check(re.match(r"(this machine was not fit: .*\n)?2 cells measured\nresult: \S+/result.json$",
+    check(re.match(r"(this machine was not fit: .*\n(  .*\n)*)?2 cells measured\nresult: \S+/result.json$",
                    done.stderr()),
           "quiet says: " + done.stderr())
 

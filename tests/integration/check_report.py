@@ -50,6 +50,10 @@ def test_pages(t):  # beside others
         left = [name for name in os.listdir(folder) + os.listdir(os.path.join(folder, "plots"))
                 if ".tmp" in name]
         check(not left, "left behind: %s" % left)
+    for name in os.listdir(os.path.join(first, "plots")):
+        if "-timeline-" in name and name.endswith(".svg"):
+            times = read(first, "plots", name).count("<text>response</text>")
+            check(times == 1, "%s: its axis is named %d times, one over the other" % (name, times))
     page = read(first, "index.html")
     check("What else makes a difference" in page and "128×96×3 instead of 64×48×3" in page,
           "changes of an axis")
