@@ -52,6 +52,7 @@ struct mailbox_consumer {
     uint64_t sequences[TRANSPORT_SLOTS_MAX]; /* of the frames held */
 };
 
+/* As ring_control_init; each side then takes its slots, from the same config. */
 void mailbox_control_init(struct ring_control *control, const struct transport_config *config);
 void mailbox_producer_init(struct mailbox_producer *box, struct ring_control *control,
                            const struct transport_config *config);
@@ -67,6 +68,7 @@ enum status mailbox_acquire(struct mailbox_consumer *box, uint32_t *slot, uint64
 enum status mailbox_release(struct mailbox_consumer *box, uint32_t slot, uint64_t sequence,
                             struct err *err);
 
+/* Close this side's bell. Idempotent. */
 void mailbox_producer_hang_up(struct mailbox_producer *box);
 void mailbox_consumer_hang_up(struct mailbox_consumer *box);
 

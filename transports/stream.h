@@ -66,6 +66,7 @@ struct stream_kind {
 #define STREAM_LINGER_MS 1000
 #define STREAM_STILL_MS 200
 
+/* create and attach of transport.h, for the streams of `kind`. */
 enum status stream_create(const struct stream_kind *kind, const struct transport_config *config,
                           struct endpoint **endpoint, struct transport_address *address,
                           struct err *err);

@@ -80,7 +80,9 @@ void export_junit_suite(struct text *out, const struct export_junit_suite *suite
 
 /* ---- export_parts.c: what was asked for ------------------------------------------------------ */
 
+/* "" where it has none. Valid as long as the cell. */
 const char *export_cell_id(const cJSON *cell);
+/* Whether the options ask for it. */
 bool export_takes_cell(const struct export_options *options, const cJSON *cell);
 bool export_takes_interval(const struct export_options *options, enum interval interval);
 

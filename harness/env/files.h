@@ -25,6 +25,7 @@ bool env_read_text(char *text, size_t size, const char *root, const char *path_f
 bool env_read_i64(int64_t *value, const char *root, const char *path_format, ...)
     __attribute__((format(printf, 3, 4)));
 
+/* Whether there is a file or folder. */
 bool env_exists(const char *root, const char *path);
 
 struct env_names {

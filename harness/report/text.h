@@ -25,6 +25,7 @@ void text_free(struct text *text);
 /* "" while nothing was added. Valid until the next addition. */
 const char *text_get(const struct text *text);
 
+/* Append as it stands: for our own words. A string of a result goes through one of those below. */
 void text_add(struct text *text, const char *added);
 void text_add_bytes(struct text *text, const char *added, size_t bytes);
 void text_addf(struct text *text, const char *format, ...) __attribute__((format(printf, 2, 3)));

@@ -26,6 +26,8 @@ struct guard {
     struct roudi roudi; /* see roudi.h */
 };
 
+/* Starts it, and does not wait for it; guard_stop ends it. ST_SYSTEM or ST_NO_MEMORY where there is
+ * no process to be had. */
 enum status guard_start(struct guard *guard, struct err *err);
 /* Where the guard has ended that was started (somebody killed it, or memory ran out), starts
  * another one. Between two launches: nothing is watched, and no daemon of the guard is in use. */

@@ -69,6 +69,7 @@ enum status plan_order(struct plan *plan, struct err *err);
 /* The name of the clock that the run in `dir` was begun on; "" where that is not known. */
 void plan_read_clock(const char *dir, char *name, size_t size);
 
+/* Writes DIR/plan.json, whole or not at all, before the first counted launch. */
 enum status plan_write(const struct plan *plan, const struct scenario *scenario, const char *dir,
                        struct err *err);
 /* Takes the seed and the frame counts from DIR/plan.json. ST_INVALID when it is of another scenario

@@ -18,6 +18,8 @@ struct progress {
     uint32_t shown_permille;
 };
 
+/* Begins to count; total_ns is what all steps should take together. With `quiet` nothing is
+ * shown. */
 void progress_begin(struct progress *progress, bool quiet, uint64_t total_ns);
 /* About to do `label` ("launch 3 of 250", a cell's id), which should take expected_ns. */
 void progress_step(struct progress *progress, const char *phase, uint32_t index, uint32_t count,

@@ -95,7 +95,9 @@ struct role_report {
     /* Not `used` by roles in C: whether a role is one in Python, the runner knows. */
     struct role_python_report python;
 };
+/* The caller deletes it; NULL when out of memory. */
 cJSON *role_report_to_json(const struct role_report *report);
+/* ST_CORRUPT where a member is missing or out of range; *report is set on ST_OK only. */
 enum status role_report_from_json(const cJSON *json, struct role_report *report, struct err *err);
 
 /* What every role has while it runs. */

@@ -27,6 +27,7 @@
 #include "harness/run/role.h"
 #include "harness/run/roudi_daemon.h"
 #include "harness/run/session.h"
+#include "tests/support/launch_fixture.h"
 #include "tests/support/random_input.h"
 
 /* TMPDIR, and the false RouDi. */
@@ -355,33 +356,13 @@ static double launch_rate_hz = 1000;
 static struct launch_outcome launch(struct guard *guard, const char *transport, const char *wait,
                                     uint64_t limit_ns)
 {
-    const struct cell cell = {.id = "test",
-                              .transport = transport_find(transport),
-                              .access = access_find("host"),
-                              .wait = wait_find(wait),
-                              .kernel = kernel_find("checksum"),
-                              .geometry = {64, 48, 3},
-                              .pacing = PACING_RATE,
-                              .rate_hz = launch_rate_hz,
-                              .slots = 4,
-                              .depth = 1,
-                              .policy = POLICY_BLOCK,
-                              .launches = 1};
-    const struct session_request request = {.cell = &cell,
-                                            .frames = 20,
-                                            .warmup = 2,
-                                            .seed = random_below((uint64_t)1 << 53),
-                                            .cpus = {-1, -1},
-                                            .limit_ns = limit_ns,
-                                            .guard = guard,
-                                            .signal_fd = -1};
-    struct launch_outcome outcome;
-    struct err err = {.what = ""};
-    struct fold *fold = fold_new();
-    if (session_run(&request, fold, &outcome, &err) != ST_OK)
-        fail_msg("the runner failed: %s", err.what);
-    fold_free(fold);
-    return outcome;
+    struct cell cell = launch_cell();
+    cell.transport = transport_find(transport);
+    cell.wait = wait_find(wait);
+    cell.rate_hz = launch_rate_hz;
+    struct session_request request = launch_request(&cell, 20, guard);
+    request.limit_ns = limit_ns;
+    return launch_run(&request, NULL);
 }
 
 static void launch_well(struct guard *guard, const char *transport, const char *wait)

@@ -189,4 +189,16 @@ static inline void expect_end(pid_t pid)
         fail_msg("a child ended with status 0x%x", (unsigned)ended);
 }
 
+/* Around each test: it leaves no descriptor and no name behind. */
+static inline int nothing_stays(void **state)
+{
+    static unsigned descriptors;
+    if (!descriptors)
+        descriptors = descriptors_open();
+    assert_int_equal(descriptors_open(), descriptors);
+    assert_int_equal(names_left(), 0);
+    return 0;
+}
+#define TEST(function) cmocka_unit_test_setup_teardown(function, nothing_stays, nothing_stays)
+
 #endif

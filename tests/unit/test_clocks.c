@@ -28,6 +28,7 @@
 #include "harness/run/session.h"
 #include "harness/scenario/privileges.h"
 #include "tests/support/fake_tree.h"
+#include "tests/support/launch_fixture.h"
 #include "tests/support/random_input.h"
 
 #define POLICY0 CPU_FOLDER "/cpufreq/policy0"
@@ -352,37 +353,12 @@ static void whether_it_may_be_set_is_known_before(void **state)
 
 static struct launch_outcome run_launch(struct guard *guard, bool locked, double rate_hz)
 {
-    const struct cell cell = {
-        .id = "test",
-        .transport = transport_find("shm"),
-        .access = access_find("host"),
-        .wait = wait_find("futex"),
-        .kernel = kernel_find("checksum"),
-        .geometry = {64, 48, 3},
-        .pacing = PACING_RATE,
-        .rate_hz = rate_hz,
-        .slots = 4,
-        .depth = 1,
-        .policy = POLICY_BLOCK,
-        .launches = 1,
-        .clocks_locked = locked,
-    };
-    const struct session_request request = {
-        .cell = &cell,
-        .frames = 40,
-        .warmup = 2,
-        .seed = random_below((uint64_t)1 << 53),
-        .cpus = on_cpu(allowed_cpu, allowed_cpu),
-        .guard = guard,
-        .signal_fd = -1,
-    };
-    struct launch_outcome outcome;
-    struct err err = {.what = ""};
-    struct fold *fold = fold_new();
-    if (session_run(&request, fold, &outcome, &err) != ST_OK)
-        fail_msg("the runner failed: %s", err.what);
-    fold_free(fold);
-    return outcome;
+    struct cell cell = launch_cell();
+    cell.rate_hz = rate_hz;
+    cell.clocks_locked = locked;
+    struct session_request request = launch_request(&cell, 40, guard);
+    request.cpus = on_cpu(allowed_cpu, allowed_cpu);
+    return launch_run(&request, NULL);
 }
 
 static void a_launch_has_its_clocks_and_says_so(void **state)

@@ -733,18 +733,6 @@ static void the_abi_stays(void **state)
     assert_int_equal(HANDOFF_ABSENT, 10);
 }
 
-static int nothing_stays(void **state)
-{
-    static unsigned descriptors;
-    if (!descriptors)
-        descriptors = descriptors_open();
-    assert_int_equal(descriptors_open(), descriptors);
-    assert_int_equal(names_left(), 0);
-    return 0;
-}
-
-#define TEST(function) cmocka_unit_test_setup_teardown(function, nothing_stays, nothing_stays)
-
 int main(void)
 {
     random_seed();

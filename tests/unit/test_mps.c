@@ -29,6 +29,7 @@
 #include "harness/run/mps_daemon.h"
 #include "harness/run/role.h"
 #include "harness/run/session.h"
+#include "tests/support/launch_fixture.h"
 #include "tests/support/random_input.h"
 
 /* Everything of a test lies here: the script, what it noted, and TMPDIR. */
@@ -335,34 +336,11 @@ static void roles_find_the_daemon_they_shall(void **state)
 static struct launch_outcome launch(struct guard *guard, enum gpu_sharing sharing,
                                     uint64_t limit_ns)
 {
-    const struct cell cell = {.id = "test",
-                              .transport = transport_find("shm"),
-                              .access = access_find("host"),
-                              .wait = wait_find("futex"),
-                              .kernel = kernel_find("checksum"),
-                              .geometry = {64, 48, 3},
-                              .pacing = PACING_RATE,
-                              .rate_hz = 1000,
-                              .slots = 4,
-                              .depth = 1,
-                              .policy = POLICY_BLOCK,
-                              .gpu_sharing = sharing,
-                              .launches = 1};
-    const struct session_request request = {.cell = &cell,
-                                            .frames = 20,
-                                            .warmup = 2,
-                                            .seed = random_below((uint64_t)1 << 53),
-                                            .cpus = {-1, -1},
-                                            .limit_ns = limit_ns,
-                                            .guard = guard,
-                                            .signal_fd = -1};
-    struct launch_outcome outcome;
-    struct err err = {.what = ""};
-    struct fold *fold = fold_new();
-    if (session_run(&request, fold, &outcome, &err) != ST_OK)
-        fail_msg("the runner failed: %s", err.what);
-    fold_free(fold);
-    return outcome;
+    struct cell cell = launch_cell();
+    cell.gpu_sharing = sharing;
+    struct session_request request = launch_request(&cell, 20, guard);
+    request.limit_ns = limit_ns;
+    return launch_run(&request, NULL);
 }
 
 /* Kept while launches follow each other, away for others, new after one that went wrong. */

@@ -29,50 +29,23 @@
 #include "harness/run/load.h"
 #include "harness/run/session.h"
 #include "harness/scenario/privileges.h"
+#include "tests/support/launch_fixture.h"
 #include "tests/support/random_input.h"
 
-enum { FRAMES = 40, WARMUP = 2, CONTROL_FD = 3, NOBODY = 65534 };
+enum { FRAMES = 40, CONTROL_FD = 3, NOBODY = 65534 };
 
 static int first_cpu, second_cpu;
 
 /* ---- Launches -------------------------------------------------------------------------------- */
-
-static struct cell cell_of_test(void)
-{
-    return (struct cell){
-        .id = "test",
-        .transport = transport_find("shm"),
-        .access = access_find("host"),
-        .wait = wait_find("futex"),
-        .kernel = kernel_find("checksum"),
-        .geometry = {64, 48, 3},
-        .pacing = PACING_RATE,
-        .rate_hz = 1000,
-        .slots = 4,
-        .depth = 1,
-        .policy = POLICY_BLOCK,
-        .launches = 1,
-    };
-}
 
 /* Runs one launch; nothing of it is left. */
 static struct launch_outcome run_launch(const struct cell *cell, int producer_cpu, int consumer_cpu,
                                         struct fold *fold)
 {
     struct guard no_guard = {.running = false};
-    const struct session_request request = {
-        .cell = cell,
-        .frames = FRAMES,
-        .warmup = WARMUP,
-        .seed = random_below((uint64_t)1 << 53),
-        .cpus = {producer_cpu, consumer_cpu},
-        .guard = &no_guard,
-        .signal_fd = -1,
-    };
-    struct launch_outcome outcome;
-    struct err err = {.what = ""};
-    if (session_run(&request, fold, &outcome, &err) != ST_OK)
-        fail_msg("the runner failed: %s", err.what);
+    struct session_request request = launch_request(cell, FRAMES, &no_guard);
+    request.cpus = (struct placement_cpus){producer_cpu, consumer_cpu};
+    const struct launch_outcome outcome = launch_run(&request, fold);
     assert_int_equal(waitpid(-1, NULL, WNOHANG), -1);
     assert_int_equal(errno, ECHILD);
     return outcome;
@@ -133,7 +106,7 @@ static bool holds_idle_latency(void)
 
 static void roles_have_what_the_cell_says_and_say_so(void **state)
 {
-    struct cell cell = cell_of_test();
+    struct cell cell = launch_cell();
     struct launch_outcome plain = run_good(&cell, first_cpu, second_cpu);
     const int64_t as_found_ns = prctl(PR_GET_TIMERSLACK, 0, 0, 0, 0);
     assert_int_equal(plain.producer_had.cpu, first_cpu);
@@ -160,7 +133,7 @@ static void roles_have_what_the_cell_says_and_say_so(void **state)
 /* This process is ordinary, with the slack it was started with, and should not be. */
 static void what_is_not_had_is_noticed(void **state)
 {
-    struct cell cell = cell_of_test();
+    struct cell cell = launch_cell();
     struct surroundings had = {.known = false};
     struct err err = {.what = ""};
     if (surroundings_verify(&cell, -1, &had, &err) != ST_OK)
@@ -182,7 +155,7 @@ static void what_is_not_had_is_noticed(void **state)
 
 static void real_time_roles_are_and_the_runner_is_not(void **state)
 {
-    struct cell cell = cell_of_test();
+    struct cell cell = launch_cell();
     struct fold *fold = fold_new();
     if (!may_be_real_time())
         skip();
@@ -200,7 +173,7 @@ static void real_time_roles_are_and_the_runner_is_not(void **state)
     fold_free(fold);
     /* A runner that somebody started as a real-time process has ordinary roles and loads. */
     const struct sched_param param = {.sched_priority = 3}, other = {.sched_priority = 0};
-    cell = cell_of_test();
+    cell = launch_cell();
     cell.load = LOAD_CPU;
     assert_int_equal(sched_setscheduler(0, SCHED_FIFO, &param), 0);
     outcome = run_good(&cell, first_cpu, second_cpu);
@@ -213,7 +186,7 @@ static void real_time_roles_are_and_the_runner_is_not(void **state)
 
 static void the_idle_latency_is_held_for_the_launch_and_no_longer(void **state)
 {
-    struct cell cell = cell_of_test();
+    struct cell cell = launch_cell();
     int fd;
     struct err err;
     if (surroundings_hold_idle_latency(SURROUNDINGS_IDLE_LATENCY_PATH, &fd, &err) != ST_OK) {
@@ -238,7 +211,7 @@ static void the_idle_latency_is_held_for_the_launch_and_no_longer(void **state)
 /* In a process that may do nothing: each refusal names what would help. 0: all as it should be. */
 static int refused_process(void)
 {
-    struct cell cell = cell_of_test();
+    struct cell cell = launch_cell();
     struct err err = {.what = ""};
     int fd = -1;
     if (setgid(NOBODY) != 0 || setuid(NOBODY) != 0)
@@ -282,7 +255,7 @@ static void a_load_runs_on_each_cpu_of_the_roles(void **state)
 {
     static const enum load kinds[] = {LOAD_CPU, LOAD_MEMBW};
     for (size_t i = 0; i < 2; i++) {
-        struct cell cell = cell_of_test();
+        struct cell cell = launch_cell();
         cell.load = kinds[i];
         struct launch_outcome apart = run_good(&cell, first_cpu, second_cpu);
         assert_int_equal(apart.load_count, first_cpu == second_cpu ? 1 : 2);
@@ -409,7 +382,7 @@ static const struct fake {
 
 static void a_load_that_fails_fails_its_launch(void **state)
 {
-    struct cell cell = cell_of_test();
+    struct cell cell = launch_cell();
     struct fold *fold = fold_new();
     char label[64];
     cell.load = LOAD_CPU;
