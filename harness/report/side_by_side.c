@@ -211,7 +211,10 @@ static size_t column_add(struct text *sentences, size_t used, const struct page_
     if (!decided && used < TALLIES_SAID_MAX) {
         heading_add(&sentences[used], parts, beside->count, column);
         if (figures)
-            text_addf(&sentences[used], ": %zu figures, of which not one is told apart.", figures);
+            text_addf(&sentences[used],
+                      figures == 1 ? ": %zu figure, which is not told apart."
+                                   : ": %zu figures, of which not one is told apart.",
+                      figures);
         else
             text_add(&sentences[used], ": no cell of both has figures.");
         used++;

@@ -278,6 +278,8 @@ def test_ci_compare_exit_codes(t):  # beside others, release only
                             t.file("build"), "--out", t.file(out)])
         check(done.code == expected, "%d, %s: exit code %d: %s" % (code, out, done.code,
                                                                    done.stderr()))
+    done = program.run(["bash", script, "--base", "nowhere", "--new-build", t.file("build")])
+    check(done.code == 2 and "no such commit here: nowhere" in done.stderr(), done.stderr())
 
 
 def test_by_wait(t):  # beside others, release only
