@@ -4,6 +4,7 @@ import gc
 import glob
 import os
 import pickle
+import re
 import signal
 import threading
 import time
@@ -276,14 +277,30 @@ def test_the_writers_frame(seed, pair):
     assert got.timestamp_ns == 5
     assert (got.array == content(seed, 1, SHAPE)[:, ::-1]).all()
     for wrong in (numpy.zeros((48, 64), numpy.uint8), numpy.zeros(SHAPE), [[1]]):
-        with pytest.raises(handoff.Invalid, match="shape.*\n.*uint8"):
+        with pytest.raises(handoff.Invalid, match="shape.*uint8\nhint: "):
             writer.write(wrong)
+    with pytest.raises(handoff.Invalid, match="bring it into the shape of"):
+        writer.write(numpy.zeros((48, 64), numpy.uint8))
     for wrong in (1.5, "now"):
         with pytest.raises(handoff.Invalid, match="timestamp_ns.*\n.*monotonic_ns"):
             writer.write(content(seed, 2, SHAPE), timestamp_ns=wrong)
     assert writer.has_reader
     reader.close()
     assert not writer.has_reader
+
+
+def test_frames_of_another_type(rng, pair):
+    """As the refusal of an array of float32 says, and the README."""
+    picture = numpy.random.RandomState(rng.getrandbits(32)).rand(9, 7, 3).astype(numpy.float32)
+    with handoff.Writer(None, (9, 7, 3)) as writer:
+        with pytest.raises(handoff.Invalid) as caught:
+            writer.write(picture)
+    said = re.search(r"a Writer of shape (\(.*?\)), and fill (frame\.\S+)$", caught.value.hint)
+    writer, reader = pair(shape=eval(said.group(1)))
+    with writer.frame() as frame:
+        eval(said.group(2))[...] = picture
+    got = reader.read().array.view(numpy.float32)
+    assert got.shape == picture.shape and (got == picture).all() and not got.flags.writeable
 
 
 @pytest.mark.parametrize("arguments", [

@@ -3,7 +3,7 @@
 import ctypes
 import operator
 from types import TracebackType
-from typing import ClassVar, Optional, Tuple, Type
+from typing import Any, ClassVar, Optional, Tuple, Type
 
 import numpy
 
@@ -164,7 +164,7 @@ class Writer(Endpoint):
             raise Invalid(
                 "an array of shape %r and type %s for frames of shape %r and type uint8"
                 % (given.shape, given.dtype, self._shape),
-                "convert it, as with array.astype(numpy.uint8), or make a Writer of its shape",
+                _remedy(given),
             )
         with self.frame(timeout) as frame:
             frame.timestamp_ns = timestamp_ns
@@ -255,6 +255,19 @@ class Writer(Endpoint):
 
     def __repr__(self) -> str:
         return "handoff.Writer(%r)" % getattr(self, "_name", None)
+
+
+def _remedy(array: "numpy.ndarray[Any, Any]") -> str:
+    """What to do with an array that is no frame of the Writer's."""
+    if array.dtype == numpy.uint8:
+        return "bring it into the shape of the frames, or make another Writer for it"
+    if array.ndim != 3 or array.dtype.kind not in "iufc":
+        return "convert it to uint8 first"
+    height, width, channels = array.shape
+    return "convert it to uint8 first; or make a Writer of shape %r, and fill %s" % (
+        (height, width, channels * array.dtype.itemsize),
+        "frame.array.view(numpy.%s)" % array.dtype.name,
+    )
 
 
 def _options(
