@@ -46,6 +46,9 @@ static enum status guard_failed(struct guard *guard, enum status status, struct 
 {
     if (status == ST_PEER_GONE)
         return guard_gone(guard, "", err);
+    /* What it answers late would be taken for the answer to the next question. */
+    if (status == ST_TIMEOUT && guard->process.pid > 0)
+        kill(guard->process.pid, SIGKILL);
     err_context(err, "the guard process");
     err->status = ST_SYSTEM;
     return ST_SYSTEM;

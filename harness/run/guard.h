@@ -45,7 +45,7 @@ enum status guard_watch(struct guard *guard, const struct process *process, stru
 enum status guard_forget(struct guard *guard, struct err *err);
 /* Sends a question, which it frees (NULL: ST_NO_MEMORY), and takes the answer, which the caller
  * clears after ST_OK. Blocks for answer_ns at most. ST_SYSTEM where the guard is gone or does not
- * answer. For mps.c and roudi.c. */
+ * answer, which ends it. For mps.c and roudi.c. */
 enum status guard_ask(struct guard *guard, cJSON *question, uint64_t answer_ns,
                       struct channel_message *answer, struct err *err);
 /* The same with a descriptor, of which the guard gets one of its own; -1: none. For clocks.c. */

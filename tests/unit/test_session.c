@@ -388,6 +388,34 @@ static void a_guard_that_has_gone_is_replaced(void **state)
     guard_stop(&launch_guard);
 }
 
+static cJSON *question(const char *type)
+{
+    cJSON *json = cJSON_CreateObject();
+    json_add_string(json, "type", type);
+    return json;
+}
+
+/* A guard that answers too late answers nothing else: its answer is not the next question's. */
+static void an_answer_belongs_to_its_question(void **state)
+{
+    struct err err = {.what = ""};
+    struct channel_message answer = {0};
+    assert_int_equal(guard_start(&launch_guard, &err), ST_OK);
+    assert_int_equal(kill(launch_guard.process.pid, SIGSTOP), 0);
+    assert_int_equal(guard_ask(&launch_guard, question("clocks_restore"), 20000000u, &answer, &err),
+                     ST_SYSTEM);
+    assert_non_null(strstr(err.what, "no control message came in time"));
+    kill(launch_guard.process.pid, SIGCONT);
+    clock_sleep_until_ns(clock_now_ns() + 200000000u);
+    const enum status status =
+        guard_ask(&launch_guard, question("roudi_stop"), 5000000000u, &answer, &err);
+    if (status == ST_OK)
+        assert_string_equal(json_get_string(answer.json, "type", ""), "roudi");
+    channel_message_clear(&answer);
+    a_good_launch_is_good(state);
+    guard_stop(&launch_guard);
+}
+
 /* The runner's clock is every role's, with a base of this launch: an old one would show seconds of
  * difference, which a role refuses. */
 static void the_roles_have_the_runners_clock(void **state)
@@ -451,6 +479,7 @@ int main(int argc, char **argv)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_good_launch_is_good),
         cmocka_unit_test(a_guard_that_has_gone_is_replaced),
+        cmocka_unit_test(an_answer_belongs_to_its_question),
         cmocka_unit_test(the_roles_have_the_runners_clock),
         cmocka_unit_test(a_role_that_breaks_the_protocol_fails_its_launch),
         cmocka_unit_test(a_good_launch_is_good),
