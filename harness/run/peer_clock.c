@@ -3,6 +3,9 @@
 
 #include <stdlib.h>
 
+/* A clock that has run for 73 years is none, and with later times the sums below would run over. */
+#define PEER_CLOCK_NS_MAX ((uint64_t)INT64_MAX / 4)
+
 static int peer_clock_compare(const void *a, const void *b)
 {
     const uint64_t *left = a, *right = b;
@@ -21,7 +24,7 @@ bool peer_clock_read(const struct peer_clock_exchange *exchanges, size_t count,
         const uint64_t here_ns = one->received_ns - one->sent_ns;
         const uint64_t there_ns = one->answered_ns - one->seen_ns;
         if (one->received_ns < one->sent_ns || one->answered_ns < one->seen_ns ||
-            there_ns > here_ns)
+            there_ns > here_ns || one->answered_ns > PEER_CLOCK_NS_MAX)
             return false;
         trips_ns[i] = here_ns - there_ns;
         if (trips_ns[i] >= best.trip_min_ns)

@@ -442,7 +442,8 @@ static void test_the_clocks_offset_is_within_its_uncertainty(void **state)
         {100, 50, 60, 90},      /* came back before it went */
         {100, 60, 50, 200},     /* answered before it was seen */
         {100, 1000, 1500, 200}, /* stayed longer than it was away */
-        {100, 0, UINT64_MAX, 200}};
+        {100, 0, UINT64_MAX, 200},
+        {100, UINT64_C(1) << 63, (UINT64_C(1) << 63) + 10, 200}}; /* after 292 years */
     struct peer_clock_reading reading;
     for (size_t i = 0; i < sizeof impossible / sizeof impossible[0]; i++)
         assert_false(peer_clock_read(&impossible[i], 1, &reading));
