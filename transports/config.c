@@ -23,8 +23,9 @@ enum status transport_config_check(const struct transport *transport,
         return err_set(err, ST_INVALID, NULL, "transport %s: max_held is %u, not 1 to %d",
                        transport->name, config->max_held, TRANSPORT_SLOTS_MAX);
     if (config->slots < transport->slots_min || config->slots > transport->slots_max)
-        return err_set(err, ST_INVALID, NULL, "transport %s has %u to %u slots, not %u",
-                       transport->name, transport->slots_min, transport->slots_max, config->slots);
+        return err_set(err, ST_INVALID, "choose another number of slots",
+                       "transport %s has %u to %u slots, not %u", transport->name,
+                       transport->slots_min, transport->slots_max, config->slots);
     if (config->pages != SHM_PAGES_NORMAL && !(transport->flags & TRANSPORT_HOST_MEMORY))
         return err_set(err, ST_NOT_APPLICABLE, "leave axis pages at \"normal\"",
                        "transport %s has no frames in host memory whose pages could be chosen",
@@ -44,7 +45,7 @@ enum status transport_config_check(const struct transport *transport,
                        "configuration",
                        transport->name);
     if (config->listen && !(transport->flags & TRANSPORT_CROSSES_HOSTS))
-        return err_set(err, ST_NOT_APPLICABLE, "use transport tcp",
+        return err_set(err, ST_NOT_APPLICABLE, "use transport tcp, zmq_tcp or dds",
                        "transport %s does not reach another host", transport->name);
     if (config->policy == POLICY_LATEST && config->slots < config->max_held + 2)
         return err_set(err, ST_INVALID, "give the cell more slots",

@@ -133,17 +133,17 @@ void page_conclusions(struct text *out, const struct page_part *part)
         text_add(out, "</p>\n");
     }
     if (conclusions->advice_count == 0 && part->claims && part->claims->count) {
-
         text_add(out, "<p>This result checks <a href=\"");
         page_anchor(out, part, "claims");
         text_add(out, "\">what is said</a>; nothing in it supports a recommendation.</p>\n");
-    } else if (conclusions->advice_count == 0 && launches_are_too_few(part->report))
+    } else if (conclusions->advice_count == 0 && launches_are_too_few(part->report)) {
         text_addf(out,
                   "<p>Nothing is recommended on so few launches: it takes %d of each "
                   "(<code>--launches</code>).</p>\n",
                   VERDICT_PAIRS_MIN);
-    else if (conclusions->advice_count == 0)
+    } else if (conclusions->advice_count == 0) {
         text_add(out, "<p>Nothing was measured here that supports a recommendation.</p>\n");
+    }
     scope_add(out, part);
     text_add(out, "</section>\n");
     topics_add(out, part);

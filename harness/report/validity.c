@@ -109,9 +109,11 @@ static enum status file_check(const cJSON *json, struct err *err)
                     "experiments: must be a list of 1 to %d experiments", VALIDITY_EXPERIMENTS_MAX);
     if (status != ST_OK)
         return status;
-    cJSON_ArrayForEach (experiment, experiments)
-        if ((status = experiment_check(experiment, index++, err)) != ST_OK)
+    cJSON_ArrayForEach (experiment, experiments) {
+        status = experiment_check(experiment, index++, err);
+        if (status != ST_OK)
             return status;
+    }
     return ST_OK;
 }
 
