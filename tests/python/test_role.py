@@ -611,6 +611,16 @@ def test_detector_raises_late(runner, rng):
     assert "mine.py:6" in failure.value.hint
 
 
+def test_detector_begins_a_thread(runner, rng):
+    """One that has no end: the role ends all the same, with what is due at its exit done."""
+    detector = detector_file("import atexit, threading, time\n"
+                             "atexit.register(lambda: open(__file__ + '.exit', 'w').close())\n"
+                             "threading.Thread(target=time.sleep, args=(1000,)).start()\n"
+                             "def detect(image):\n    pass\n")
+    runner.launch("c/python", DETECTOR_AXES, 5, 0, rng.getrandbits(50), detector=detector)
+    assert os.path.exists(detector.rpartition(":")[0] + ".exit")
+
+
 def test_detector_and_gc(runner, rng):
     """gc off: nothing is collected while frames are handed over."""
     for gc_axis in ("on", "off"):

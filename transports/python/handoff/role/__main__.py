@@ -8,12 +8,14 @@ Errors go to the runner; what cannot be told is on standard error.
 from __future__ import annotations
 
 import argparse
+import atexit
 import contextlib
 import gc
 import os
 import platform
 import signal
 import sys
+import threading
 from typing import Any
 
 from . import surroundings
@@ -233,7 +235,19 @@ def main(arguments: list[str] | None = None) -> int:
 
         probe.answer(control)
         return 0
-    return Role(options.role, control).work()
+    return _leave(Role(options.role, control).work())
+
+
+def _leave(code: int) -> int:
+    """The exit code; does not come back where Python would wait for threads that the user's
+    function has begun, which may have no end, while the runner gives this process ten seconds."""
+    main_thread = threading.main_thread()
+    if any(not thread.daemon and thread is not main_thread for thread in threading.enumerate()):
+        atexit._run_exitfuncs()
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(code)
+    return code
 
 
 if __name__ == "__main__":
