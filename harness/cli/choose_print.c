@@ -217,10 +217,10 @@ static void markdown_paragraph(const struct text *text)
     putchar('\n');
 }
 
-static void markdown_code(const struct text *code)
+static void markdown_code(const char *heading, const struct text *code)
 {
     if (code->used_bytes)
-        printf("\n```python\n%s```\n", text_get(code));
+        printf("\n%s\n\n```python\n%s```\n", heading, text_get(code));
 }
 
 void choose_print_markdown(const struct choose_arguments *arguments, const struct choose_plan *plan,
@@ -252,8 +252,8 @@ void choose_print_markdown(const struct choose_arguments *arguments, const struc
         choose_code_add_reader(&reader, arguments, way);
         choose_code_add_writer(&writer, arguments, way);
         choose_code_add_other_side(&other, arguments, way);
-        markdown_code(&reader);
-        markdown_code(&writer);
+        markdown_code("The detector's process:", &reader);
+        markdown_code("The camera's process:", &writer);
         markdown_paragraph(&other);
     }
     text_free(&legend);

@@ -128,7 +128,8 @@ def test_leak(t):  # release only
     check("later than 1.00 ms" in said, said)
     check("In brackets: of age the range over launches (an interval needs 10), of the detector a 95 % "
           "interval." in said.replace("\\", ""), said)
-    check("```python\nimport " in said and "keeps it.py\")[\"detect\"]" in said, said)
+    check("\nThe detector's process:\n\n```python\nimport " in said, said)
+    check("keeps it.py\")[\"detect\"]" in said, said)
     check(done.stderr() == "", done.stderr())
     again = choose(t, my + ":detect", "--out", t.file("out"), code=2).stderr()
     check("already holds a run" in again and "resume" not in again, again)
