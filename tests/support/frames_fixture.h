@@ -24,6 +24,10 @@
 
 static uint64_t content_seed; /* of all frames of a run */
 
+/* The waits that all machines have. */
+static const char *const every_wait[] = {"futex",    "spin",        "pause",     "yield",
+                                         "poll:200", "adaptive:50", "semaphore", NULL};
+
 static inline uint64_t in_ns(uint64_t ns)
 {
     return clock_now_ns() + ns;
@@ -187,6 +191,16 @@ static inline void expect_end(pid_t pid)
     assert_int_equal(waitpid(pid, &ended, 0), pid);
     if (ended != 0)
         fail_msg("a child ended with status 0x%x", (unsigned)ended);
+}
+
+/* A writer under a name of its own. */
+static inline handoff_writer *writer_new(int policy, const char *wait)
+{
+    struct handoff_error error;
+    handoff_writer *writer = NULL;
+    const struct handoff_writer_options options = some_options(policy, wait);
+    expect_ok(handoff_writer_create(fresh_name(), &options, &writer, &error), error);
+    return writer;
 }
 
 /* Around each test: it leaves no descriptor and no name behind. */
