@@ -104,16 +104,22 @@ def test_a_ring_larger_than_memory(t):  # beside others
 
 
 def test_what_was_measured_is_kept(t):  # beside others
-    """The runner's own failure, here a lost guard, ends the run; result.json has the launches before."""
+    """The runner's own failure, here a launch that it cannot write, ends the run; result.json has the
+    launches before."""
     out = t.file("out")
     run = t.start("run", t.scenario(TWO_BLOCKS, launches=6, frames=60), "--out", out)
     run.wait_for_line(r"^launch ([5-9]|1\d)/24")
-    kill_role(run, "guard")
+    # A folder where the file of one of the last launches is to be written before it is renamed.
+    first = sorted(os.listdir(os.path.join(out, "launches")))[0]
+    blocker = os.path.join(out, "launches", "%s.tmp.%d" % (
+        re.sub(r"\d+\.json.*$", "0004.json", first), run.process.pid))
+    os.mkdir(blocker)
     code = run.wait()
     run.check_nothing_left()
     run.check_clean()
-    check(code == 4 and re.search(r"^error: the guard process: .", run.stderr(), re.M),
+    check(code == 4 and re.search(r"^error: .*0004\.json.*: Is a directory", run.stderr(), re.M),
           "exit code %d:\n%s" % (code, run.stderr()))
+    os.rmdir(blocker)
     kept = t.launches(out)
     check(4 <= len(kept) < 24, "%d launches were kept" % len(kept))
     result = t.result(out)
