@@ -40,6 +40,17 @@ static void close_clock(struct opened *opened)
     gpu_close(opened->gpu);
 }
 
+/* One that a map can be made of: on a busy machine the answers of a whole exchange may come too late for
+ * that, and then there is another. */
+static void exchange(struct opened *opened, struct gpu_clock_pair *pair)
+{
+    struct err err = {0};
+    int tries = 50;
+    do
+        gpu_assert_ok(&err, gpu_clock_exchange(&opened->clock, pair, &err));
+    while (pair->error_ns > TRACE_GPU_ERROR_MAX_NS && --tries > 0);
+}
+
 static uint64_t distance(uint64_t a, uint64_t b)
 {
     return a > b ? a - b : b - a;
@@ -53,7 +64,7 @@ static void test_stamps_between_two_exchanges(void **state)
     struct gpu_clock_map map;
     struct err err = {0};
     for (int i = 0; i < 6; i++) {
-        gpu_assert_ok(&err, gpu_clock_exchange(&opened.clock, &pairs[i], &err));
+        exchange(&opened, &pairs[i]);
         clock_sleep_until_ns(clock_now_ns() + 10000000 + random_below(20000000));
     }
     gpu_assert_ok(&err, gpu_clock_map_make(&pairs[0], &pairs[5], &map, &err));
@@ -84,7 +95,7 @@ static void test_a_kernel_lies_within_its_call(void **state)
     uint64_t calls_ns[ROUNDS][2], stamps_ns[ROUNDS][2];
     gpu_assert_ok(&err, gpu_pinned_alloc(opened.gpu, 4096, &host, &device, &err));
     const struct launch_report *report = host;
-    gpu_assert_ok(&err, gpu_clock_exchange(&opened.clock, &begin, &err));
+    exchange(&opened, &begin);
     for (uint32_t i = 0; i < ROUNDS; i++) {
         const struct launch_work work = {
             .kind = LAUNCH_NOTHING, .report = device, .done_value = i + 1};
@@ -96,7 +107,7 @@ static void test_a_kernel_lies_within_its_call(void **state)
         launch_report_stamps(report, &stamps_ns[i][0], &stamps_ns[i][1]);
         clock_sleep_until_ns(clock_now_ns() + random_below(500000));
     }
-    gpu_assert_ok(&err, gpu_clock_exchange(&opened.clock, &end, &err));
+    exchange(&opened, &end);
     gpu_assert_ok(&err, gpu_clock_map_make(&begin, &end, &map, &err));
     for (int i = 0; i < ROUNDS; i++) {
         uint64_t begin_ns = gpu_clock_to_host_ns(&map, stamps_ns[i][0]);
@@ -120,14 +131,14 @@ static void test_the_fakes_own_clock(void **state)
     struct err err = {0};
     enum { READINGS = 100 };
     uint64_t gpu_ns[READINGS], host_ns[READINGS][2];
-    gpu_assert_ok(&err, gpu_clock_exchange(&opened.clock, &begin, &err));
+    exchange(&opened, &begin);
     for (int i = 0; i < READINGS; i++) {
         clock_sleep_until_ns(clock_now_ns() + random_below(2000000));
         host_ns[i][0] = clock_now_ns();
         gpu_ns[i] = fake_globaltimer_ns();
         host_ns[i][1] = clock_now_ns();
     }
-    gpu_assert_ok(&err, gpu_clock_exchange(&opened.clock, &end, &err));
+    exchange(&opened, &end);
     gpu_assert_ok(&err, gpu_clock_map_make(&begin, &end, &map, &err));
     for (int i = 0; i < READINGS; i++) {
         uint64_t mapped_ns = gpu_clock_to_host_ns(&map, gpu_ns[i]);
