@@ -598,6 +598,24 @@ def test_a_forked_child_is_told(seed, background, pair):
             pickle.dumps(endpoint)
 
 
+def test_a_forked_child_does_not_wait_for_the_gpu(pair):
+    """Its close() would call CUDA, which knows nothing of this process."""
+    _, reader = pair()
+    asked = []
+
+    class Device:
+        def synchronize(self):
+            asked.append(os.getpid())
+    reader._device, reader._gpu_reads = Device(), True
+    child = os.fork()
+    if child == 0:
+        reader.close()
+        os._exit(len(asked))
+    assert os.waitpid(child, 0)[1] == 0
+    reader.close()
+    assert asked == [os.getpid()]
+
+
 def test_a_name_goes_with_its_process(peer):
     """Also when nobody called close(), and a thread still holds the Writer."""
     name = fresh_name()

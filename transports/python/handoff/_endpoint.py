@@ -87,14 +87,14 @@ class Handle(int):
             getattr(_library.load_quick(), self.free_name)(number)
 
 
-class _Fork:
+class Fork:
     """Counts how many forks this process is away from the one that imported the package."""
 
     count = 0
 
 
 def _after_fork() -> None:
-    _Fork.count += 1
+    Fork.count += 1
     Handle.alive.clear()
 
 
@@ -144,7 +144,7 @@ class Endpoint:
     def __init__(self, timeout: Optional[float]) -> None:
         deadline(timeout)
         self._timeout = timeout
-        self._forks = _Fork.count
+        self._forks = Fork.count
         # Reentrant for a signal handler that calls close().
         self._lock = threading.RLock()
         self._closed = False
@@ -166,7 +166,7 @@ class Endpoint:
 
     def _enter(self) -> None:
         """Begins a call; _lock.release() ends it. Raises Invalid where the caller may not."""
-        if self._forks != _Fork.count:
+        if self._forks != Fork.count:
             raise Invalid(
                 "%r belongs to the process that made it, and this one was forked from it" % self,
                 "make it after the fork, in the process that uses it",
@@ -205,7 +205,7 @@ class Endpoint:
         Invalid. In a forked child it does nothing.
         """
         self._closed = True
-        if self._forks == _Fork.count:
+        if self._forks == Fork.count:
             with self._lock:
                 self._ticket += 1
                 self._finalizer()

@@ -7,7 +7,17 @@ from typing import Any, ClassVar, Iterator, Optional, Type
 
 from . import _library
 from ._device import DeviceSlots
-from ._endpoint import OWN, SLICE_NS, Array, Endpoint, FrameShape, Handle, deadline, encoded
+from ._endpoint import (
+    OWN,
+    SLICE_NS,
+    Array,
+    Endpoint,
+    Fork,
+    FrameShape,
+    Handle,
+    deadline,
+    encoded,
+)
 from ._errors import Absent, Invalid, PeerGone, Timeout, Unavailable
 
 _POLICY_NAMES = {number: name for name, number in _library.POLICIES.items()}
@@ -221,8 +231,10 @@ class Reader(Endpoint):
 
     def close(self) -> None:
         """As Endpoint.close(), once the GPU has done what it was given."""
-        with contextlib.suppress(Unavailable):
-            self._await_gpu()
+        # CUDA's state does not survive a fork.
+        if self._forks == Fork.count:
+            with contextlib.suppress(Unavailable):
+                self._await_gpu()
         super().close()
 
     def _let_go(self) -> None:
