@@ -2,6 +2,7 @@
  * pidfd, a signalfd, and the guard where a daemon of its own is needed. See session_parts.h. */
 #include "harness/run/session_parts.h"
 
+#include <errno.h>
 #include <poll.h>
 #include <stdio.h>
 #include <string.h>
@@ -127,10 +128,30 @@ static bool session_read(struct session *session, struct session_role *role, uin
     return status == ST_OK;
 }
 
+static struct timespec session_left(uint64_t deadline_ns)
+{
+    const uint64_t now_ns = clock_now_ns();
+    const uint64_t left_ns = deadline_ns > now_ns ? deadline_ns - now_ns : 0;
+    return (struct timespec){.tv_sec = (time_t)(left_ns / 1000000000u),
+                             .tv_nsec = (long)(left_ns % 1000000000u)};
+}
+
+/* Its socket alone does not tell the end: a process that the user's function has forked has it, too. */
 void session_hear_out(struct session *session, struct session_role *role, uint64_t deadline_ns)
 {
-    while (session_read(session, role, deadline_ns))
-        continue;
+    for (bool more = true; more;) {
+        struct pollfd fds[] = {{.fd = role->process.control_fd, .events = POLLIN},
+                               {.fd = role->process.pidfd, .events = POLLIN}};
+        const struct timespec left = session_left(deadline_ns);
+        const int ready = ppoll(fds, 2, &left, NULL);
+        more = ready > 0 || (ready < 0 && errno == EINTR);
+        if (ready > 0 && fds[0].revents) {
+            more = session_read(session, role, 0);
+        } else if (ready > 0) {
+            role->ended = true;
+            more = false;
+        }
+    }
 }
 
 /* Waits once for anything to happen, at most until `deadline_ns`. */
@@ -138,10 +159,7 @@ static void session_poll(struct session *session, uint64_t deadline_ns)
 {
     struct pollfd fds[2 * SESSION_PROCESSES_MAX + 2];
     const nfds_t signals = 2 * (nfds_t)session->role_count;
-    uint64_t now_ns = clock_now_ns();
-    uint64_t left_ns = deadline_ns > now_ns ? deadline_ns - now_ns : 0;
-    struct timespec left = {.tv_sec = (time_t)(left_ns / 1000000000u),
-                            .tv_nsec = (long)(left_ns % 1000000000u)};
+    const struct timespec left = session_left(deadline_ns);
     for (int i = 0; i < session->role_count; i++) {
         const struct session_role *role = &session->roles[i];
         fds[2 * i] =

@@ -229,6 +229,17 @@ static void fake_takes_nothing(void)
 }
 
 /* Tries to take the trace away from under the runner, then fills it with nonsense. */
+/* Which has its socket, until the runner closes the other end. */
+static void fake_leaves_a_child(void)
+{
+    fake_ready();
+    fake_finish();
+    fake_await("exit");
+    if (fork() == 0)
+        fake_await("nothing");
+    _exit(0);
+}
+
 static void fake_spoils_its_trace(void)
 {
     const size_t bytes = trace_bytes(FRAMES + WARMUP);
@@ -279,6 +290,7 @@ static const struct fake fakes[] = {
     {"consumer:error without words", fake_error_without_words, ST_SYSTEM, "without saying why"},
     {"consumer:long error", fake_long_error, ST_SYSTEM, "on and on: "},
     {"consumer:takes nothing", fake_takes_nothing, ST_CORRUPT, ""},
+    {"consumer:leaves a child", fake_leaves_a_child, ST_CORRUPT, ""},
     {"consumer:spoils its trace", fake_spoils_its_trace, ST_CORRUPT, ""},
 };
 
@@ -454,8 +466,13 @@ static void a_role_that_breaks_the_protocol_fails_its_launch(void **state)
         const struct fake *fake = &fakes[i];
         setenv("HANDOFF_FAKE_ROLE", fake->name, 1);
         /* A false role that gets to the end takes no frame: then there is room for all of them. */
-        bool ends = fake->play == fake_takes_nothing || fake->play == fake_spoils_its_trace;
+        bool ends = fake->play == fake_takes_nothing || fake->play == fake_leaves_a_child ||
+                    fake->play == fake_spoils_its_trace;
+        const uint64_t began_ns = clock_now_ns();
         struct launch_outcome outcome = run_launch(ends ? FRAMES + WARMUP + 1 : 4, fold);
+        /* Nobody was waited for who had gone. */
+        if (clock_now_ns() - began_ns >= PROCESS_GRACE_NS)
+            fail_msg("%s: the launch took too long", fake->name);
         /* What the frames say is the launch file's verdict, when the roles ended well. */
         struct err verdict = {.what = ""};
         if (outcome.status == ST_OK)
