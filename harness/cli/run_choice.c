@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/random.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -51,13 +52,20 @@ static void installed_scenarios(char *folder, size_t size)
     snprintf(folder, size, "%s/../share/handoff/scenarios", program);
 }
 
+/* A folder is none: "transports" is one of the source's, and a scenario. */
+static bool is_file(const char *path)
+{
+    struct stat info;
+    return stat(path, &info) == 0 && !S_ISDIR(info.st_mode);
+}
+
 const char *run_choice_find_scenario(const char *given, char *path, size_t size)
 {
     char installed[PATH_MAX + 64];
     const char *const folders[] = {"scenarios", installed};
     const size_t length = strlen(given);
     const bool has_ending = length > 5 && strcmp(given + length - 5, ".json") == 0;
-    if (length == 0 || strchr(given, '/') || access(given, F_OK) == 0)
+    if (length == 0 || strchr(given, '/') || is_file(given))
         return given;
     installed_scenarios(installed, sizeof installed);
     for (size_t i = 0; i < sizeof folders / sizeof folders[0]; i++) {

@@ -23,7 +23,7 @@ enum status run_choice_add_filter(struct run_choice *choice, char *text, struct 
 
 /* Where a scenario is that was given by name: "quick" is scenarios/quick.json here, or the one that
  * was installed with the program. A path, and a file that exists, is taken as it is, and so is what
- * is found nowhere: opening it says why. */
+ * is found nowhere: opening it says why. A folder of that name is no scenario. */
 const char *run_choice_find_scenario(const char *given, char *path, size_t size);
 
 /* Finds, reads, filters and overrides. ST_INVALID also for a file that cannot be read. The caller

@@ -140,8 +140,12 @@ static enum status serve_open_listeners(struct serve *serve, struct err *err)
     }
     freeaddrinfo(found);
     if (serve->listener_count == 0)
-        return err_set_errno(err, error, "choose another port with --listen ADDRESS:PORT",
-                             "cannot listen on port %s", port);
+        return err_set_errno(
+            err, error,
+            error == EADDRNOTAVAIL ? "give an address of this host with --listen: `ip address` "
+                                     "shows those it has"
+                                   : "choose another port with --listen ADDRESS:PORT",
+            "cannot listen on %s%sport %s", address->host, address->host[0] ? ", " : "", port);
     serve_announce(serve);
     return ST_OK;
 }

@@ -4,6 +4,7 @@ import json
 import os
 import re
 import signal
+import subprocess
 import sys
 import time
 
@@ -185,9 +186,25 @@ def test_a_scenario_by_its_name(t):  # beside others, release only
               os.path.join(here, "scenarios", "garage.json"))
     done = t.run("run", "garage", "--dry-run", cwd=here)
     check("1 launch x 12 frames" in done.stdout(), done.stdout())
+    os.mkdir(os.path.join(here, "garage"))
+    done = t.run("run", "garage", "--dry-run", cwd=here)
+    check("1 launch x 12 frames" in done.stdout(), "a folder of its name:\n" + done.stdout())
     done = t.run("run", "garag", "--dry-run", cwd=here, code=2)
     check('no scenario "garag"' in done.stderr() and 'did you mean "garage"?' in done.stderr(),
           done.stderr())
+
+
+def test_bench_takes_what_run_takes(t):  # beside others, release only
+    """scripts/bench: a scenario whose name a folder has, and options with a value of their own. It
+    ends where --out is missing, before it builds."""
+    os.mkdir(t.file("transports"))
+    bench = os.path.join(os.path.dirname(os.path.abspath(t.scenarios)), "scripts", "bench")
+    for options in ([], ["--clock", "monotonic"], ["--peer", "laptop", "--key-file", "key"]):
+        done = subprocess.run([bench, "--no-install", "transports"] + options + ["--resume"],
+                              cwd=t.folder, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                              stderr=subprocess.STDOUT, universal_newlines=True, timeout=60)
+        check(done.returncode == 2 and "--resume needs --out" in done.stdout,
+              "%s: %d\n%s" % (options, done.returncode, done.stdout))
 
 
 def orders(t, name, *options):
