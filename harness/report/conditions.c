@@ -74,7 +74,8 @@ void conditions_add_launches(struct text *text, const struct report *report)
     text_add(text, least >= STATS_LAUNCHES_MIN ? ", 95 % intervals."
                    : most >= STATS_LAUNCHES_MIN
                        ? ": 95 % intervals from 10 on, below that the range over them."
-                       : ": too few for intervals, so the range over them is shown.");
+                   : most > 1 ? ": too few for intervals, so the range over them is shown."
+                              : ": a figure of one launch has neither an interval nor a range.");
 }
 
 void conditions_add(struct text *text, const struct report *report)

@@ -88,24 +88,35 @@ static void a_torn_cell_is_no_comparison(void **state)
     cJSON_Delete(result);
 }
 
-static void conditions_name_launches_rates_and_frames(void **state)
+static void conditions_of(uint64_t launches, struct text *text)
 {
-    struct text text = {0};
     struct report *report;
     cJSON *result = result_make(3, 10), *cell;
     cJSON_ArrayForEach (cell, json_get(result, "cells"))
-        json_add_u64(cell, "launches_ok", 10);
+        json_add_u64(cell, "launches_ok", launches);
     char *printed = cJSON_PrintUnformatted(result); /* whole numbers are raw text until parsed */
     cJSON_Delete(result);
     result = cJSON_Parse(printed);
     cJSON_free(printed);
     assert_int_equal(report_open(result, &report, NULL), ST_OK);
-    conditions_add(&text, report);
-    assert_string_equal(text_get(&text), "10 launches of each cell, 95 % intervals. Rates: 500 "
-                                         "frames/s. Frames: 64×48×3, 128×96×3.");
-    text_free(&text);
+    text_free(text);
+    conditions_add(text, report);
     report_free(report);
     cJSON_Delete(result);
+}
+
+static void conditions_name_launches_rates_and_frames(void **state)
+{
+    struct text text = {0};
+    conditions_of(10, &text);
+    assert_string_equal(text_get(&text), "10 launches of each cell, 95 % intervals. Rates: 500 "
+                                         "frames/s. Frames: 64×48×3, 128×96×3.");
+    conditions_of(9, &text);
+    assert_non_null(strstr(text_get(&text), "too few for intervals, so the range"));
+    conditions_of(1, &text);
+    assert_non_null(strstr(text_get(&text), "1 launch of each cell: a figure of one launch has "
+                                            "neither an interval nor a range. Rates"));
+    text_free(&text);
 }
 
 /* The page and the summary of one result; the caller frees both. */
