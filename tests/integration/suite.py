@@ -56,14 +56,19 @@ class Trial:
         return program.read_json(os.path.join(out, "result.json"))
 
     def launches(self, out):
-        """Path and (mtime, content) of each launch file."""
+        """Path and (mtime, content) of each launch file. Of a run that goes on: one that just gets its
+        name is looked for once more."""
         folder = os.path.join(out, "launches")
-        found = {}
-        for name in sorted(os.listdir(folder)) if os.path.isdir(folder) else []:
-            path = os.path.join(folder, name)
-            with open(path) as file:
-                found[name] = (os.stat(path).st_mtime_ns, file.read())
-        return found
+        while True:
+            found = {}
+            try:
+                for name in sorted(os.listdir(folder)) if os.path.isdir(folder) else []:
+                    path = os.path.join(folder, name)
+                    with open(path) as file:
+                        found[name] = (os.stat(path).st_mtime_ns, file.read())
+                return found
+            except FileNotFoundError:
+                continue
 
 
 TWO_BLOCKS = [
