@@ -136,7 +136,7 @@ static struct timespec session_left(uint64_t deadline_ns)
                              .tv_nsec = (long)(left_ns % 1000000000u)};
 }
 
-/* Its socket alone does not tell the end: a process that the user's function has forked has it, too. */
+/* Its socket alone does not tell the end: a process that the user's function forked has it, too. */
 void session_hear_out(struct session *session, struct session_role *role, uint64_t deadline_ns)
 {
     for (bool more = true; more;) {
