@@ -9,6 +9,8 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."
 import suite  # noqa: E402
 from suite import all_ok, check, program  # noqa: E402
 
+from check_fake_roles import measured  # noqa: E402
+
 LATENCIES = ("launch", "flag", "stream_values", "turn")
 STREAMS = ("device_copy", "mapped_read", "host_copy", "fill_invert")
 CPU_KEYS = {"system_call_ns", "clocks", "pairs", "futex", "nanosleep", "timer_slack_ns", "memory"}
@@ -90,9 +92,8 @@ def test_floor_of_a_run(t):  # beside others
     block = {"base": {"transport": "shm", "wait": "spin", "kernel": "checksum",
                       "placement": "cpus:" + cpus}}
     for access, has_gpu in (("mapped", True), ("host", False)):
-        out = t.file(access)
         scenario = t.scenario([dict(block, name="a", axes={"access": [access]})], launches=1)
-        t.run("run", scenario, "--out", out, floor=True, env={"HANDOFF_FAKE_GPU_STRICT": "1"})
+        out = measured(t, access, scenario, HANDOFF_FAKE_GPU_STRICT="1")
         result = t.result(out)
         all_ok(result)
         check(("gpu" in result["floor"]) == has_gpu, "floor: %s" % result["floor"])
@@ -110,12 +111,10 @@ def test_floor_of_a_run(t):  # beside others
 
 def test_failed_floor_of_a_run(t):  # beside others
     """A run goes on without it, and says so in its warnings."""
-    out = t.file("out")
     scenario = t.scenario([{"name": "a", "base": {"transport": "shm", "wait": "spin",
                                                   "kernel": "checksum", "access": "mapped"}}],
                           launches=1)
-    t.run("run", scenario, "--out", out, floor=True,
-          env={"HANDOFF_FAKE_GPU_FAIL": "gpu-floor:gpu_open:1"})
+    out = measured(t, "out", scenario, HANDOFF_FAKE_GPU_FAIL="gpu-floor:gpu_open:1")
     result = t.result(out)
     all_ok(result)
     check("gpu" not in result["floor"] and

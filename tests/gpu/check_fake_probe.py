@@ -12,6 +12,8 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."
 import suite  # noqa: E402
 from suite import check, program  # noqa: E402
 
+from check_fake_roles import measured  # noqa: E402
+
 ROWS = ["device", "register_shm", "unregistered_shm", "unregistered_malloc", "managed_copy",
         "managed_pointer", "ipc_memory", "ipc_event", "vmm", "vmm_no_access", "pool",
         "dmabuf_device", "dmabuf_host", "stream_values", "resident_flag", "mps"]
@@ -155,9 +157,9 @@ def test_environment(t):  # beside others
     for access, asked in (("mapped", True), ("host", False)):
         scenario = t.scenario([{"name": "a", "base": {"transport": "shm", "wait": "futex"},
                                 "axes": {"access": [access]}}], access + ".json", launches=1)
-        count, out = t.file(access + ".calls"), t.file(access)
-        t.run("run", scenario, "--out", out, "--quiet",
-              env=dict(NO_MPS, HANDOFF_FAKE_GPU_COUNT=count, HANDOFF_FAKE_GPU_STRICT="1"))
+        count = t.file(access + ".calls")
+        out = measured(t, access, scenario, "--quiet", "--no-floor",
+                       **dict(NO_MPS, HANDOFF_FAKE_GPU_COUNT=count, HANDOFF_FAKE_GPU_STRICT="1"))
         environment = t.result(out)["environment"]
         for side in ("before", "after"):
             gpu = environment[side].get("gpu", {})
