@@ -43,7 +43,7 @@ enum status roudi_start(struct guard *guard, size_t payload_bytes, uint32_t slot
 static void roudi_stand_in(void)
 {
     const uint64_t until_ns = clock_now_ns() + ROUDI_GONE_NS;
-    while (roudi_runs() && clock_now_ns() < until_ns)
+    while (!roudi_has_gone() && clock_now_ns() < until_ns)
         clock_sleep_until_ns(clock_now_ns() + ROUDI_LOOK_NS);
     roudi_leftovers_remove();
 }

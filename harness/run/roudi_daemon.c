@@ -81,6 +81,7 @@ static bool roudi_lock(int *fd)
     if (flock(*fd, LOCK_EX | LOCK_NB) == 0)
         return true;
     close(*fd);
+    *fd = -1;
     return false;
 }
 
@@ -320,4 +321,13 @@ void roudi_leftovers_remove(void)
     if (roudi_names_find(&daemon, NULL) == ST_OK)
         roudi_names_remove(&daemon);
     roudi_remove_clients();
+}
+
+bool roudi_has_gone(void)
+{
+    int fd = -1;
+    const bool has_gone = !roudi_runs() && roudi_lock(&fd);
+    if (fd >= 0)
+        close(fd);
+    return has_gone;
 }

@@ -58,5 +58,7 @@ void roudi_daemon_stop(struct roudi_daemon *daemon);
 /* Removes what one of ours left that was not ended by roudi_daemon_stop: RouDi aborts at its
  * SIGTERM when a client has gone. Nothing of RouDi's own while any RouDi runs. */
 void roudi_leftovers_remove(void);
+/* True when no RouDi runs, nor one that takes no messages any more and has not quite ended. */
+bool roudi_has_gone(void);
 
 #endif
