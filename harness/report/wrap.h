@@ -11,9 +11,9 @@
 #define WRAP_COLUMNS 100
 
 /* Prints the words of `text`, one blank between two, and the end of the line; what a terminal would
- * obey, and what is not UTF-8, as text_add_plain leaves it. The first
- * stands at column `column`, where the caller has printed as much; later lines begin at `indent`.
- * A word that is wider than a line goes beyond it. */
+ * obey, and what is not UTF-8, as text_add_plain leaves it. The first stands at column `column`,
+ * where the caller has printed as much; later lines begin at `indent`. A figure and its unit, as in
+ * "48 %", are one word. A word that is wider than a line goes beyond it. */
 void wrap_print(FILE *out, const char *text, size_t column, size_t indent);
 
 /* The bytes of `text`, from its start, whose words fit in `columns`: at least one word, without the

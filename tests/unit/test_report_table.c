@@ -152,12 +152,37 @@ static void reasons_are_whole(void **state)
     cJSON_Delete(result);
 }
 
+/* Wherever the end of a line falls: "48 %" is never torn in two, and "in 2 launches" may be. */
+static void a_figure_and_its_unit_stay_on_a_line(void **state)
+{
+    static const char sentence[] =
+        "over 2 launches it is 41.5 µs (38.9–44.1 µs), of a CPU 0.4 %; at "
+        "4.97 GB/s 334 ns, in all 12 s, 6.2 MB.";
+    unsigned torn_elsewhere = 0;
+    for (size_t column = 0; column < WRAP_COLUMNS; column++) {
+        char *text = NULL;
+        size_t bytes = 0;
+        FILE *out = open_memstream(&text, &bytes);
+        wrap_print(out, sentence, column, 4);
+        fclose(out);
+        for (char *end = strchr(text, '\n'); end && end[1]; end = strchr(end + 1, '\n')) {
+            bool is_count = !strncmp(end + 1, "    launches", 12);
+            torn_elsewhere += is_count;
+            if (end > text && end[-1] >= '0' && end[-1] <= '9' && !is_count)
+                fail_msg("from column %zu:\n%s", column, text);
+        }
+        free(text);
+    }
+    assert_true(torn_elsewhere > 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(rows_are_aligned),
         cmocka_unit_test(wide_figures_leave_the_label_whole),
         cmocka_unit_test(reasons_are_whole),
+        cmocka_unit_test(a_figure_and_its_unit_stay_on_a_line),
     };
     random_seed();
     return cmocka_run_group_tests(tests, NULL, NULL);
