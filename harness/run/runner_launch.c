@@ -36,7 +36,7 @@ enum status runner_launch(struct runner *runner, struct plan_launch planned, uin
 {
     const struct plan_cell *cell = &runner->plan.cells[planned.cell];
     const struct runner_options *options = runner->options;
-    uint64_t expected_ns = plan_launch_expected_ns(cell, options->scenario);
+    uint64_t expected_ns = plan_launch_most_ns(cell, options->scenario);
     const struct session_request request = {
         .cell = &cell->cell,
         .launch = planned.launch,

@@ -150,6 +150,43 @@ static void launches_are_interleaved_in_seeded_rounds(void **state)
     scenario_free(scenario);
 }
 
+/* Seconds of a launch of the scenario's only cell: what is told, and what the deadline goes by. */
+static void plan_seconds(const char *pacing, const char *frame, const char *frames, double *told,
+                         double *most)
+{
+    char text[400];
+    snprintf(text, sizeof text,
+             "{\"name\":\"p\",\"blocks\":[{\"name\":\"b\",\"launch_seconds\":4,\"base\":{"
+             "\"transport\":\"unix\",\"wait\":\"block\",\"pacing\":\"%s\",\"frame\":\"%s\"%s}}]}",
+             pacing, frame, frames);
+    struct err err;
+    struct plan plan;
+    struct scenario *scenario = plan_scenario(text);
+    assert_int_equal(plan_make(scenario, random_u64(), &plan, &err), ST_OK);
+    *told = (double)plan_launch_expected_ns(&plan.cells[0], scenario) / 1e9;
+    *most = (double)plan_launch_most_ns(&plan.cells[0], scenario) / 1e9;
+    plan_free(&plan);
+    scenario_free(scenario);
+}
+
+/* As long as its frames and no longer; without a pace or frames as long as the block says. */
+static void a_launch_is_expected_to_last_as_long_as_its_frames(void **state)
+{
+    static const char few[] = ",\"frames\":60,\"warmup\":10";
+    static const char many[] = ",\"frames\":500000,\"warmup\":10";
+    double told, most;
+    plan_seconds("rate:10", "64x1x1", few, &told, &most);
+    assert_true(told >= 7.0 && told < 7.2 && most == told);
+    plan_seconds("pingpong", "64x1x1", few, &told, &most);
+    assert_true(told < 0.1 && most >= 4.0);
+    plan_seconds("max", "1920x1080x3", few, &told, &most);
+    assert_true(told > 0.3 && told < 1.0 && most >= 4.0);
+    plan_seconds("max", "1920x1080x3", many, &told, &most);
+    assert_true(told == most && most >= 4.0 && most < 4.2);
+    plan_seconds("pingpong", "1920x1080x3", "", &told, &most);
+    assert_true(told == most && most >= 4.0 && most < 4.2);
+}
+
 /* Their daemon starts once: behind all others, and among themselves in seeded rounds. */
 static void cells_that_share_by_mps_come_last(void **state)
 {
@@ -560,6 +597,7 @@ int main(void)
         cmocka_unit_test(auto_takes_two_cores_of_the_fastest_cluster),
         cmocka_unit_test(one_cpu_runs_and_the_rest_says_what_is_missing),
         cmocka_unit_test(launches_are_interleaved_in_seeded_rounds),
+        cmocka_unit_test(a_launch_is_expected_to_last_as_long_as_its_frames),
         cmocka_unit_test(cells_that_share_by_mps_come_last),
         cmocka_unit_test(baselines_run_beside_their_cells),
         cmocka_unit_test(resume_takes_only_its_own_plan),
