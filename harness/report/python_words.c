@@ -139,7 +139,8 @@ static void names_add(struct text *text, const struct pairs *pairs, enum stats_v
     }
 }
 
-/* All of them as one sentence: which are slower, quicker, tied, and not decided. */
+/* All of them as one sentence: which are slower, quicker, tied, and of which the data does
+ * not tell. */
 static void pairs_add_sentence(struct text *text, const struct pairs *pairs, const char *subject,
                                const struct naming *naming)
 {
@@ -159,8 +160,7 @@ static void pairs_add_sentence(struct text *text, const struct pairs *pairs, con
         names_add(text, pairs, STATS_TIED, naming);
     }
     if (pairs_in(pairs, STATS_UNCLEAR) > 0) {
-        text_add(text,
-                 ratios || tied ? "; not decided by the data " : " is not decided by the data ");
+        text_add(text, ratios || tied ? "; not shown to differ " : " is not shown to differ ");
         names_add(text, pairs, STATS_UNCLEAR, naming);
     }
     text_add(text, ".");

@@ -108,9 +108,9 @@ static void languages_are_set_beside_c(void **unused)
     struct told told;
     tell(&told, rows, 6, "peer", advice_of_python_languages);
     assert_says(&told, "a consumer in Python takes 1.5 times as long through shm (90 % interval "
-                       "1.5–1.5); not decided by the data through unix.");
+                       "1.5–1.5); not shown to differ through unix.");
     assert_says(&told, "A producer in Python is tied through shm.");
-    assert_says(&told, "Python on both sides is not decided by the data through unix.");
+    assert_says(&told, "Python on both sides is not shown to differ through unix.");
     told_free(&told);
     tell(&told, rows, 6, "peer", advice_of_python_transport);
     assert_says(&told, "From C to Python, shm is the quickest (1.50 ms, waiting with futex).");
@@ -230,7 +230,7 @@ static void the_collector_matters_only_where_it_is_shown_to(void **unused)
     told_free(&told);
     rows[0].launches = rows[1].launches = 4;
     tell(&told, rows, 2, "gc", advice_of_python_collector);
-    assert_says(&told, "is not decided by the data");
+    assert_says(&told, "is not shown to differ");
     assert_says(&told, "No reason to switch it off was seen");
     told_free(&told);
 }
