@@ -5,6 +5,7 @@
 """
 import os
 import random
+import select
 import signal
 import subprocess
 import sys
@@ -56,6 +57,10 @@ class Peer:
             stdout=subprocess.PIPE, stderr=subprocess.PIPE, universal_newlines=True,
             env=dict(os.environ, PYTHONPATH=os.pathsep.join([HERE] + [p for p in sys.path if p])))
 
+    def has_spoken(self):
+        """Whether a first line, or the end, can be read without waiting."""
+        return bool(select.select([self.process.stdout], [], [], 0)[0])
+
     def line(self):
         got = self.process.stdout.readline()
         if not got:
@@ -90,6 +95,14 @@ with handoff.Writer(name, [int(n) for n in shape], timeout=LONG_S) as writer:
     if sys.argv[7:] == ["stay"]:
         time.sleep(LONG_S)
 """
+def is_gone(name):
+    """Whether the segment's name is, soon: readers hear of the end a moment before it goes."""
+    until = time.monotonic() + LONG_S
+    while os.path.exists(segment(name)) and time.monotonic() < until:
+        time.sleep(0.005)
+    return not os.path.exists(segment(name))
+
+
 READER = """
 name, seed, count = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
 with handoff.Reader(name, timeout=LONG_S) as reader:

@@ -13,7 +13,7 @@ import numpy
 import pytest
 
 import handoff
-from frames_peer import LONG_S, READER, WRITER, Peer, content, fresh_name, segment, write
+from frames_peer import LONG_S, READER, WRITER, Peer, content, fresh_name, is_gone, segment, write
 
 SHAPE = (48, 64, 3)
 
@@ -103,7 +103,7 @@ def test_every_frame_arrives_whole_and_in_order(rng, seed, peer):
             assert 0 <= frame.age < LONG_S
             last_ns = frame.timestamp_ns
         assert expected == 299
-    assert not os.path.exists(segment(name))
+    assert is_gone(name)
 
 
 def test_latest_skips_but_never_touches_what_is_held(seed, peer):

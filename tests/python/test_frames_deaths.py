@@ -7,7 +7,7 @@ import time
 import pytest
 
 import handoff
-from frames_peer import LONG_S, READER, WRITER, content, fresh_name, segment, write
+from frames_peer import LONG_S, READER, WRITER, content, fresh_name, is_gone, segment, write
 from test_frames import SHAPE, background, peer, seed  # noqa: F401 (fixtures)
 
 # The library notices a death within 200 ms; the rest is for a slow machine.
@@ -101,11 +101,13 @@ def test_a_latest_writer_is_never_stopped_by_its_reader(seed, peer):
         write(writer, seed, 5)
         reader = peer(READER, name, seed, 10000)
         index = 5
-        while not writer.has_reader:
+        # It is there before it asks for frames, which only a writer that goes on writing hears.
+        until = time.monotonic() + LONG_S
+        while not (writer.has_reader and reader.has_spoken()) and time.monotonic() < until:
             write(writer, seed, 1, first=index)
             index += 1
-        write(writer, seed, 20, first=index)
         assert reader.line().endswith("whole")
+        write(writer, seed, 20, first=index)
         reader.kill()
         write(writer, seed, 20, first=index + 20)
         assert not writer.has_reader
@@ -131,9 +133,7 @@ def test_the_writer_comes_back_while_the_reader_waits(seed, peer, background):
         # The memory of the first is still there.
         assert (kept == content(seed, 0, SHAPE)).all()
         reader.read()
-        until = time.monotonic() + LONG_S
-        while os.path.exists(segment(name)) and time.monotonic() < until:
-            time.sleep(0.01)
+        assert is_gone(name)
         with pytest.raises(handoff.Timeout, match="no other came"):
             reader.read(timeout=0.3)
 
