@@ -13,6 +13,11 @@ class Tensor(fake_device.Array):
     def data_ptr(self):
         return self.address
 
+    def view(self, kind):
+        if isinstance(kind, str):  # PyTorch has its own types and none of numpy's names for them
+            raise TypeError("view() received an invalid combination of arguments - got (str)")
+        return super().view(kind)
+
     def fill_(self, value):
         self.fill(value)
         return self

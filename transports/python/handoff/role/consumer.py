@@ -8,7 +8,7 @@ transports are compared. About the loop see producer.py.
 from __future__ import annotations
 
 from struct import Struct
-from typing import Any, Callable
+from typing import Any, Callable, cast
 
 from . import _edge, clock, habits, source, tags, usage
 from .edges import HEADER_FORMAT, ConsumerEdge
@@ -129,6 +129,15 @@ def _torn(setup: Setup, kernel: Kernel) -> Callable[[Any, int, int], bool]:
             return value != expected
 
         return wrong_sum
+    if setup.on_gpu:
+        # Every tag in one piece of work on the GPU: to read a single one costs as much.
+        tag, on_device = library.handoff_frame_tag, cast(Any, kernel)
+
+        def wrong_on_device(array: Any, frame_id: int, value: int) -> bool:
+            torn: bool = on_device.torn(array, tag(frame_id))
+            return torn
+
+        return wrong_on_device
     tags_right = tags.Tags(payload_bytes, kernel.inverts).right
 
     def wrong_tags(array: Any, frame_id: int, value: int) -> bool:
