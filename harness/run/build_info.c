@@ -1,6 +1,8 @@
 /* build_info.c: see build_info.h. The values come from CMake. */
 #include "harness/run/build_info.h"
 
+#include "handoff_commit.h"
+
 #define TEXT_OF(value) #value
 #define TEXT(value) TEXT_OF(value)
 

@@ -5,7 +5,7 @@
 
 struct build_info {
     const char *version; /* "0.1.0" */
-    const char *commit;  /* short git commit at configure time, "+" when the tree differed; or "" */
+    const char *commit;  /* short git commit when it was built, "+" when the tree differed; or "" */
     const char *compiler;   /* "gcc 12.2.0" */
     const char *build_type; /* "Release" */
 };

@@ -98,5 +98,51 @@ def test_package(t):  # beside others, release only
     look_at(t, t.file("root/usr"))
 
 
+def commit_said(t, tree):
+    """What a build of this tree says, and whether the header was written anew."""
+    header = t.file("commit.h")
+    before = os.stat(header).st_mtime_ns if os.path.exists(header) else None
+    call("cmake", "-DSOURCE=" + tree, "-DOUTPUT=" + header,
+         "-P", os.path.join(tree, "scripts/cmake/HandoffCommit.cmake"))
+    (said,) = re.findall(r'^#define HANDOFF_COMMIT "(.*)"$', open(header).read(), re.M)
+    return said, os.stat(header).st_mtime_ns != before
+
+
+def test_commit(t):  # beside others, release only
+    """Of a clone, of one with changes, of an archive, and of a copy within another repository."""
+    for tool in ("git", "cmake"):
+        if not shutil.which(tool):
+            raise suite.Skip("there is no " + tool)
+    sources = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..")
+    tree, names = t.file("a tree"), ("scripts/cmake/HandoffCommit.cmake",
+                                     "scripts/cmake/archived_commit.txt", ".gitattributes")
+    for name in names:
+        os.makedirs(os.path.dirname(os.path.join(tree, name)), exist_ok=True)
+        shutil.copy(os.path.join(sources, name), os.path.join(tree, name))
+    for name in ("GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE"):
+        os.environ.pop(name, None)
+    git = ["git", "-C", tree, "-c", "user.name=a", "-c", "user.email=a@b.invalid"]
+    call(*git, "init", "-q")
+    call(*git, "add", ".")
+    call(*git, "commit", "-q", "-m", "first")
+    commit = call(*git, "describe", "--always").strip()
+    check(commit_said(t, tree) == (commit, True), commit)
+    check(commit_said(t, tree) == (commit, False), "the same header was written again")
+    call(*git, "archive", "-o", t.file("archive.tar"), "HEAD")
+    with open(os.path.join(tree, names[0]), "a") as file:
+        file.write("# changed\n")
+    check(commit_said(t, tree) == (commit + "+", True), commit_said(t, tree)[0])
+    call(*git, "commit", "-q", "-a", "-m", "second")
+    newer = call(*git, "describe", "--always").strip()
+    check(newer != commit and commit_said(t, tree) == (newer, True), "as before the second commit")
+    # In a repository of other things: an archive knows its commit, a mere copy none.
+    inner = os.path.join(tree, "inner")
+    os.mkdir(inner)
+    call("tar", "xf", t.file("archive.tar"), "-C", inner)
+    check(commit_said(t, inner)[0] == commit, commit_said(t, inner)[0])
+    shutil.copy(os.path.join(tree, names[1]), os.path.join(inner, names[1]))
+    check(commit_said(t, inner)[0] == "", commit_said(t, inner)[0])
+
+
 if __name__ == "__main__":
     suite.main(dict(vars(sys.modules["__main__"])))
