@@ -108,14 +108,14 @@ double report_floor_ns(const struct report_cell *cell, const char *interval)
     return isfinite(ns) && ns > 0 ? ns : 0;
 }
 
+/* A copy into device memory, or out of registered memory, needs no turn: the copy engines work beside
+ * the other process's kernels. */
 bool report_cell_takes_turns(const struct report_cell *cell)
 {
     char value[REPORT_AXIS_BYTES];
-    const bool in_device_memory = report_axis_is(cell, "access", "device");
     const bool kernel_on_gpu =
         report_axis(cell, "access", value)[0] && !report_axis_is_default(cell, "access");
-    return cell->ok &&
-           (in_device_memory || (kernel_on_gpu && report_axis_is(cell, "fill", "gpu"))) &&
+    return cell->ok && kernel_on_gpu && report_axis_is(cell, "fill", "gpu") &&
            !report_axis_is(cell, "gpu_sharing", "mps");
 }
 

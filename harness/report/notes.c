@@ -121,15 +121,16 @@ static void turns_note(const struct report *report, const struct report_block *b
     if (turns == 0)
         return;
     struct text *note = note_open(item);
-    text_add(note, "Both processes use the GPU here. Unless they are under MPS their contexts take "
-                   "turns on it: a change from one to the other costs ");
+    text_add(note,
+             "Where kernels of both processes run on the GPU, as here, their contexts take turns "
+             "on it unless they are under MPS: a change from one to the other costs ");
     if (switch_ns > 0 && switch_ns < 1e12)
         text_addf(note, "%s on this machine (floor)", format_ns(switch_ns, time));
     else
         text_add(note, "over 100 µs on a large GPU");
     text_addf(note,
               ", and a frame that goes there and back needs two. That is what people take for "
-              "scheduling overhead, and no wait strategy changes it; under MPS %s at once.",
+              "scheduling overhead, and no wait strategy makes it less; under MPS %s at once.",
               mps ? "both run, as the figures show," : "both would run");
     note_close(item);
 }
