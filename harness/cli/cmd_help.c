@@ -13,8 +13,10 @@ static enum status print_intervals(struct err *err)
     (void)err;
     printf("Stamps, in the order of a frame's journey:\n"
            "  producer  due -> woke -> ready -> reserved -> filled -> committed -> notified\n"
-           "  consumer  waiting -> seen -> acquired -> accessed -> done -> released\n\n"
-           "Intervals between them, in nanoseconds:\n");
+           "  consumer  waiting -> seen -> acquired -> accessed -> done -> released\n"
+           "  GPU       gpu_filled -> gpu_begin -> gpu_end\n\n");
+    wrap_print(stdout, interval_stamps_text, 0, 0);
+    printf("\nIntervals between them, in nanoseconds:\n");
     for (int i = 0; i < INTERVAL_COUNT; i++)
         wrap_print(stdout, interval_definitions[i].definition,
                    (size_t)printf("  %-10s ", interval_definitions[i].name), 13);

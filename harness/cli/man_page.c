@@ -190,7 +190,10 @@ static void man_command(FILE *file, const struct cli_command *command)
 static void man_intervals(FILE *file)
 {
     fputs(".SH INTERVALS\n", file);
-    roff_prose(file, "What is measured between the moments of a frame's journey, in nanoseconds:");
+    roff_prose(file, interval_stamps_text);
+    fputs(".PP\n", file);
+    roff_prose(file,
+               "What is measured between these moments of a frame's journey, in nanoseconds:");
     for (int i = 0; i < INTERVAL_COUNT; i++) {
         fputs(".TP\n\\fB", file);
         roff_literal(file, interval_definitions[i].name, strlen(interval_definitions[i].name));

@@ -11,6 +11,21 @@ const struct interval_definition interval_definitions[] = {
 #undef INTERVAL
 };
 
+const char interval_stamps_text[] =
+    "In the producer: due, the schedule wants the frame; woke, its timer returned; ready, the "
+    "frame "
+    "is whole in its hands; reserved, it has a slot; filled, the frame lies where the transport "
+    "takes it from; committed, the commit is done; notified, the call that wakes the consumer "
+    "returned. In the consumer: waiting, it began to wait; seen, its wait returned; acquired, "
+    "every "
+    "byte can be read; accessed, the bytes lie where the kernel reads them; done, the consumer "
+    "knows "
+    "that the kernel has finished; released, it gave the slot back. On the GPU, by its clock and "
+    "put "
+    "on the roles': gpu_filled, the producer's kernel has written the frame; gpu_begin and "
+    "gpu_end, "
+    "the consumer's kernel began and ended.";
+
 static const char *const trace_stamp_names[2][TRACE_STAMPS + TRACE_GPU_STAMPS] = {
     [TRACE_SIDE_producer] = {"due", "woke", "ready", "reserved", "filled", "committed", "notified",
                              [INTERVAL_GPU_STAMP(STAMP_GPU_FILLED)] = "gpu_filled"},

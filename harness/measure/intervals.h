@@ -36,6 +36,10 @@ struct interval_definition {
 /* INTERVAL_COUNT entries. */
 extern const struct interval_definition interval_definitions[];
 
+/* The moments of a frame that intervals are between, in the order of its journey: a paragraph for
+ * people, ahead of the definitions. */
+extern const char interval_stamps_text[];
+
 /* A stamp of a trace_gpu_record, where one of a trace_record may stand as well. */
 #define INTERVAL_GPU_STAMP(stamp) (TRACE_STAMPS + (unsigned)(stamp))
 

@@ -221,7 +221,9 @@ void page_method(struct text *out)
         "CPU is tied within half a per cent of a CPU, or 5 %, launch by launch; one is called "
         "cheaper beyond a tenth, or 2 %. A wait is below a bound where the upper end of its "
         "interval is.</p>\n"
-        "<dl class=\"intervals\">\n");
+        "<p>Intervals are between moments of a frame. ");
+    text_add_html(out, interval_stamps_text);
+    text_add(out, "</p>\n<dl class=\"intervals\">\n");
     for (size_t i = 0; i < INTERVAL_COUNT; i++) {
         text_addf(out, "<div><dt>%s</dt><dd>", interval_definitions[i].name);
         text_add_html(out, interval_definitions[i].definition);
