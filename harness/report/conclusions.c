@@ -359,6 +359,21 @@ undo_made:
     return err_set(err, ST_NO_MEMORY, NULL, "out of memory writing conclusions");
 }
 
+bool conclusions_opens_block(const struct conclusions *conclusions, size_t index)
+{
+    const size_t block = conclusions->items[index].block;
+    bool is_alone = true;
+    for (size_t i = 0; i < conclusions->count; i++) {
+        if (!conclusions->items[i].lead.used_bytes)
+            continue;
+        if (conclusions->items[i].block != block)
+            is_alone = false;
+        else if (i < index)
+            return false;
+    }
+    return !is_alone && conclusions->items[index].lead.used_bytes;
+}
+
 void conclusions_free(struct conclusions *conclusions)
 {
     if (!conclusions)

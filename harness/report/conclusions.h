@@ -32,6 +32,9 @@ enum status conclusions_make(const struct report *report, struct conclusions **c
                              struct err *err);
 /* Safe on NULL. */
 void conclusions_free(struct conclusions *conclusions);
+/* Whether the name of its block must stand above this item: it is the block's first that says
+ * anything, and other blocks say something, too. */
+bool conclusions_opens_block(const struct conclusions *conclusions, size_t index);
 
 /* Stages of a cell whose median is under 1 % of its median response (or latency, without one), such
  * as "reserve, access"; empty when there are none. */

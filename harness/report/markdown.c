@@ -70,6 +70,11 @@ static void conclusions_write(struct text *out, const struct page_part *part)
             left++;
             continue;
         }
+        if (conclusions_opens_block(conclusions, i)) {
+            text_add(out, said ? "\n**" : "**");
+            text_add_markdown(out, part->report->blocks[conclusions->items[i].block].name);
+            text_add(out, "**\n\n");
+        }
         conclusion_write(out, &conclusions->items[i]);
         said++;
     }

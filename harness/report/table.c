@@ -182,15 +182,26 @@ static void print_two_hosts(FILE *out, const struct paint *paint, const struct r
     text_free(&text);
 }
 
-static void print_block(FILE *out, const struct paint *paint, const struct report *report,
-                        const struct report_block *block)
+/* Returns its width in columns. */
+static size_t print_name(FILE *out, const struct paint *paint, const struct report_block *block,
+                         const char *after)
 {
     struct text name = {0};
     text_add_plain(&name, block->name);
-    fprintf(out, "\n%s%s%s%s  ", paint->bold, text_get(&name), paint->off, paint->dim);
-    wrap_print(out, block->constants, text_width(text_get(&name)) + 2, 2);
-    fputs(paint->off, out);
+    const size_t width = text_width(text_get(&name));
+    fprintf(out, "%s%s%s%s", paint->bold, text_get(&name), paint->off, after);
     text_free(&name);
+    return width;
+}
+
+static void print_block(FILE *out, const struct paint *paint, const struct report *report,
+                        const struct report_block *block)
+{
+    fputc('\n', out);
+    const size_t name_width = print_name(out, paint, block, "  ");
+    fputs(paint->dim, out);
+    wrap_print(out, block->constants, name_width + 2, 2);
+    fputs(paint->off, out);
     struct table_layout layout;
     table_layout_make(block, &layout);
     print_header(out, paint, block, &layout);
@@ -274,6 +285,8 @@ void report_conclusions(FILE *out, const cJSON *result, bool colour)
         if (!item->lead.used_bytes)
             continue;
         fputc('\n', out);
+        if (conclusions_opens_block(conclusions, i))
+            (void)print_name(out, &paint, &report->blocks[item->block], "\n");
         print_wrapped(out, "", text_get(&item->lead));
         for (size_t j = 0; j < item->point_count; j++)
             print_wrapped(out, "  - ", text_get(&item->points[j]));

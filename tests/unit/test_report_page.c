@@ -290,6 +290,9 @@ static void the_floor_and_what_waiting_costs_are_on_the_page(void **state)
     cJSON *result = result_make();
     assert_int_equal(render(result, &page, &summary), ST_OK);
     expect(&page, "What this machine can do at best");
+    expect(&page, "gpu_filled, the producer&#39;s kernel has written the frame; gpu_begin and");
+    expect(&summary, "**block 0**\n\n- "); /* which sentence is of which block */
+    expect(&summary, "\n\n**block 1**\n\n- ");
     expect(&page, "two cache lines there and back, CPU 0 and 1</th><td>283 ns</td>");
     expect(&page, "nanosleep of 100 µs, timer slack 50 µs</th><td>182 µs</td>");
     expect(&page, "<td>388 µs<small>16 GB/s</small></td><td>—</td>");

@@ -152,6 +152,44 @@ static void reasons_are_whole(void **state)
     cJSON_Delete(result);
 }
 
+static char *conclusions_of(const cJSON *result)
+{
+    char *text = NULL;
+    size_t bytes = 0;
+    FILE *out = open_memstream(&text, &bytes);
+    report_conclusions(out, result, false);
+    fclose(out);
+    return text;
+}
+
+/* Two blocks may ask the same of frames that are made in another way: the sentences begin alike. */
+static void sentences_stand_below_their_blocks_name(void **state)
+{
+    struct fixture_cell cells[] = {{.wait = "spin"},
+                                   {.wait = "futex"},
+                                   {.wait = "spin", .block = 1},
+                                   {.wait = "futex", .block = 1}};
+    static const char *const both[] = {"wait", "wait"};
+    for (size_t i = 0; i < 4; i++) {
+        cells[i].transport = "shm";
+        cells[i].frame = "640x480x3";
+        cells[i].pacing = "rate:60";
+        fixture_spread(&cells[i], 5, 1000 * (double)(i + 1), 0.01, 1);
+    }
+    cJSON *result = fixture_result(cells, 4, both, 2);
+    char *text = conclusions_of(result);
+    expect(text, "\nblock 0\nAt 60 frames/s");
+    expect(text, "\n\nblock 1\nAt 60 frames/s");
+    free(text);
+    cJSON_Delete(result);
+    result = fixture_result(cells, 2, both, 1);
+    text = conclusions_of(result);
+    expect(text, "At 60 frames/s");
+    assert_null(strstr(text, "block 0"));
+    free(text);
+    cJSON_Delete(result);
+}
+
 /* Wherever the end of a line falls: "48 %" is never torn in two, and "in 2 launches" may be. */
 static void a_figure_and_its_unit_stay_on_a_line(void **state)
 {
@@ -182,6 +220,7 @@ int main(void)
         cmocka_unit_test(rows_are_aligned),
         cmocka_unit_test(wide_figures_leave_the_label_whole),
         cmocka_unit_test(reasons_are_whole),
+        cmocka_unit_test(sentences_stand_below_their_blocks_name),
         cmocka_unit_test(a_figure_and_its_unit_stay_on_a_line),
     };
     random_seed();
