@@ -71,9 +71,10 @@ static __device__ __forceinline__ void store_release_system(uint32_t *word, uint
     asm volatile("st.release.sys.u32 [%0], %1;" ::"l"(word), "r"(value) : "memory");
 }
 
-/* That a store of 16 bytes is not split is part of PTX since CUDA 12.3. */
+/* That a store of 16 bytes is not split is part of PTX since CUDA 12.3, also for whoever looks from
+ * outside of the GPU (.sys) since CUDA 12.4; before, its assembler refuses that. */
 #if defined(__CUDACC_VER_MAJOR__) /* nvcc's, not clang's */
-#define PAIRS_ARE_WHOLE (__CUDACC_VER_MAJOR__ * 100 + __CUDACC_VER_MINOR__ >= 1203)
+#define PAIRS_ARE_WHOLE (__CUDACC_VER_MAJOR__ * 100 + __CUDACC_VER_MINOR__ >= 1204)
 #else
 #define PAIRS_ARE_WHOLE 0
 #endif
