@@ -20,7 +20,7 @@ static void gpu_kernel_close_nothing(struct wait_state *state)
 const struct wait_strategy wait_gpu_kernel = {
     .name = "gpu_kernel",
     .summary = "a resident kernel spins on the word and works at once",
-    .cost = "part of the GPU all the time; a CPU for the word that says the work is done",
+    .cost = "part of the GPU all the time, and a whole CPU, which looks for its reports",
     .parameter = WAIT_PARAMETER_NONE,
     .sources = SOURCE_WORD,
     .sleeps = false,

@@ -20,7 +20,7 @@ static void gpu_stream_close_nothing(struct wait_state *state)
 const struct wait_strategy wait_gpu_stream = {
     .name = "gpu_stream",
     .summary = "the GPU's stream waits for the word, with the work enqueued behind",
-    .cost = "no CPU for the wait; a CPU for the word that says the work is done",
+    .cost = "a whole CPU, which looks for the word that says the work is done",
     .parameter = WAIT_PARAMETER_NONE,
     .sources = SOURCE_WORD,
     .sleeps = false,
