@@ -146,7 +146,8 @@ enum status launch_check(const struct launch_work *work, bool slots, struct err 
         return err_set(err, ST_INVALID, "use kernel `none` for frames without payload",
                        "GPU kernel: no work on a payload of %zu bytes", work->payload_bytes);
     if (!slots && (!work->payload || (uintptr_t)work->payload % 16 != 0))
-        return err_set(err, ST_INVALID, NULL, "GPU kernel: a payload at %p cannot be worked on",
+        return err_set(err, ST_INVALID, "use access copy, pageable or managed, whose copies do",
+                       "GPU kernel: a payload at %p does not begin at a multiple of 16 bytes",
                        (void *)work->payload);
     return work->kind == LAUNCH_PREPROCESS ? image_check(work, err) : ST_OK;
 }

@@ -283,8 +283,8 @@ static void what_no_kernel_can_be_is_refused(void **state)
     struct place place = place_make(gpu, stream, PLACE_DEVICE, 4096);
     const struct launch_work good = {
         .kind = LAUNCH_CHECKSUM, .payload = place.device, .payload_bytes = 4096};
-    struct launch_work bad[6];
-    for (size_t i = 0; i < 6; i++)
+    struct launch_work bad[9];
+    for (size_t i = 0; i < 9; i++)
         bad[i] = good;
     bad[0].payload_bytes = 0;
     bad[1].kind = LAUNCH_KINDS;
@@ -296,10 +296,18 @@ static void what_no_kernel_can_be_is_refused(void **state)
     bad[4].output = (float *)place.device;
     bad[5].kind = LAUNCH_FILL;
     bad[5].payload_bytes = 0;
-    for (size_t i = 0; i < 6; i++) {
+    bad[6].payload = NULL;
+    bad[7].payload = place.device + 8; /* what a kernel loads at once is 16 bytes */
+    bad[7].payload_bytes = 16;
+    bad[8].payload_bytes = FRAME_PAYLOAD_MAX + 1;
+    for (size_t i = 0; i < 9; i++) {
         memset(&err, 0, sizeof err);
         assert_int_equal(launcher_enqueue(launcher, stream, &bad[i], &err), ST_INVALID);
         assert_true(err.what[0] != '\0');
+        /* A kind that looks at nothing takes it as it is. */
+        struct launch_work nothing = bad[i];
+        nothing.kind = LAUNCH_NOTHING;
+        enqueue(&nothing);
     }
     enqueue(&good);
     drain();

@@ -170,7 +170,9 @@ bool fake_launch_frame(struct launcher *launcher, const struct launch_work *work
     uint8_t *payload = NULL;
     if (work->kind != LAUNCH_NOTHING) {
         payload = fake_reach("the payload", work->payload, work->payload_bytes);
-        if (!payload)
+        if (payload && (uintptr_t)work->payload % 16 != 0) /* a resident kernel's slot */
+            fake_break("a payload at %p: misaligned address", (void *)work->payload);
+        if (atomic_load(&fake_gpu.broken))
             return false;
     }
     work_on(launcher, work, payload, &found);
@@ -208,13 +210,19 @@ static void launch_run(struct gpu_stream *stream, void *arguments, bool go)
     fake_launch_frame(launch->launcher, work, report);
 }
 
-enum status fake_launch_check(const struct launch_work *work, struct err *err)
+enum status fake_launch_check(const struct launch_work *work, bool slots, struct err *err)
 {
     struct geometry geometry = work->geometry;
     if ((unsigned)work->kind >= LAUNCH_KINDS)
         return err_set(err, ST_INVALID, NULL, "launcher_enqueue: no kernel is %d", work->kind);
-    if (work->kind != LAUNCH_NOTHING && work->payload_bytes == 0)
-        return err_set(err, ST_INVALID, "use kernel `none`", "launcher_enqueue: no payload");
+    if (work->kind == LAUNCH_NOTHING)
+        return ST_OK;
+    if (work->payload_bytes == 0 || work->payload_bytes > FRAME_PAYLOAD_MAX)
+        return err_set(err, ST_INVALID, "use kernel `none`",
+                       "launcher_enqueue: a payload of %zu bytes", work->payload_bytes);
+    if (!slots && (!work->payload || (uintptr_t)work->payload % 16 != 0))
+        return err_set(err, ST_INVALID, "frames begin at a multiple of 16 bytes",
+                       "launcher_enqueue: a payload at %p", (void *)work->payload);
     if (work->kind == LAUNCH_PREPROCESS &&
         (work->payload_bytes != geometry_payload_bytes(geometry) || !work->output ||
          (geometry.channels != 1 && geometry.channels != 3 && geometry.channels != 4)))
@@ -227,7 +235,7 @@ enum status launcher_enqueue(struct launcher *launcher, struct gpu_stream *strea
 {
     FAKE_ENTER(fake_launcher_check(launcher, __func__), err);
     fake_stream_check(stream, __func__);
-    enum status status = fake_launch_check(work, err);
+    enum status status = fake_launch_check(work, false, err);
     if (status != ST_OK)
         return status;
     const struct launch launch = {launcher, *work};

@@ -85,7 +85,7 @@ enum status launcher_enqueue_resident(struct launcher *launcher, struct gpu_stre
 {
     FAKE_ENTER(fake_launcher_check(launcher, __func__), err);
     fake_stream_check(stream, __func__);
-    enum status status = fake_launch_check(&resident->work, err);
+    enum status status = fake_launch_check(&resident->work, true, err);
     if (status != ST_OK)
         return status;
     if (resident->work.kind == LAUNCH_FILL || resident->slots < 1 || resident->slots > 1024 ||
