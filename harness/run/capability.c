@@ -76,13 +76,21 @@ static void capability_run_pair(struct capability_pair *pair)
         capability_pairs_poll(pairs, 1);
 }
 
+/* Who got no context says nothing of the row, unless getting one is what the row is about. */
+static bool capability_lacked_context(int row)
+{
+    const struct capability_answer *answer = &capability_known[row];
+    return answer->outcome == CAPABILITY_DOES_NOT && !answer->had_context &&
+           row != GPU_CAN_device && row != GPU_CAN_mps;
+}
+
 /* The end of a pair: what is believed of its row. Where a row does not work as was to be expected,
  * nothing is wrong, and the row's `instead` says what to do. */
 static void capability_conclude(struct capability_pair *pair, int row)
 {
     struct capability_answer *answer = &capability_known[row];
     capability_pair_judge(pair, answer);
-    if (gpu_capability_rows[row].negative)
+    if (gpu_capability_rows[row].negative && !capability_lacked_context(row))
         answer->why.hint[0] = '\0';
     capability_pair_end(pair);
 }
@@ -138,6 +146,23 @@ static void capability_try_together(const int *rows, size_t row_count)
             running[i] = running[--running_count];
             running_rows[i] = running_rows[running_count];
         }
+    }
+}
+
+/* What got no contexts beside others may get them alone. If not, the row was not tried. */
+static void capability_try_again(const int *rows, size_t row_count)
+{
+    const struct capability_place place = {.mps_pipe_dir = CAPABILITY_NO_MPS};
+    for (size_t i = 0; i < row_count; i++) {
+        struct capability_answer *answer = &capability_known[rows[i]];
+        if (!capability_lacked_context(rows[i]))
+            continue;
+        if (answer->why.status != ST_TIMEOUT) /* there, it would take as long again */
+            capability_try_alone(rows[i], &place);
+        if (!capability_lacked_context(rows[i]))
+            continue;
+        (void)err_context(&answer->why, "no context for it");
+        answer->outcome = CAPABILITY_NOT_TRIED;
     }
 }
 
@@ -221,6 +246,7 @@ const struct capability_answer *capability_ask(const bool wanted[GPU_CAPABILITY_
         return capability_known;
     }
     capability_try_together(rows, row_count);
+    capability_try_again(rows, row_count);
     capability_check_no_access();
     if (mps)
         capability_try_mps();

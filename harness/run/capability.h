@@ -28,6 +28,7 @@ struct capability_answer {
     char verified[320]; /* WORKS: what was seen, in words */
     struct err why;     /* else; its hint is CUDA's, not `instead` */
     uint64_t took_ns;   /* from the first process's start to the outcome; 0 when there was none */
+    bool had_context;   /* DOES_NOT: whoever failed had its context, or needs none, before it did */
 };
 
 /* Makes this process's gpu_capability_check ask here. Starts nothing. */
@@ -35,9 +36,10 @@ void capability_install(void);
 
 /* Finds out the wanted rows (and `device`, on which all depend) that are not known yet, several
  * pairs at a time, and returns what is known of all GPU_CAPABILITY_COUNT rows; valid until
- * capability_forget. Blocks: some seconds where there is a GPU. What could not be found out is
- * NOT_TRIED with the reason; it is not tried again. Starts nothing without the toolkit, and nothing
- * but `device` where that fails. */
+ * capability_forget. Blocks: some seconds where there is a GPU. That a pair gets no contexts beside
+ * others, on a GPU with little memory, is no answer: it is tried once more, alone. What could not
+ * be found out is NOT_TRIED with the reason; it is not tried again. Starts nothing without the
+ * toolkit, and nothing but `device` where that fails. */
 const struct capability_answer *capability_ask(const bool wanted[GPU_CAPABILITY_COUNT]);
 
 /* What the GPU is, asked in a process of its own: the object `gpu` of a result's environment, and

@@ -286,6 +286,7 @@ void capability_pair_judge(const struct capability_pair *pair, struct capability
     answer->outcome = CAPABILITY_DOES_NOT;
     /* Of two that hang, the user is where the row is tried. */
     const int blamed = maker_rank > user_rank ? CAPABILITY_MAKER : CAPABILITY_USER;
+    answer->had_context = pair->sides[blamed].opened;
     pair_blame(pair, blamed, &answer->why);
 }
 

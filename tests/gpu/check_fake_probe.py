@@ -123,6 +123,21 @@ def test_no_device(t):  # beside others
     check("Nothing could be tried: " + reason[:40] in done.stdout(), done.stdout())
 
 
+def test_little_memory(t):  # beside others
+    """For two contexts, and rows are tried several at a time: those that got none are tried alone. One
+    that gets none then, either, is not tried; that is no answer to a claim."""
+    found = probe(t, HANDOFF_FAKE_GPU_CONTEXTS="2:1000:" + t.file("contexts"))
+    same(found, expected())
+    check(os.path.getsize(t.file("contexts")) > 25, "there was memory for all of them")
+    found = probe(t, HANDOFF_FAKE_GPU_CONTEXTS="2:2:" + t.file("few"))
+    same(found, dict({row: "not_tried" for row in ROWS}, device="works", mps="not_tried"))
+    row = by_name(found["rows"], "row")["unregistered_malloc"]
+    check("no context for it: the fake GPU has no memory" in row["reason"] and
+          "free memory" in row["hint"], row)
+    claims = by_name(found["claims"], "id")
+    check(claims["malloc"]["verdict"] == "not_tried", claims)
+
+
 def test_table(t):  # beside others
     done = t.run("probe", env=NO_MPS)
     check(max(map(len, done.stdout().splitlines())) <= 100, done.stdout())

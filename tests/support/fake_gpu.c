@@ -4,6 +4,7 @@
  */
 #include "tests/support/fake_gpu.h"
 
+#include <fcntl.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -90,11 +91,37 @@ uint64_t fake_globaltimer_ns(void)
 
 /* ---- Opening, closing, breaking -------------------------------------------------------------- */
 
+/* Memory for another context: a byte of the file, locked by this process until it ends. Its size is
+ * how many there have been. */
+static enum status context_there(struct err *err)
+{
+    char path[4096];
+    long most, ever;
+    const char *setting = getenv("HANDOFF_FAKE_GPU_CONTEXTS");
+    if (!setting)
+        return ST_OK;
+    if (sscanf(setting, "%ld:%ld:%4095s", &most, &ever, path) != 3)
+        fake_abort("HANDOFF_FAKE_GPU_CONTEXTS=%s", setting);
+    const int fd = open(path, O_RDWR | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
+    if (write(fd, "", 1) != 1 || lseek(fd, 0, SEEK_END) > ever)
+        most = 0;
+    for (long i = 0; i < most; i++) {
+        struct flock place = {.l_type = F_WRLCK, .l_whence = SEEK_SET, .l_start = i, .l_len = 1};
+        if (fcntl(fd, F_SETLK, &place) == 0)
+            return ST_OK;
+    }
+    close(fd);
+    return err_set(err, ST_NO_MEMORY, "free memory on the GPU",
+                   "the fake GPU has no memory for another context");
+}
+
 enum status gpu_open(enum gpu_sync sync, struct gpu **gpu, struct err *err)
 {
     enum status status = fake_enter_without(__func__, err);
     if (status == ST_OK)
         status = device_there(err);
+    if (status == ST_OK)
+        status = context_there(err);
     if (status != ST_OK)
         return status;
     if (sync > GPU_SYNC_FLAG)

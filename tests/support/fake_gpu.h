@@ -18,6 +18,8 @@
  *       in processes of that role (`*`: in all); "later": it succeeds, but the work it enqueued (or
  *       the next that is enqueued) breaks the context, as CUDA tells of most mishaps
  *   HANDOFF_FAKE_GPU_COUNT=file  at exit, a line "role pid function calls" for each function called
+ *   HANDOFF_FAKE_GPU_CONTEXTS=most:ever:file  processes have at most so many contexts at once, and
+ *       so many in all; the file, which need not be there, is for counting them
  *   HANDOFF_FAKE_GPU_STRICT=1  a process that leaves something behind exits with FAKE_EXIT_LEFT
  */
 #ifndef HANDOFF_TESTS_FAKE_GPU_H
