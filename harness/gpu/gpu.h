@@ -178,8 +178,8 @@ void *gpu_stream_native(const struct gpu_stream *stream);
  * may block. */
 enum status gpu_stream_copy(struct gpu_stream *stream, void *to, const void *from,
                             size_t size_bytes, struct err *err);
-/* Managed memory changes hands: to the GPU work enqueued from here on, or, after a synchronize, to
- * the CPU. */
+/* Managed memory changes hands: to the work enqueued on this stream from here on, and to no other
+ * stream's, or, after a synchronize, to the CPU. */
 enum status gpu_stream_managed_to_gpu(struct gpu_stream *stream, void *memory, struct err *err);
 enum status gpu_stream_managed_to_host(struct gpu_stream *stream, void *memory, struct err *err);
 

@@ -111,6 +111,22 @@ static enum status consumer_gpu_open_flights(struct consumer_gpu *consumer, stru
     return status;
 }
 
+/* Where memory changes hands it belongs to the frames' stream; with one frame in flight, as it must
+ * be there (access/managed.c), nothing is on that when a frame is checked. */
+static enum status consumer_gpu_open_check(struct consumer_gpu *consumer, struct err *err)
+{
+    const bool one_stream =
+        (consumer->access->flags & ACCESS_MANAGED) &&
+        gpu_attribute_read(consumer->gpu.gpu, GPU_ATTRIBUTE_concurrent_managed_access) != 1;
+    if (one_stream) {
+        consumer->check_lane = consumer->gpu.lanes[0];
+        return ST_OK;
+    }
+    const enum status status = launcher_open(consumer->gpu.gpu, &consumer->side_launcher, err);
+    consumer->check_lane = (struct role_gpu_lane){consumer->side_stream, consumer->side_launcher};
+    return status;
+}
+
 /* What the kernel needs beside the frame, and what frames must contain. */
 static enum status consumer_gpu_open_kernel(const struct role *role, struct consumer_gpu *consumer,
                                             struct err *err)
@@ -139,7 +155,7 @@ static enum status consumer_gpu_open_kernel(const struct role *role, struct cons
     if (status == ST_OK)
         status = gpu_stream_open(consumer->gpu.gpu, &consumer->side_stream, err);
     if (status == ST_OK && consumer->integrity == INTEGRITY_KERNEL && !consumer->check_ahead)
-        status = launcher_open(consumer->gpu.gpu, &consumer->side_launcher, err);
+        status = consumer_gpu_open_check(consumer, err);
     return status == ST_OK ? ST_OK : err_context(err, "kernel %s", cell->kernel->name);
 }
 

@@ -80,6 +80,9 @@ struct consumer_gpu {
     /* Work that must not queue behind the frames': LAUNCH_CHECK, calling work off. */
     struct gpu_stream *side_stream;
     struct launcher *side_launcher;
+    /* Where LAUNCH_CHECK goes when the kernel is done: there, or, where the frame is in memory that
+     * belongs to one stream, on that. */
+    struct role_gpu_lane check_lane;
     /* Waits of the GPU (consumer_gpu_ahead.c). */
     struct ahead *ahead;
     uint32_t records; /* begun; those published are the trace's count */

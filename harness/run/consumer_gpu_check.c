@@ -35,15 +35,16 @@ static enum status check_by_kernel(const struct consumer_gpu *consumer, const st
                                    const struct flight *flight, int32_t id, bool *whole,
                                    struct err *err)
 {
-    struct role_gpu_watch watch = {.stream = consumer->check_ahead ? consumer->gpu.stream
-                                                                   : consumer->side_stream,
+    const struct role_gpu_lane *lane = &consumer->check_lane;
+    struct role_gpu_watch watch = {.stream =
+                                       consumer->check_ahead ? consumer->gpu.stream : lane->stream,
                                    .deadline_ns = role->deadline_ns};
     enum status status = ST_OK;
     if (!consumer->check_ahead) {
-        status = consumer_gpu_launch_check(consumer, flight, id, consumer->side_launcher,
-                                           consumer->side_stream, NULL, err);
+        status = consumer_gpu_launch_check(consumer, flight, id, lane->launcher, lane->stream, NULL,
+                                           err);
         if (status == ST_OK && consumer->cell->sync <= GPU_SYNC_BLOCK)
-            status = gpu_stream_synchronize(consumer->side_stream, err);
+            status = gpu_stream_synchronize(lane->stream, err);
     }
     if (status == ST_OK)
         status = role_gpu_await_word(&watch, &flight->check->done, flight->value,

@@ -161,7 +161,8 @@ def test_every_cell(t):  # beside others
 def test_other_machines(t):  # beside others
     """Attributes of a Jetson: managed memory changes hands, there are no legacy handles."""
     cells = [cell("shm", "managed"), cell("shm", "managed", fill="gpu"), cell("unix", "managed"),
-             cell("shm", "managed", kernel="invert"), cell("cuda_vmm", "device", fill="gpu")]
+             cell("shm", "managed", kernel="invert"), cell("shm", "managed", kernel="none"),
+             cell("cuda_vmm", "device", fill="gpu")]
     run_whole(t, "turns", cells, HANDOFF_FAKE_GPU_ATTRIBUTES=
               "concurrent_managed_access=0,integrated=1,ipc_memory=0,dma_buf=0")
 

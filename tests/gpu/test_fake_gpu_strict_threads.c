@@ -124,6 +124,20 @@ GPU_PEER(pageable)
     desk_close(&desk);
 }
 
+/* It is one stream's: a kernel on another must not touch it. */
+GPU_PEER(turns_of_one_stream)
+{
+    struct desk desk = desk_open();
+    struct gpu_stream *first = desk.stream;
+    void *memory;
+    OK(gpu_managed_alloc(desk.gpu, PAGE, &memory, &err));
+    OK(gpu_stream_managed_to_gpu(first, memory, &err));
+    assert_int_equal(kernel_touches(&desk, memory, PAGE), ST_OK);
+    OK(gpu_stream_open(desk.gpu, &desk.stream, &err));
+    assert_int_equal(kernel_touches(&desk, memory, PAGE), ST_SYSTEM);
+    assert_non_null(strstr(err.what, "another stream"));
+}
+
 /* Managed memory of which one side has its hands on at a time. */
 GPU_PEER(turns)
 {
@@ -154,6 +168,7 @@ static void test_other_machines(void **state)
 {
     peer_with_attributes("pageable", "pageable_memory_access=1");
     peer_with_attributes("turns", "concurrent_managed_access=0");
+    peer_with_attributes("turns_of_one_stream", "concurrent_managed_access=0");
 }
 
 static void *make_without_access(struct desk *desk)

@@ -112,6 +112,7 @@ struct fake_region {
     bool accessible;   /* false: shared memory without set-access */
     bool turns;        /* managed memory of which only one side may have its hands on */
     bool turn_of_host; /* whose turn it is */
+    const struct gpu_stream *turn_of; /* not the host's: this stream's, and no other's */
 };
 
 enum fake_use {
@@ -139,10 +140,10 @@ uint64_t fake_device_bytes(void);
 const char *fake_region_register(void *host, size_t size_bytes, void **device);
 /* A new descriptor of whole pages of one allocation, or -1. */
 int fake_region_export(enum fake_kind kind, const void *device, size_t size_bytes);
-/* From now on only one side may touch this managed memory, the host first; then whose turn it
- * is. */
+/* From now on only one side may touch this managed memory, the host first; then whose turn it is:
+ * that of work on `stream`, or (NULL) the host's. */
 void fake_managed_take_turns(const void *memory);
-void fake_managed_turn(void *memory, bool host);
+void fake_managed_turn(void *memory, const struct gpu_stream *stream);
 bool fake_managed_begins(const void *memory);
 
 /* ---- Descriptors by name (fake_gpu_shared.c) ------------------------------------------------- */
@@ -174,6 +175,8 @@ void fake_enqueue(struct gpu_stream *stream, fake_run run, const void *arguments
 /* Aborts when there is no such stream open; its GPU. */
 struct gpu *fake_stream_check(const struct gpu_stream *stream, const char *function);
 #define STREAM_ENTER(stream, err) FAKE_ENTER(fake_stream_check(stream, __func__), err)
+/* Whose work this thread does; NULL on the program's threads. */
+const struct gpu_stream *fake_stream_running(void);
 /* In loops of running work: the context broke or the process closes. */
 bool fake_called_off(const struct gpu_stream *stream);
 /* A turn of a loop that looks for something: gives the CPU away, sleeps after a while. */

@@ -186,6 +186,8 @@ static void *region_reach(const struct fake_region *region, const void *address,
         *why = "stream waits and writes cannot use managed memory";
     else if (region->turns && region->turn_of_host)
         *why = "it is the host's turn to touch this managed memory";
+    else if (region->turns && region->turn_of != fake_stream_running())
+        *why = "this managed memory is attached to another stream";
     else
         return region->real + offset;
     return NULL;
@@ -315,7 +317,7 @@ bool fake_managed_begins(const void *memory)
     return begins;
 }
 
-void fake_managed_turn(void *memory, bool host)
+void fake_managed_turn(void *memory, const struct gpu_stream *stream)
 {
     pthread_mutex_lock(&table.lock);
     for (size_t i = 0; i < table.count; i++) {
@@ -323,8 +325,9 @@ void fake_managed_turn(void *memory, bool host)
         if (!region->used || region->kind != FAKE_MANAGED || region->device != memory ||
             !region->turns)
             continue;
-        region->turn_of_host = host;
-        mprotect(region->host, region->bytes, host ? PROT_READ | PROT_WRITE : PROT_NONE);
+        region->turn_of_host = stream == NULL;
+        region->turn_of = stream;
+        mprotect(region->host, region->bytes, stream ? PROT_NONE : PROT_READ | PROT_WRITE);
     }
     pthread_mutex_unlock(&table.lock);
 }

@@ -38,6 +38,13 @@ struct gpu_stream {
 
 /* ---- Doing the work -------------------------------------------------------------------------- */
 
+static _Thread_local const struct gpu_stream *stream_running;
+
+const struct gpu_stream *fake_stream_running(void)
+{
+    return stream_running;
+}
+
 bool fake_called_off(const struct gpu_stream *stream)
 {
     return atomic_load(&stream->quit) || atomic_load(&stream->gpu->broken);
@@ -78,6 +85,7 @@ static void work_do(struct gpu_stream *stream, struct work *work)
 static void *stream_main(void *argument)
 {
     struct gpu_stream *stream = argument;
+    stream_running = stream;
     /* A role may have pinned itself; a GPU has processors of its own. */
     cpu_set_t all;
     memset(&all, 0xff, sizeof all);

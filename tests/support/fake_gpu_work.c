@@ -49,7 +49,7 @@ enum status gpu_stream_copy(struct gpu_stream *stream, void *to, const void *fro
 static void managed_to_host_run(struct gpu_stream *stream, void *arguments, bool go)
 {
     if (go)
-        fake_managed_turn(*(void **)arguments, true);
+        fake_managed_turn(*(void **)arguments, NULL);
 }
 
 static enum status managed_check(void *memory, struct err *err)
@@ -65,7 +65,7 @@ enum status gpu_stream_managed_to_gpu(struct gpu_stream *stream, void *memory, s
     STREAM_ENTER(stream, err);
     enum status status = managed_check(memory, err);
     if (status == ST_OK)
-        fake_managed_turn(memory, false);
+        fake_managed_turn(memory, stream);
     return status;
 }
 

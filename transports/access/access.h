@@ -41,6 +41,9 @@ enum access_flags {
     ACCESS_AHEAD = 1 << 2,
     /* The GPU writes to the very bytes of the slot; else a writing kernel changes a copy. */
     ACCESS_IN_PLACE = 1 << 3,
+    /* The frame is in managed memory: where that changes hands (gpu.h), nothing but work on the
+     * stream that was given to enqueue may touch it. */
+    ACCESS_MANAGED = 1 << 4,
 };
 
 struct access {
