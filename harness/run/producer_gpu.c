@@ -167,7 +167,7 @@ static enum status producer_gpu_run(struct role *role, void *state, struct role_
     struct producer_gpu *producer = state;
     const uint32_t total = role_setup_total(&role->setup);
     struct usage begin = {0};
-    producer->common.loop.deadline_ns = role->deadline_ns;
+    producer->common.loop.deadline_ns = producer_gpu_look_ns(producer, role, role->start_ns);
     producer->watch =
         (struct role_gpu_watch){.stream = producer->gpu.stream, .deadline_ns = role->deadline_ns};
     if (!cell_has_schedule(producer->cell))

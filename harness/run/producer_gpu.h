@@ -28,6 +28,13 @@ struct producer_gpu {
     struct role_gpu_watch watch;
 };
 
+/* With order event: how long a slot is waited for until this role looks whether its own work is
+ * still sound. */
+#define PRODUCER_GPU_LOOK_NS 1000000000u
+/* When to look, waiting from now_ns on: the loop's deadline. */
+uint64_t producer_gpu_look_ns(const struct producer_gpu *producer, const struct role *role,
+                              uint64_t now_ns);
+
 /* One frame, as producer_frame of producer.c. */
 enum status producer_gpu_frame(struct producer_gpu *producer, const struct role *role, int32_t id,
                                uint64_t *stamps, struct err *err);

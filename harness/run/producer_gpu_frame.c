@@ -136,17 +136,32 @@ static enum status producer_gpu_bring(struct producer_gpu *producer, const struc
     return status;
 }
 
-/* No slot came. With order event this role never waits for its own work: if that is what broke, the
- * other waits for an event that will not come, and the cause is here. */
+uint64_t producer_gpu_look_ns(const struct producer_gpu *producer, const struct role *role,
+                              uint64_t now_ns)
+{
+    if (producer->cell->order == ORDER_HOST || role->deadline_ns < now_ns + PRODUCER_GPU_LOOK_NS)
+        return role->deadline_ns;
+    return now_ns + PRODUCER_GPU_LOOK_NS;
+}
+
+/* No slot came, or not for a while. With order event this role never waits for its own work: if that
+ * is what broke, the other waits for an event that will not come, and the cause is here. ST_AGAIN:
+ * nothing broke, and there is time left. */
 static enum status __attribute__((cold))
-producer_gpu_no_slot(const struct producer_gpu *producer, enum status status, struct err *err)
+producer_gpu_no_slot(struct producer_gpu *producer, const struct role *role, enum status status,
+                     struct err *err)
 {
     struct err own;
     const enum status work = role_gpu_poll(&producer->gpu, &own);
-    if (work == ST_OK || work == ST_AGAIN)
+    const uint64_t now_ns = clock_now_ns();
+    if (work != ST_OK && work != ST_AGAIN) {
+        *err = own;
+        return err_context(err, "no free slot came, and the work on the GPU has failed");
+    }
+    if (status != ST_TIMEOUT || now_ns >= role->deadline_ns)
         return status;
-    *err = own;
-    return err_context(err, "no free slot came, and the work on the GPU has failed");
+    producer->common.loop.deadline_ns = producer_gpu_look_ns(producer, role, now_ns);
+    return ST_AGAIN;
 }
 
 enum status producer_gpu_frame(struct producer_gpu *producer, const struct role *role, int32_t id,
@@ -157,17 +172,19 @@ enum status producer_gpu_frame(struct producer_gpu *producer, const struct role 
     struct frame frame = {0};
     if (!fills)
         producer_prepare_source(common, role, id);
-    enum status status = producer_pace(common, role, id, &frame, stamps, err);
-    if (status != ST_OK)
-        return status;
+    enum status status;
+    /* In ping-pong this waits for the slot. */
+    while ((status = producer_pace(common, role, id, &frame, stamps, err)) != ST_OK)
+        if ((status = producer_gpu_no_slot(producer, role, status, err)) != ST_AGAIN)
+            return status;
     PRODUCER_FAULT("woke", id);
     if (!fills) {
         stamps[STAMP_READY] = stamp_now_ns();
         PRODUCER_FAULT("ready", id);
     }
-    status = wait_loop_reserve(&common->loop, &frame, err);
-    if (status != ST_OK)
-        return producer_gpu_no_slot(producer, status, err);
+    while ((status = wait_loop_reserve(&common->loop, &frame, err)) != ST_OK)
+        if ((status = producer_gpu_no_slot(producer, role, status, err)) != ST_AGAIN)
+            return status;
     stamps[STAMP_RESERVED] = stamp_now_ns();
     PRODUCER_FAULT("reserved", id);
     status = producer_gpu_bring(producer, role, id, &frame, stamps, err);

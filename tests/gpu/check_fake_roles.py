@@ -289,5 +289,15 @@ def test_every_call_fails(t):  # beside others
     say("%d calls failed, in %d launches" % (len(jobs), sum(len(job[3]) for job in jobs)))
 
 
+def test_broken_work_of_a_producer(t):  # beside others
+    """With order event it waits for slots, not for its own work; that this broke is known soon all the
+    same, and told: the consumer's stream waits for an event that will not come."""
+    event = {"fill": "gpu", "order": "event"}
+    cells = [cell("cuda_pool", "device", "futex", pacing="pingpong", **event),
+             cell("cuda_vmm", "device", pacing="max", slots=1, **event)]
+    side_by_side([(fail_one, t, i, [axes], "producer", "gpu_event_record", 2, ":later")
+                  for i, axes in enumerate(cells)])
+
+
 if __name__ == "__main__":
     suite.main(globals())
