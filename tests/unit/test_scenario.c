@@ -135,7 +135,7 @@ static void test_good_files(void **state)
         {HANDOFF_SOURCE_DIR "/scenarios/quick.json", 21},
         {HANDOFF_SOURCE_DIR "/scenarios/claims.json", 21},
         {HANDOFF_SOURCE_DIR "/scenarios/baselines.json", 176},
-        {HANDOFF_SOURCE_DIR "/scenarios/transports.json", 129},
+        {HANDOFF_SOURCE_DIR "/scenarios/transports.json", 179},
         {HANDOFF_SOURCE_DIR "/scenarios/accesses.json", 20},
         {HANDOFF_SOURCE_DIR "/scenarios/gpu_sharing.json", 32},
         {HANDOFF_SOURCE_DIR "/scenarios/resolutions.json", 32},
