@@ -156,17 +156,17 @@ static bool check_displays(const cJSON *env, cJSON *findings)
     if (!list[0] && others <= 0.0)
         return fitness_unknown(findings, "gpu_clients",
                                "who else uses the GPU (root sees other users' processes)");
-    return fitness_say(findings,
-                       (struct finding){"gpu_clients", FITNESS_WARNING,
-                                        "contexts take turns on the GPU: each frame of the screen, "
-                                        "or of another program, may delay a kernel by milliseconds",
-                                        list[0] ? "sudo systemctl isolate multi-user.target"
-                                                : "stop them (`sudo fuser -v /dev/nvidia*`)"},
-                       list[0] && others > 0.0
-                           ? "a display (%s) and %.0f other processes use the GPU"
-                       : list[0] ? "a display uses the GPU: %s"
-                                 : "%s%.0f other processes use the GPU",
-                       list, others);
+    return fitness_say(
+        findings,
+        (struct finding){"gpu_clients", FITNESS_WARNING,
+                         "contexts take turns on the GPU: each frame of the screen, "
+                         "or of another program, may delay a kernel by milliseconds",
+                         list[0] ? "sudo systemctl isolate multi-user.target"
+                                 : "stop them (`sudo fuser -v /dev/nvidia*`)"},
+        list[0] && others > 0.0 ? "a display (%s) and %.0f other process%s use the GPU"
+        : list[0]               ? "a display uses the GPU: %s"
+                                : "%s%.0f other process%s the GPU",
+        list, others, list[0] ? (others == 1.0 ? "" : "es") : (others == 1.0 ? " uses" : "es use"));
 }
 
 /* What a board's own clocks may do: {"current_hz", "min_hz", "max_hz", "locked"}. */
@@ -189,8 +189,18 @@ static bool check_board_clock(const cJSON *env, const char *member, const char *
                        "%s moves between %.0f and %.0f MHz", what, low / 1e6, high / 1e6);
 }
 
+static bool check_usable(const cJSON *unusable, cJSON *findings)
+{
+    return fitness_say(
+        findings,
+        (struct finding){"gpu_unusable", FITNESS_NOTE, "cells with work on the GPU cannot run",
+                         json_get_string(unusable, "hint", "")},
+        "the GPU cannot be used: %s", json_get_string(unusable, "reason", "nobody knows why"));
+}
+
 bool fitness_check_gpu(const cJSON *env, cJSON *findings)
 {
+    const cJSON *unusable = json_get(json_get(env, "gpu"), "unusable");
     if (fitness_is_jetson(env) &&
         (!check_board_clock(env, "gpu_clock", "board_gpu_clock", "the GPU's clock", findings) ||
          !check_board_clock(env, "memory_clock", "board_memory_clock", "the memory's clock",
@@ -198,6 +208,8 @@ bool fitness_check_gpu(const cJSON *env, cJSON *findings)
         return false;
     if (!cJSON_IsObject(json_get(env, "gpu")))
         return true;
+    if (cJSON_IsObject(unusable))
+        return check_usable(unusable, findings);
     return check_gpu_clocks(env, findings) && check_persistence(env, findings) &&
            check_displays(env, findings);
 }

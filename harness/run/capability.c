@@ -312,19 +312,32 @@ enum status capability_describe(cJSON **json, struct err *err)
                        : answer.why.what);
 }
 
+/* Why a GPU that is there cannot be used. */
+static bool describe_unusable(cJSON *section, const struct err *why)
+{
+    cJSON *unusable = cJSON_CreateObject();
+    return json_add(section, "unusable", unusable) &&
+           json_add_string(unusable, "reason", why->what) &&
+           json_add_string(unusable, "hint", why->hint);
+}
+
 bool capability_describe_into(cJSON *environment)
 {
     cJSON *described = NULL;
-    struct err ignored;
+    struct err why;
+    char what[200];
     cJSON *section = json_get(environment, "gpu");
-    if (capability_describe(&described, &ignored) != ST_OK)
+    const enum status status = capability_describe(&described, &why);
+    if (status != ST_OK && !section && !gpu_hardware_present(what, sizeof what))
         return true;
-    cJSON_DeleteItemFromObjectCaseSensitive(described, "attributes");
     bool ok = true;
     if (!section) {
         section = cJSON_CreateObject();
         ok = json_add(environment, "gpu", section);
     }
+    if (status != ST_OK)
+        return ok && describe_unusable(section, &why);
+    cJSON_DeleteItemFromObjectCaseSensitive(described, "attributes");
     while (ok && described->child) {
         cJSON *item = cJSON_DetachItemViaPointer(described, described->child);
         char name[64];

@@ -46,8 +46,9 @@ const struct capability_answer *capability_ask(const bool wanted[GPU_CAPABILITY_
  * `attributes` beside; see results/README.md. The caller deletes *json. Blocks for a second.
  * ST_UNAVAILABLE with the reason where there is none. */
 enum status capability_describe(cJSON **json, struct err *err);
-/* Adds what a result says of the GPU to the object `gpu` of an environment (env.h). Nothing where
- * it cannot be had. False when out of memory. */
+/* Adds what a result says of the GPU to the object `gpu` of an environment (env.h): where there is
+ * one that cannot be used, `unusable` with the reason. Nothing where there is none. False when out
+ * of memory. */
 bool capability_describe_into(cJSON *environment);
 
 /* For tests: forgets all answers, and how long a pair may take. */

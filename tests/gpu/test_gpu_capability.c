@@ -6,6 +6,7 @@
  */
 #include "tests/support/gpu_fixture.h"
 
+#include "harness/env/fitness.h"
 #include "harness/measure/clock.h"
 #include "harness/run/capability.h"
 #include "harness/run/role.h"
@@ -93,6 +94,35 @@ static void test_described(void **state)
     cJSON_Delete(environment);
 }
 
+/* A GPU that shows and that CUDA cannot use: the reason stands in its place. */
+static void test_unusable(void **state)
+{
+    struct err err;
+    cJSON *environment = cJSON_CreateObject(), *findings = cJSON_CreateArray();
+    char *visible = getenv("CUDA_VISIBLE_DEVICES"), *before = visible ? strdup(visible) : NULL;
+    cJSON *section = cJSON_AddObjectToObject(environment, "gpu");
+    assert_true(json_add_string(section, "nvidia_driver", "550.54.15"));
+    setenv("CUDA_VISIBLE_DEVICES", "-1", 1);
+    setenv("HANDOFF_FAKE_GPU_ATTRIBUTES", "device=0", 1);
+    assert_true(capability_describe_into(environment));
+    unsetenv("HANDOFF_FAKE_GPU_ATTRIBUTES");
+    unsetenv("CUDA_VISIBLE_DEVICES");
+    if (before)
+        setenv("CUDA_VISIBLE_DEVICES", before, 1);
+    free(before);
+    const cJSON *unusable = json_get(section, "unusable");
+    assert_true(json_get_string(unusable, "reason", "")[0] != '\0');
+    assert_true(json_get_string(unusable, "hint", "")[0] != '\0');
+    assert_null(json_get(section, "name"));
+    assert_int_equal(fitness_find(environment, findings, &err), ST_OK);
+    char *text = cJSON_PrintUnformatted(findings);
+    assert_non_null(strstr(text, "the GPU cannot be used: "));
+    assert_null(strstr(text, "gpu_persistence")); /* of which nothing can be known */
+    cJSON_free(text);
+    cJSON_Delete(findings);
+    cJSON_Delete(environment);
+}
+
 int main(int argc, char **argv)
 {
     struct err err;
@@ -105,6 +135,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(test_every_row),
         cmocka_unit_test(test_remembered),
         cmocka_unit_test(test_described),
+        cmocka_unit_test(test_unusable),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -200,7 +200,12 @@ static const struct expectation {
     {"{\"gpu\":{\"display_clients\":[\"Xorg\"],\"other_clients\":2}}", "gpu_clients",
      FITNESS_WARNING, "(Xorg) and 2 other"},
     {"{\"gpu\":{\"display_clients\":[],\"other_clients\":2}}", "gpu_clients", FITNESS_WARNING,
-     "2 other processes"},
+     "2 other processes use the GPU"},
+    {"{\"gpu\":{\"display_clients\":[],\"other_clients\":1}}", "gpu_clients", FITNESS_WARNING,
+     "1 other process uses the GPU"},
+    {"{\"gpu\":{\"unusable\":{\"reason\":\"the driver is old\",\"hint\":\"update it\"}}}",
+     "gpu_unusable", FITNESS_NOTE, "cannot be used: the driver is old"},
+    {"{\"gpu\":{\"unusable\":{\"reason\":7}}}", "gpu_unusable", FITNESS_NOTE, "cannot be used"},
 };
 
 static void each_check_says_good_unknown_or_what_is_wrong(void **state)
