@@ -170,7 +170,7 @@ static void checksum_close(struct kernel_state *state)
 const struct kernel kernel_checksum = {
     .name = "checksum",
     .summary = "reads and verifies every byte, at memory bandwidth",
-    .flags = KERNEL_READS_PAYLOAD | KERNEL_CHECKSUM,
+    .flags = KERNEL_READS_PAYLOAD | KERNEL_READS_ALL | KERNEL_CHECKSUM,
     .gpu_kind = LAUNCH_CHECKSUM,
     .probe = checksum_probe,
     .open = checksum_open,

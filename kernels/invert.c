@@ -70,7 +70,7 @@ static void invert_close(struct kernel_state *state)
 const struct kernel kernel_invert = {
     .name = "invert",
     .summary = "complements every byte in place",
-    .flags = KERNEL_READS_PAYLOAD | KERNEL_WRITES_PAYLOAD | KERNEL_INVERTS,
+    .flags = KERNEL_READS_PAYLOAD | KERNEL_READS_ALL | KERNEL_WRITES_PAYLOAD | KERNEL_INVERTS,
     .gpu_kind = LAUNCH_INVERT,
     .probe = invert_probe,
     .open = invert_open,

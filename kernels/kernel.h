@@ -21,6 +21,7 @@ enum kernel_flags {
     KERNEL_WRITES_PAYLOAD = 1 << 1, /* changes the frame in place */
     KERNEL_INVERTS = 1 << 2,        /* afterwards every payload byte is its complement */
     KERNEL_CHECKSUM = 1 << 3,       /* its result value is the checksum of every payload byte */
+    KERNEL_READS_ALL = 1 << 4,      /* no byte is left out: it takes a read of the whole payload */
 };
 
 struct kernel_config {

@@ -77,7 +77,7 @@ static double floor_gpu_kernel_ns(const cJSON *floor, const struct cell *cell, s
         return start_ns + json_get_number(floor_memory_of(floor, bytes), "copy_cached_ns", NAN);
     if (cell->access->enqueue)
         return floor_later(start_ns, floor_p50_ns(memory, "host_copy"));
-    return cell->kernel->flags & KERNEL_READS_PAYLOAD
+    return cell->kernel->flags & KERNEL_READS_ALL
                ? floor_later(start_ns, floor_p50_ns(memory, "mapped_read"))
                : start_ns;
 }
@@ -108,7 +108,7 @@ struct result_floor result_floor_of_cell(const cJSON *floor, const struct cell *
         latency_ns += floor_fill_ns(floor, cell, bytes, last_level_bytes);
     if (cell_kernel_on_gpu(cell))
         latency_ns += floor_gpu_kernel_ns(floor, cell, bytes);
-    else if (bytes > 0 && cell->kernel->flags & KERNEL_READS_PAYLOAD)
+    else if (bytes > 0 && cell->kernel->flags & KERNEL_READS_ALL)
         latency_ns +=
             json_get_number(floor_memory_of(floor, bytes), "read_written_elsewhere_ns", NAN);
     return (struct result_floor){handoff_ns, latency_ns};

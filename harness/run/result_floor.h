@@ -15,7 +15,7 @@
 struct result_floor {
     double handoff_ns; /* of the interval of this name: half of a two-line round trip; NAN where the
                         * cell has no such interval */
-    double latency_ns; /* a hand-off, one copy if the frame must be copied, one read if it is read;
+    double latency_ns; /* a hand-off, one copy if the frame must be copied, one read if all is read;
                         * on the GPU starting the kernel, or moving the frame if that takes longer */
 };
 

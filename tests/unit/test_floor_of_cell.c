@@ -137,6 +137,8 @@ static void least_work_of_a_cell(void **state)
     assert_floor(&known, &cell, fits, handoff_ns);
     cell.kernel = kernel_find("invert");
     assert_floor(&known, &cell, fits, handoff_ns + read_ns);
+    cell.kernel = kernel_find("preprocess"); /* looks only at the pixels that it blends */
+    assert_floor(&known, &cell, fits, handoff_ns);
     cell.fill = FILL_HEADER;
     cell.kernel = kernel_find("none");
     assert_floor(&known, &cell, fits, handoff_ns);
@@ -187,8 +189,10 @@ static void least_work_on_a_gpu(void **state)
     } cases[] = {
         {"mapped", "spin", "checksum", 9500}, /* reading takes longer than starting */
         {"direct", "spin", "checksum", 9500},
-        {"mapped", "spin", "none", 8000},   /* which reads nothing */
-        {"copy", "spin", "checksum", 8000}, /* starting takes longer than copying */
+        {"mapped", "spin", "none", 8000}, /* which reads nothing */
+        {"mapped", "spin", "invert", 9500},
+        {"direct", "spin", "preprocess", 8000}, /* which reads a part of it */
+        {"copy", "spin", "checksum", 8000},     /* starting takes longer than copying */
         {"pageable", "spin", "none", 8000},
         {"managed", "spin", "checksum", 8000 + known.copy_cached_ns},
         {"mapped", "gpu_kernel", "none", 1700},
