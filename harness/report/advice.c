@@ -297,6 +297,50 @@ static bool undecided_add(struct text *text, const struct report *report,
     return any;
 }
 
+/* " (block shared-memory)", where several blocks compare waits. */
+static void block_add(struct text *text, const struct report *report,
+                      const struct report_block *block)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < report->block_count; i++)
+        count += strcmp(report->blocks[i].compare, "wait") == 0;
+    if (count < 2)
+        return;
+    text_add(text, " (block ");
+    text_add_plain(text, block->name);
+    text_add(text, ")");
+}
+
+/* " In 1 of the 9 other comparisons made here gpu_kernel is slower than another." */
+static void elsewhere_add(struct text *text, const struct report *report,
+                          const struct report_group *said, const struct report_cell *fastest)
+{
+    char wait[REPORT_AXIS_BYTES];
+    size_t seen = 0, slower = 0;
+    report_axis(fastest, "wait", wait);
+    for (size_t i = 0; i < report->block_count; i++) {
+        const struct report_block *block = &report->blocks[i];
+        for (size_t j = 0; strcmp(block->compare, "wait") == 0 && j < block->group_count; j++) {
+            const struct report_group *group = &block->groups[j];
+            enum metric metric = verdict_metric(block, group);
+            const struct report_cell *best = verdict_best(block, group, metric);
+            for (size_t k = 0; best && group != said && k < group->cell_count; k++) {
+                const struct report_cell *cell = &block->cells[group->cells[k]];
+                if (!report_axis_is(cell, "wait", wait) || !verdict_cell_is_sound(cell))
+                    continue;
+                seen++;
+                slower += cell != best &&
+                          verdict_compare(report, cell, best, metric).verdict == STATS_SLOWER;
+            }
+        }
+    }
+    if (slower && seen == 1)
+        text_addf(text, " In the one other comparison made here %s is slower.", fastest->name);
+    else if (slower)
+        text_addf(text, " In %zu of the %zu other comparisons made here %s is slower than another.",
+                  slower, seen, fastest->name);
+}
+
 static void wait_advice(const struct report *report, struct text *text)
 {
     for (size_t i = 0; i < report->block_count; i++) {
@@ -319,7 +363,9 @@ static void wait_advice(const struct report *report, struct text *text)
             text_addf(text, ": %s measured here",
                       alone ? "both the fastest and the cheapest" : "the fastest");
             context_add(text, " with ", group);
+            block_add(text, report, block);
             text_add(text, alone ? "." : "; none costs less CPU.");
+            elsewhere_add(text, report, group, fastest);
             return;
         }
         enum stats_verdict verdict = verdict_compare(report, cheapest, fastest, metric).verdict;
@@ -330,7 +376,9 @@ static void wait_advice(const struct report *report, struct text *text)
                        : verdict == STATS_TIED ? ": in time the two are tied here"
                                                : ": the data does not decide which is faster");
         context_add(text, " with ", group);
+        block_add(text, report, block);
         text_add(text, ".");
+        elsewhere_add(text, report, group, fastest);
         return;
     }
 }

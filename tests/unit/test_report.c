@@ -98,6 +98,35 @@ static void a_clear_difference_is_told_with_its_cpu_cost(void **state)
     free(text);
 }
 
+/* What is said first is of one comparison: where the rest of the result says otherwise, so does it. */
+static void a_wait_that_is_slower_elsewhere_is_not_advised_alone(void **state)
+{
+    static const char *const both[] = {"wait", "wait"};
+    struct fixture_cell cells[4];
+    for (size_t i = 0; i < 4; i++) {
+        cells[i] = (struct fixture_cell){.transport = "shm",
+                                         .wait = i % 2 ? "futex" : "spin",
+                                         .frame = "64x64x3",
+                                         .pacing = "rate:500",
+                                         .block = (int)i / 2,
+                                         .cpu_percent = 100};
+        fixture_spread(&cells[i], 10, i == 0 ? 350 : i == 2 ? 90000 : 38500, 0.01, 1);
+    }
+    for (int slower = 1; slower >= 0; slower--) {
+        if (!slower)
+            fixture_spread(&cells[2], 10, 350, 0.01, 1);
+        cJSON *result = fixture_result(cells, 4, both, 2);
+        char *text = say(result);
+        expect(text, "the fastest measured here (block block 0); none costs");
+        if (slower)
+            expect(text, "less CPU. In the one other comparison made here spin is slower.");
+        else
+            expect_not(text, "other comparison");
+        free(text);
+        cJSON_Delete(result);
+    }
+}
+
 /* Means of handoff, launch by launch, other than the fixture's medians. */
 static void set_means(cJSON *cell, double mean_ns)
 {
@@ -281,6 +310,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(times_have_three_digits_and_their_unit),
         cmocka_unit_test(a_clear_difference_is_told_with_its_cpu_cost),
+        cmocka_unit_test(a_wait_that_is_slower_elsewhere_is_not_advised_alone),
         cmocka_unit_test(under_fifty_ticks_the_ratio_is_said_to_be_of_means),
         cmocka_unit_test(few_launches_are_a_range_and_very_few_no_verdict),
         cmocka_unit_test(equal_cells_are_tied_and_noisy_ones_are_not_decided),
