@@ -12,6 +12,7 @@ const struct gpu_capability_row gpu_capability_rows[GPU_CAPABILITY_COUNT] = {
 };
 
 static gpu_capability_asker gpu_asker;
+static gpu_attribute_asker gpu_attributes;
 
 void gpu_capability_set_asker(gpu_capability_asker asker)
 {
@@ -28,4 +29,14 @@ enum status gpu_capability_check(enum gpu_capability capability, struct err *err
         return err_set(err, ST_UNAVAILABLE, "see `handoff probe`", "%s: not tried",
                        gpu_capability_rows[capability].title);
     return gpu_asker(capability, err);
+}
+
+void gpu_capability_set_attribute_asker(gpu_attribute_asker asker)
+{
+    gpu_attributes = asker;
+}
+
+bool gpu_capability_attribute(enum gpu_attribute attribute, int *value)
+{
+    return gpu_toolkit_version() && gpu_attributes && gpu_attributes(attribute, value);
 }

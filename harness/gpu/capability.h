@@ -11,6 +11,7 @@
 #include <stdbool.h>
 
 #include "harness/base/err.h"
+#include "harness/gpu/gpu.h"
 
 /* CAPABILITY(key, negative, title, instead)
  * In the order of `handoff probe`. Negative: the claim is that it does not work, and "works" is the
@@ -38,5 +39,12 @@ enum status gpu_capability_check(enum gpu_capability capability, struct err *err
 /* Who finds out. It remembers its answers. */
 typedef enum status (*gpu_capability_asker)(enum gpu_capability capability, struct err *err);
 void gpu_capability_set_asker(gpu_capability_asker asker);
+
+/* What the driver states of an attribute (gpu.h), for what cannot be tried but by a fault: true with
+ * *value, which is INT32_MIN where the driver does not know it; false where nobody says. Blocks for a
+ * second the first time, when an asker is set, which remembers. */
+bool gpu_capability_attribute(enum gpu_attribute attribute, int *value);
+typedef bool (*gpu_attribute_asker)(enum gpu_attribute attribute, int *value);
+void gpu_capability_set_attribute_asker(gpu_attribute_asker asker);
 
 #endif

@@ -41,6 +41,7 @@ void capability_forget(void)
 {
     memset(capability_known, 0, sizeof capability_known);
     capability_limits_now = (struct capability_limits){0};
+    capability_attributes_forget();
 }
 
 static void capability_set_not_tried(int row, const struct err *why)
@@ -278,6 +279,7 @@ static enum status capability_asker(enum gpu_capability row, struct err *err)
 void capability_install(void)
 {
     gpu_capability_set_asker(capability_asker);
+    gpu_capability_set_attribute_asker(capability_attribute);
 }
 
 /* ---- What the GPU is ------------------------------------------------------------------------- */

@@ -31,7 +31,8 @@ struct capability_answer {
     bool had_context;   /* DOES_NOT: whoever failed had its context, or needs none, before it did */
 };
 
-/* Makes this process's gpu_capability_check ask here. Starts nothing. */
+/* Makes this process's gpu_capability_check and gpu_capability_attribute ask here. Starts
+ * nothing. */
 void capability_install(void);
 
 /* Finds out the wanted rows (and `device`, on which all depend) that are not known yet, several
@@ -50,6 +51,10 @@ enum status capability_describe(cJSON **json, struct err *err);
  * one that cannot be used, `unusable` with the reason. Nothing where there is none. False when out
  * of memory. */
 bool capability_describe_into(cJSON *environment);
+
+/* capability_attribute.c: as gpu_capability_attribute. */
+bool capability_attribute(enum gpu_attribute attribute, int *value);
+void capability_attributes_forget(void);
 
 /* For tests: forgets all answers, and how long a pair may take. */
 void capability_forget(void);

@@ -112,6 +112,21 @@ static bool ask_capability(struct answers *answers, struct cell *cell,
     return true;
 }
 
+/* The producer learns of the end of an upload by a word that the stream writes (sync flag). */
+static bool ask_upload_flag(struct answers *answers, struct cell *cell)
+{
+    const bool wanted = cell->sync == GPU_SYNC_FLAG && cell->fill == FILL_COPY &&
+                        (cell->transport->flags & TRANSPORT_DEVICE_MEMORY) != 0;
+    if (!wanted || cell->runnable != ST_OK)
+        return true;
+    if (!ask_capability(answers, cell, GPU_CAN_stream_values, "sync", "flag"))
+        return false;
+    if (cell->runnable != ST_OK)
+        snprintf(cell->hint, sizeof cell->hint,
+                 "use another sync, or fill gpu, whose kernel writes such a word itself");
+    return true;
+}
+
 /* First whether there is a device at all: without one nothing else need be tried. */
 static bool ask_gpu(struct answers *answers, struct cell *cell)
 {
@@ -128,8 +143,23 @@ static bool ask_gpu(struct answers *answers, struct cell *cell)
     if (cell->order == ORDER_EVENT &&
         !ask_capability(answers, cell, GPU_CAN_ipc_event, "order", "event"))
         return false;
-    return cell->gpu_sharing != GPU_SHARING_MPS ||
-           ask_capability(answers, cell, GPU_CAN_mps, "gpu_sharing", "mps");
+    return ask_upload_flag(answers, cell) &&
+           (cell->gpu_sharing != GPU_SHARING_MPS ||
+            ask_capability(answers, cell, GPU_CAN_mps, "gpu_sharing", "mps"));
+}
+
+/* What access managed would say of it in every launch (transports/access/managed.c). */
+static void ask_managed_depth(struct cell *cell)
+{
+    int concurrent = 1;
+    if (cell->runnable == ST_OK && (cell->access->flags & ACCESS_MANAGED) && cell->depth > 1 &&
+        gpu_capability_attribute(GPU_ATTRIBUTE_concurrent_managed_access, &concurrent) &&
+        concurrent != 1)
+        applicable_refuse(cell, ST_UNAVAILABLE,
+                          "access managed with several frames in flight: on this GPU the CPU must "
+                          "not touch managed memory while a kernel runs "
+                          "(concurrent_managed_access is 0)",
+                          "use depth 1, or access mapped");
 }
 
 /* On a machine with one CPU every placement shares it; applicable.c cannot know that. */
@@ -268,6 +298,7 @@ static bool probe_cell(struct answers *answers, struct cell *cell)
         ask_pages(answers, cell) && ask_privileges(answers, cell);
     if (!asked)
         return false;
+    ask_managed_depth(cell);
     ask_python(cell);
     ask_frame_state(cell);
     return cell->runnable == ST_OK && cell->fill != FILL_HEADER ? ask_geometry(answers, cell)

@@ -167,6 +167,22 @@ def test_other_machines(t):  # beside others
               "concurrent_managed_access=0,integrated=1,ipc_memory=0,dma_buf=0")
 
 
+def test_cells_of_other_machines(t):  # beside others
+    """What cannot run on such a machine is known before: it is unavailable, with the reason, and not a
+    launch that fails."""
+    cells = [cell("shm", "managed", depth=2, slots=4, pacing="max"), cell("shm", "managed"),
+             cell("cuda_vmm", "device", sync="flag", fill="copy"),
+             cell("cuda_vmm", "device", sync="flag", fill="gpu")]
+    for attributes, missing in (("concurrent_managed_access=0", {0: "concurrent_managed_access is 0"}),
+                                ("stream_memory_operations=0", {2: "sync flag: stream waits"})):
+        done = start(t, attributes.partition("=")[0], cells, HANDOFF_FAKE_GPU_ATTRIBUTES=attributes)
+        for i, found in enumerate(done.cells):
+            told = "%s: %s: %s (%s)" % (found["id"], found["status"], found["reason"], found["hint"])
+            wanted = missing.get(i)
+            check(found["status"] == ("unavailable" if wanted else "ok") or BUSY in found["reason"], told)
+            check(not wanted or wanted in found["reason"] and found["hint"].startswith("use "), told)
+
+
 # Stands in for NVIDIA's program: a daemon with -f, else its client. The fake GPU is shared through it
 # where it finds `control`.
 MPS_CONTROL = """#!/bin/sh
