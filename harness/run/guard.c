@@ -78,7 +78,8 @@ enum status guard_renew(struct guard *guard, struct err *err)
 {
     if (!guard->running || !process_has_ended(&guard->process))
         return ST_OK;
-    roudi_stop(guard); /* it is ending, too, and the next one has to wait for that */
+    mps_stop(guard);   /* they are ending, too: what they leave is ours to remove, */
+    roudi_stop(guard); /* and the next RouDi has to wait for that */
     guard_stop(guard);
     return guard_start(guard, err);
 }

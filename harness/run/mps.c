@@ -54,9 +54,10 @@ void mps_stop(struct guard *guard)
     if (!guard->running || !guard->mps.running)
         return;
     guard->mps.running = false;
-    /* A guard that does not answer has ended, and the daemon with it, or ends when we hang up. */
     if (mps_ask(guard, "mps_stop", &answer, &ignored) == ST_OK)
         channel_message_clear(&answer);
+    else /* it has ended, and the daemon is ending with it */
+        mps_daemon_stand_in(guard->mps.pipe_directory);
 }
 
 const char *mps_environment(const struct guard *guard, bool shared, char *text, int size)

@@ -40,8 +40,8 @@ struct mps {
  * where the guard is gone. guard->mps says where it is. */
 enum status mps_start(struct guard *guard, struct err *err);
 
-/* Ends the daemon and its server, and removes its directories. Blocks for some seconds at worst.
- * Does nothing when none runs. */
+/* Ends the daemon and its server, and removes its directories, also where the guard has died. Blocks
+ * for some seconds at worst. Does nothing when none runs. No role that joined it may run. */
 void mps_stop(struct guard *guard);
 
 /* "CUDA_MPS_PIPE_DIRECTORY=…" for process_start_with: the guard's daemon with `shared`, else none.

@@ -193,3 +193,62 @@ void mps_daemon_stop(struct mps_daemon *daemon)
         leftovers_remove(server_pids[i]);
     daemon_folder_remove(daemon->root);
 }
+
+/* ---- Without its parent ---------------------------------------------------------------------- */
+
+/* Was the process started with this "NAME=value"? Not known of a process of another user, and not of
+ * one that has ended. */
+static bool mps_process_has(const char *pid, const char *variable)
+{
+    char path[64], *entry = NULL;
+    size_t room = 0;
+    bool has = false;
+    snprintf(path, sizeof path, "/proc/%.20s/environ", pid);
+    FILE *file = fopen(path, "re");
+    while (file && !has && getdelim(&entry, &room, '\0', file) > 0)
+        has = strcmp(entry, variable) == 0;
+    free(entry);
+    if (file)
+        fclose(file);
+    return has;
+}
+
+/* Sends a signal (0: none) to all that have the variable; how many there are, and the first of
+ * them. */
+static int mps_signal_all(const char *variable, int signal_number, pid_t pids[MPS_SERVERS_MAX])
+{
+    int count = 0;
+    DIR *processes = opendir("/proc");
+    if (!processes)
+        return 0;
+    for (const struct dirent *entry = readdir(processes); entry && count < MPS_SERVERS_MAX;
+         entry = readdir(processes)) {
+        if (entry->d_name[0] < '1' || entry->d_name[0] > '9' ||
+            !mps_process_has(entry->d_name, variable))
+            continue;
+        pids[count] = (pid_t)strtol(entry->d_name, NULL, 10);
+        if (signal_number)
+            (void)kill(pids[count], signal_number);
+        count++;
+    }
+    closedir(processes);
+    return count;
+}
+
+void mps_daemon_stand_in(const char *pipe_directory)
+{
+    char variable[MPS_PATH_BYTES + 32], root[MPS_PATH_BYTES];
+    pid_t pids[MPS_SERVERS_MAX], ignored[MPS_SERVERS_MAX];
+    const uint64_t until_ns = clock_now_ns() + MPS_DAEMON_STOP_NS;
+    snprintf(variable, sizeof variable, MPS_PIPE_VARIABLE "=%s", pipe_directory);
+    const int count = mps_signal_all(variable, SIGTERM, pids);
+    while (mps_signal_all(variable, clock_now_ns() < until_ns ? 0 : SIGKILL, ignored) > 0 &&
+           clock_now_ns() < until_ns + MPS_KILLED_NS)
+        clock_sleep_until_ns(clock_now_ns() + MPS_LOOK_NS);
+    for (int i = 0; i < count; i++)
+        leftovers_remove(pids[i]);
+    const size_t length = strlen(pipe_directory);
+    const size_t name = sizeof "/pipe" - 1;
+    snprintf(root, sizeof root, "%.*s", length > name ? (int)(length - name) : 0, pipe_directory);
+    daemon_folder_remove(root);
+}

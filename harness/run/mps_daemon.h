@@ -1,5 +1,6 @@
 /* mps_daemon.h: the MPS control daemon as a child of the guard process: started, asked, ended, and
- * nothing of it left. Called by guard.c; mps.h is what the runner sees.
+ * nothing of it left. Called by guard.c, and by mps.c, which is what the runner sees, where the
+ * guard has died.
  */
 #ifndef HANDOFF_RUN_MPS_DAEMON_H
 #define HANDOFF_RUN_MPS_DAEMON_H
@@ -31,5 +32,10 @@ enum status mps_daemon_start(struct mps_daemon *daemon, uint64_t ready_ns, struc
 /* Asks the daemon to quit; after MPS_DAEMON_STOP_NS it is killed, with its process group and every
  * other child of this process. Removes the directories. Safe on a zeroed one. */
 void mps_daemon_stop(struct mps_daemon *daemon);
+
+/* In the runner, in place of a guard that has died: ends whatever has the directory in its
+ * environment, which nobody else has, and removes the directories. Blocks for MPS_DAEMON_STOP_NS and
+ * as long as killing takes. */
+void mps_daemon_stand_in(const char *pipe_directory);
 
 #endif

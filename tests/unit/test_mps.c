@@ -286,6 +286,33 @@ static void nothing_outlives_a_killed_runner(void **state)
     }
 }
 
+/* Nor a killed guard, whose runner stands in. */
+static void nothing_outlives_a_killed_guard(void **state)
+{
+    (void)state;
+    static const char *const behaviours[] = {"good", "deaf"};
+    for (size_t i = 0; i < 2; i++) {
+        struct guard guard = start_guard(behaviours[i]);
+        struct err err;
+        start_well(&guard);
+        assert_int_equal(kill(guard.process.pid, SIGKILL), 0);
+        if (i == 0) { /* in the middle of a launch, else between two */
+            mps_stop(&guard);
+            assert_false(guard.mps.running);
+            expect_nothing_left(0);
+        } else {
+            while (!process_has_ended(&guard.process))
+                clock_sleep_until_ns(clock_now_ns() + 1000000u);
+        }
+        setenv("FAKE_MPS", "good", 1);
+        assert_int_equal(guard_renew(&guard, &err), ST_OK);
+        expect_nothing_left(0);
+        start_well(&guard);
+        guard_stop(&guard);
+        expect_nothing_left(0);
+    }
+}
+
 /* ---- Roles ----------------------------------------------------------------------------------- */
 
 /* The role `tell-mps` of this program says what it finds. */
@@ -430,6 +457,7 @@ int main(int argc, char **argv)
         cmocka_unit_test_setup(one_that_does_not_quit_is_killed, forget),
         cmocka_unit_test_setup(one_that_does_not_come_up_is_explained, forget),
         cmocka_unit_test_setup(nothing_outlives_a_killed_runner, forget),
+        cmocka_unit_test_setup(nothing_outlives_a_killed_guard, forget),
         cmocka_unit_test_setup(roles_find_the_daemon_they_shall, forget),
         cmocka_unit_test_setup(launches_have_it_while_they_need_it, forget),
     };
