@@ -10,7 +10,9 @@ static void case_write(struct text *out, const struct claim_row *row, size_t ind
     text_add_markdown(out, index ? "" : row->says);
     text_add(out, " | ");
     text_add_markdown(out, claim_case_name(row, index));
-    text_addf(out, " | %s | ", row->quoted);
+    text_addf(out, " | %s, ", row->quoted);
+    text_add_markdown(out, row->figure);
+    text_add(out, " | ");
     text_add_markdown(out, format_figure(&one->measured, UNIT_NS, value));
     if (format_range(&one->measured, UNIT_NS, range, sizeof range)[0])
         text_addf(out, " (%s)", range);
@@ -21,6 +23,10 @@ static void case_write(struct text *out, const struct claim_row *row, size_t ind
         text_add(out, ". ");
     }
     text_add_markdown(out, text_get(&one->why));
+    if (row->known[0] && index + 1 == row->case_count) {
+        text_add(out, " Known about it: ");
+        text_add_markdown(out, row->known);
+    }
     text_add(out, " |\n");
 }
 

@@ -153,6 +153,8 @@ static void claims_stand_on_the_page_escaped(void **state)
     assert_null(strstr(text_get(&page), "May these figures be believed?"));
     assert_non_null(strstr(text_get(&summary), "**holds here**"));
     assert_null(strstr(text_get(&summary), "<b>said"));
+    assert_non_null(strstr(text_get(&summary), ", mean of handoff | "));
+    assert_non_null(strstr(text_get(&summary), " Known about it: &lt;i&gt;k"));
     cJSON_Delete(result);
     text_free(&page);
     text_free(&summary);
