@@ -75,7 +75,7 @@ static enum consumer_completion consumer_gpu_completion(const struct consumer_gp
     }
 }
 
-/* One line for each report, since GPU and CPU touch them in turns. */
+/* All reports lie on lines that nothing else lies on, since GPU and CPU touch them in turns. */
 static enum status consumer_gpu_open_flights(struct consumer_gpu *consumer, struct err *err)
 {
     const struct cell *cell = consumer->cell;

@@ -72,7 +72,7 @@ struct consumer_gpu {
     unsigned access_copies;
     float *output;           /* PREPROCESS: device memory, of each lane its own */
     struct launch_work work; /* what is the same for all frames */
-    /* `flight_count` frames, and beside each its two reports: pinned, a line of its own each. */
+    /* `flight_count` frames, and of each its two reports: pinned, in an array of either sort. */
     struct flight *flights;
     uint32_t flight_count;
     uint8_t *reports;        /* the CPU's address */

@@ -224,13 +224,15 @@ static enum status floor_gpu_turns(struct role *role, struct floor_gpu_setup *se
     if (status != ST_OK)
         return status;
     channel_message_clear(&message);
-    if (floor_gpu_turn(bench, setup->turns, clock_now_ns() + 2 * FLOOR_GPU_PART_NS, &floor->turn,
-                       &why) != ST_OK)
+    if (gpu_attribute_read(bench->gpu, GPU_ATTRIBUTE_mps) == 1)
+        status =
+            err_set(&why, ST_UNAVAILABLE, "end the MPS daemon: echo quit | nvidia-cuda-mps-control",
+                    "MPS is used, under which there is none");
+    else
+        status = floor_gpu_turn(bench, setup->turns, clock_now_ns() + 2 * FLOOR_GPU_PART_NS,
+                                &floor->turn, &why);
+    if (status != ST_OK)
         floor_gpu_warn(floor, "context switch", &why);
-    if (gpu_attribute_read(bench->gpu, GPU_ATTRIBUTE_mps) == 1) {
-        err_set(&why, ST_UNAVAILABLE, NULL, "MPS was used, so that there was none");
-        floor_gpu_warn(floor, "context switch", &why);
-    }
     status = floor_gpu_send(role, floor, err);
     return status == ST_OK ? role_send_type(role, "finished", err) : status;
 }

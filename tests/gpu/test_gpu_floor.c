@@ -291,6 +291,9 @@ static void what_fails_is_left_out(void **state)
     floor = measure_with(fail, "gpu-floor-peer:gpu_open:1");
     assert_true(isnan(floor.turn.p50_ns) && floor.warning_count == 1);
     assert_sizes(&floor, &small);
+    floor = measure_with("HANDOFF_FAKE_GPU_ATTRIBUTES", "mps=1"); /* nobody takes turns */
+    assert_true(isnan(floor.turn.p50_ns) && isnan(floor_gpu_switch_ns(&floor)));
+    assert_true(floor.warning_count == 1 && has_warning(&floor, "MPS is used"));
     /* The context breaks while something runs: all that follows is missing, and said so. */
     floor = measure_with(fail, "gpu-floor:launcher_enqueue:10:later");
     assert_true(isnan(floor.turn.p50_ns) && isnan(floor.launch.p50_ns) && floor.warning_count >= 3);
