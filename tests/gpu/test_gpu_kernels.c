@@ -18,7 +18,8 @@ static const size_t sizes[] = {
     1,    7,    8,    9,    15,   16,    17,     4095,          4096,           4097,
     4103, 4104, 4111, 4112, 8192, 12289, 100001, 640 * 480 * 3, 1919 * 1079 * 3};
 enum { SIZES = sizeof sizes / sizeof sizes[0] };
-static const size_t size_4k = (size_t)3840 * 2160 * 4; /* more than the blocks take in one turn */
+/* More than the blocks take in one turn, and the last tag begins in what no vector takes. */
+static const size_t size_4k = (size_t)3840 * 2160 * 4 + 9;
 
 static struct gpu *gpu;
 static struct gpu_stream *stream;
