@@ -19,6 +19,9 @@ static const char *gpu_error_hint(cudaError_t error)
         return "start nvidia-fabricmanager, which GPUs behind an NVSwitch need";
     case cudaErrorDevicesUnavailable:
         return "another process has the GPU for itself: see `nvidia-smi -q -d COMPUTE`";
+    case cudaErrorSetOnActiveProcess:
+        return "something in this process used the GPU before: open it first, so that its schedule "
+               "flag can be set";
     case cudaErrorMemoryAllocation:
         return "free memory on the GPU (`nvidia-smi` shows who has it), or use smaller frames or "
                "fewer slots; locked host memory is limited by `ulimit -l`";
