@@ -187,7 +187,8 @@ static void floor_print_gpu_size(enum cli_format format, const struct floor_gpu_
     else
         snprintf(cell, sizeof cell, "%s (%s/s)", format_ns(fill_invert_ns, time),
                  format_count(round(1e9 / fmax(fill_invert_ns, 1)), rate));
-    floor_print_line(format, "fill, then invert, in one process", cell, "every device transport");
+    floor_print_line(format, "fill, then invert, in one process", cell,
+                     "device memory, kernels in turn");
 }
 
 void floor_table_print_gpu(enum cli_format format, const struct floor_gpu *gpu,
