@@ -165,7 +165,7 @@ static void floor_print_gpu_size(enum cli_format format, const struct floor_gpu_
         int times;
         const char *floor_of;
     } rows[] = {
-        {"copy within device memory", size->device_copy, 2, "a kernel (read and written)"},
+        {"copy within device memory", size->device_copy, 2, "CUDA's copies; not a kernel's"},
         {"checksum of registered memory, in place", size->mapped_read, 1, "`access` mapped"},
         {"copy from registered memory to the device", size->host_copy, 1, "`access` copy"},
     };

@@ -123,6 +123,15 @@ static void work_name(const struct work *work, char *name, size_t size)
                  choice);
 }
 
+/* A work that does not touch every byte has none. */
+static void rate_print(double rate, double standard)
+{
+    if (rate > 0)
+        printf(" %9.1f %8.1f%%", rate, 100 * rate / standard);
+    else
+        printf(" %9s %9s", "-", "-");
+}
+
 /* The first work is what the others are compared with. */
 static void works_print(const struct place *place, struct work *works, size_t works_count,
                         uint32_t count)
@@ -135,12 +144,11 @@ static void works_print(const struct place *place, struct work *works, size_t wo
         work_name(&works[w], name, sizeof name);
         double frame_ns = median(works[w].burst_ns, ROUNDS) / count;
         double within_ns = median(works[w].inside_ns, ROUNDS);
-        double rate = gigabytes(place, &works[w], count);
-        printf("  %-42s %9.2f %9.0f %9.1f %8.1f%%", name, frame_ns / 1e3, 1e9 / frame_ns, rate,
-               100 * rate / standard);
+        printf("  %-42s %9.2f %9.0f", name, frame_ns / 1e3, 1e9 / frame_ns);
+        rate_print(gigabytes(place, &works[w], count), standard);
         if (within_ns > 0) {
-            rate = (double)place->bytes * works[w].passes / within_ns;
-            printf(" %9.2f %9.1f %8.1f%%", within_ns / 1e3, rate, 100 * rate / standard);
+            printf(" %9.2f", within_ns / 1e3);
+            rate_print((double)place->bytes * works[w].passes / within_ns, standard);
         }
         putchar('\n');
     }
