@@ -15,6 +15,7 @@
 #include "harness/measure/clock.h"
 #include "kernels/launch.h"
 #include "tests/support/fake_gpu.h"
+#include "tests/support/gpu_skip.h"
 #include "tests/support/random_input.h"
 #include "transports/access/access.h"
 
@@ -538,7 +539,7 @@ static void every_call_fails_in_turn(void **state)
         "gpu_stream_copy", "gpu_stream_managed_to_host", "gpu_stream_managed_to_gpu",
     };
     if (!fake_gpu_fail)
-        skip(); /* a real GPU does not fail when asked */
+        gpu_skip("a real GPU does not fail when asked");
     unsigned failures = 0;
     for (size_t a = 0; a < access_registry_count; a++) {
         const struct access *access = access_registry[a];
@@ -571,7 +572,7 @@ static void every_call_fails_in_turn(void **state)
 static void a_failure_keeps_no_place(void **state)
 {
     if (!fake_gpu_fail)
-        skip();
+        gpu_skip("a real GPU does not fail when asked");
     static const char *const names[][2] = {{"copy", "gpu_stream_copy"},
                                            {"managed", "gpu_stream_managed_to_gpu"},
                                            {"mapped", "gpu_register"}};
@@ -599,15 +600,11 @@ static void a_failure_keeps_no_place(void **state)
 /* Last, since memory that the GPU cannot reach after all would break this process's context. */
 static void by_the_hosts_own_pointer(void **state)
 {
-    if (gpu_attribute_read(gpu, GPU_ATTRIBUTE_pageable_memory_access) != 1) {
-        printf("kernels cannot read unregistered memory here (pageable_memory_access)\n");
-        skip();
-    }
+    if (gpu_attribute_read(gpu, GPU_ATTRIBUTE_pageable_memory_access) != 1)
+        gpu_skip("kernels cannot read unregistered memory here (pageable_memory_access)");
     const struct access *access = access_find("direct");
-    if (!stream_all_sizes(access)) {
-        printf("pageable_memory_access misleads here: %s\n", err.what);
-        skip();
-    }
+    if (!stream_all_sizes(access))
+        gpu_skip("pageable_memory_access misleads here: %s", err.what);
     for (size_t e = 0; e < sizeof edges / sizeof edges[0]; e++)
         if (has_memory(edges[e]))
             invert_one(access, edges[e], 40961);

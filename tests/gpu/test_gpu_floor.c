@@ -24,6 +24,7 @@
 #include "harness/measure/clock.h"
 #include "harness/run/floor_gpu.h"
 #include "tests/support/fake_gpu.h"
+#include "tests/support/gpu_skip.h"
 
 static const struct floor_gpu_config usual = {
     .cpus = {-1, -1},
@@ -266,7 +267,7 @@ static struct floor_gpu measure_with(const char *name, const char *value)
 static void what_fails_is_left_out(void **state)
 {
     if (!fake)
-        skip();
+        gpu_skip("a real GPU does not fail when asked");
     static const char fail[] = "HANDOFF_FAKE_GPU_FAIL";
     struct floor_gpu floor = measure_with(fail, "gpu-floor:launcher_enqueue_clock:1");
     assert_true(isnan(floor.flag.p50_ns) && has_warning(&floor, "a flag there and back: "));
@@ -302,7 +303,7 @@ static void what_fails_is_left_out(void **state)
 static void no_gpu_is_a_reason(void **state)
 {
     if (!fake)
-        skip();
+        gpu_skip("a real GPU is there");
     struct floor_gpu floor = {.warning_count = 77};
     struct err err = {0};
     setenv("HANDOFF_FAKE_GPU_ATTRIBUTES", "device=0", 1);

@@ -88,10 +88,8 @@ static struct gpu_shared *create_or_skip(enum gpu_share share, size_t size_bytes
 {
     struct gpu_shared *memory = NULL;
     enum status status = gpu_shared_create(gpu, share, size_bytes, &memory, address, &err);
-    if (status == ST_UNAVAILABLE) {
-        printf("%s is not there: %s\n", gpu_share_name(share), err.what);
-        skip();
-    }
+    if (status == ST_UNAVAILABLE)
+        gpu_skip("%s is not there: %s", gpu_share_name(share), err.what);
     gpu_assert_ok(&err, status);
     assert_int_equal((uintptr_t)gpu_shared_pointer(memory) % 256, 0);
     return memory;

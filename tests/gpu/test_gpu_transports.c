@@ -47,7 +47,7 @@ static void check_frames(const char *transport)
 {
     static const uint32_t slots[] = {1, 2, 8};
     if (!can(transport))
-        return;
+        gpu_skip("%s is not there: %s", transport, err.what);
     struct gpu_peer peer = gpu_peer_start("side");
     for (uint32_t order = ORDER_HOST; order <= ORDER_EVENT; order++) {
         for (size_t i = 0; i < sizeof slots / sizeof slots[0]; i++) {
@@ -87,9 +87,11 @@ static void test_frames_pool(void **state)
 static void test_memory_comes_back(void **state)
 {
     uint64_t before = memory_free();
+    size_t tested = 0;
     for (size_t i = 0; i < TRANSPORTS; i++) {
         if (!can(transports[i]))
             continue;
+        tested++;
         struct gpu_peer peer = gpu_peer_start("side");
         struct job job = job_of(transports[i], 8, ORDER_EVENT);
         job.width = fake_gpu_fail ? 640 : 1920;
@@ -99,15 +101,19 @@ static void test_memory_comes_back(void **state)
         job_run(&peer, &job);
         jobs_end(&peer);
     }
+    if (tested == 0)
+        gpu_skip("no transport in device memory is there");
     check_memory_back(before);
 }
 
 /* The consumer of an edge whose producer made other frames. */
 static void test_other_configuration_is_refused(void **state)
 {
+    size_t tested = 0;
     for (size_t i = 0; i < TRANSPORTS; i++) {
         if (!can(transports[i]))
             continue;
+        tested++;
         const struct transport *transport = transport_find(transports[i]);
         struct job job = job_of(transports[i], 3, ORDER_HOST);
         struct transport_config config = job_config(&job), other = config;
@@ -120,6 +126,8 @@ static void test_other_configuration_is_refused(void **state)
         assert_true(err.what[0] && err.hint[0]);
         transport->destroy(producer);
     }
+    if (tested == 0)
+        gpu_skip("no transport in device memory is there");
 }
 
 int main(int argc, char **argv)

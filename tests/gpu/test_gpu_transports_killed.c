@@ -91,15 +91,19 @@ static void check_next_edge(const char *transport)
 static void test_killed(void **state)
 {
     uint64_t before = memory_free();
+    size_t tested = 0;
     for (size_t i = 0; i < TRANSPORTS; i++) {
         if (!can(transports[i]))
             continue;
+        tested++;
         for (uint32_t order = ORDER_HOST; order <= ORDER_EVENT; order++)
             for (int producer_first = 0; producer_first < 2; producer_first++)
                 check_killed(transports[i], order, producer_first);
         check_memory_back(before);
         check_next_edge(transports[i]);
     }
+    if (tested == 0)
+        gpu_skip("no transport in device memory is there");
 }
 
 static int setup(void **state)

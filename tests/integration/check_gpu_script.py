@@ -95,8 +95,11 @@ def test_skipped_is_not_fine(t):  # beside others, release only
     skipped = "echo 'The following tests did not run:'; echo '  2 - gpu.b (Skipped)'"
     expect(root, 77, {"tests": "not available here", "floor": "not available here"}, "--tests",
            "--floor", FAKE_CTEST=skipped + "; exit", FAKE_FLOOR="exit 77")
+    write(os.path.join(root, "build-gpu", "Testing", "Temporary", "LastTest.log"),
+          "skipped: one_part: it cannot\n[  SKIPPED ] 1 test(s), listed below:\n")
     said = expect(root, 77, {"tests": "ok"}, "--tests", FAKE_CTEST=skipped)
-    check("2 - gpu.b (Skipped)" in said, said)
+    check("2 - gpu.b (Skipped)" in said and "    skipped: one_part: it cannot" in said and
+          "listed below" not in said, said)
     expect(root, 77, {"memcheck-gpu_a": "not available here"}, "--memcheck",
            FAKE_SANITIZER="exit 77")
 

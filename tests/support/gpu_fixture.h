@@ -46,6 +46,7 @@
 #include "harness/base/json.h"
 #include "harness/gpu/gpu.h"
 #include "harness/run/leftovers.h"
+#include "tests/support/gpu_skip.h"
 
 #define GPU_FIXTURE_SKIPPED 77
 /* Making a context takes seconds on some machines. HANDOFF_TEST_PATIENCE multiplies both, for
