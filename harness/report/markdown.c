@@ -4,6 +4,7 @@
 #include "harness/base/json.h"
 #include "harness/report/columns.h"
 #include "harness/report/conditions.h"
+#include "harness/report/gpu_costs.h"
 #include "harness/report/page.h"
 #include "harness/report/two_hosts.h"
 
@@ -177,7 +178,7 @@ static void reasons_write(struct text *out, const struct report_block *block)
 static void block_write(struct text *out, const struct report *report,
                         const struct report_block *block, size_t rows_max)
 {
-    struct text across = {0};
+    struct text across = {0}, gpu = {0};
     text_add(out, "### ");
     text_add_markdown(out, block->name);
     text_add(out, "\n\n");
@@ -192,6 +193,10 @@ static void block_write(struct text *out, const struct report *report,
     if (across.used_bytes)
         line_add(out, "", &across, "\n\n");
     text_free(&across);
+    gpu_costs_add_sentence(&gpu, block);
+    if (gpu.used_bytes)
+        line_add(out, "", &gpu, "\n\n");
+    text_free(&gpu);
 }
 
 static void blocks_write(struct text *out, const struct report *report)

@@ -5,6 +5,7 @@
 
 #include "harness/base/json.h"
 #include "harness/report/columns.h"
+#include "harness/report/gpu_costs.h"
 #include "harness/report/page.h"
 #include "harness/report/spread.h"
 #include "harness/report/two_hosts.h"
@@ -167,6 +168,13 @@ static void spread_write(struct text *out, const struct report *report,
 {
     struct text sentence = {0};
     two_hosts_add_sentence(&sentence, report, block);
+    if (sentence.used_bytes) {
+        text_add(out, "<p class=\"shared\">");
+        text_add_prose(out, text_get(&sentence));
+        text_add(out, "</p>\n");
+    }
+    text_free(&sentence);
+    gpu_costs_add_sentence(&sentence, block);
     if (sentence.used_bytes) {
         text_add(out, "<p class=\"shared\">");
         text_add_prose(out, text_get(&sentence));

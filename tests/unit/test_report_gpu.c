@@ -10,6 +10,7 @@
 
 #include "harness/base/json.h"
 #include "harness/report/conclusions.h"
+#include "harness/report/gpu_costs.h"
 #include "harness/report/model.h"
 #include "harness/report/page.h"
 #include "harness/report/plots.h"
@@ -341,6 +342,51 @@ static void a_reader_can_repeat_it_elsewhere(void **state)
     cJSON_Delete(result);
 }
 
+static void gpu_set(cJSON *cell, int launch, const char *json)
+{
+    cJSON *one = cJSON_GetArrayItem(json_get(cell, "launches"), launch);
+    cJSON_DeleteItemFromObject(one, "gpu");
+    cJSON_AddItemToObject(one, "gpu", cJSON_Parse(json));
+}
+
+static void expect_costs(const cJSON *result, const char *sentence)
+{
+    struct report *report;
+    struct text text = {0};
+    assert_int_equal(report_open(result, &report, NULL), ST_OK);
+    gpu_costs_add_sentence(&text, &report->blocks[0]);
+    assert_string_equal(text.used_bytes ? text_get(&text) : "", sentence);
+    report_free(report);
+    text_free(&text);
+}
+
+/* What comes once per launch is in no figure: it is told apart, with what stamps may be off. */
+static void what_comes_before_the_first_frame_is_told_apart(void **state)
+{
+    (void)state;
+    static const struct gpu_axes both[] = {{"mapped", "copy", "time_sliced"},
+                                           {"copy", "copy", "time_sliced"}};
+    cJSON *result = result_of(both, "access", 0);
+    expect_costs(result, "");
+    gpu_set(cell_of(result, 0), 0,
+            "{\"producer\": null, \"consumer\": {\"context_ns\": 198200000, \"registration_ns\": "
+            "874000, \"clock_error_ns\": 1116}}");
+    gpu_set(cell_of(result, 1), 3,
+            "{\"producer\": {\"context_ns\": 223900000, \"registration_ns\": 0}, \"consumer\": "
+            "{\"context_ns\": -7, \"registration_ns\": 4300000, \"clock_error_ns\": 1270}}");
+    gpu_set(cell_of(result, 1), 4, "{\"producer\": {\"context_ns\": 1e300}, \"consumer\": \"x\"}");
+    expect_costs(result, "Before the first frame, and in no figure: a role's CUDA context took "
+                         "198–224 ms, registering its host memory 874 µs–4.30 ms. Stamps of the "
+                         "GPU may be off by up to 1.27 µs on the roles' clock, and so may what "
+                         "lies between one of them and one of a role: access, age, and with order "
+                         "event latency.");
+    expect_page(result, "registering its host memory 874", "no such words");
+    for (int i = 0; i < 2; i++) /* of a failed cell nothing is told */
+        cJSON_ReplaceItemInObject(cell_of(result, i), "status", cJSON_CreateString("failed"));
+    expect_costs(result, "");
+    cJSON_Delete(result);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -353,6 +399,7 @@ int main(void)
         cmocka_unit_test(why_nothing_is_recommended),
         cmocka_unit_test(stages_make_up_the_latency),
         cmocka_unit_test(a_reader_can_repeat_it_elsewhere),
+        cmocka_unit_test(what_comes_before_the_first_frame_is_told_apart),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
