@@ -92,6 +92,13 @@ static double floor_fill_ns(const cJSON *floor, const struct cell *cell, size_t 
     return memory ? floor_copy_ns(memory, cell, last_level_bytes) : NAN;
 }
 
+/* What reading it on a CPU takes. What a GPU wrote can be read faster than what the other CPU did,
+ * which has it in caches of its own: how fast has no figure, but no faster than from a cache. */
+static const char *floor_read_of(const struct cell *cell)
+{
+    return cell->fill == FILL_GPU ? "read_cached_ns" : "read_written_elsewhere_ns";
+}
+
 struct result_floor result_floor_of_cell(const cJSON *floor, const struct cell *cell,
                                          int producer_cpu, int consumer_cpu,
                                          uint64_t last_level_bytes)
@@ -109,8 +116,7 @@ struct result_floor result_floor_of_cell(const cJSON *floor, const struct cell *
     if (cell_kernel_on_gpu(cell))
         latency_ns += floor_gpu_kernel_ns(floor, cell, bytes);
     else if (bytes > 0 && cell->kernel->flags & KERNEL_READS_ALL)
-        latency_ns +=
-            json_get_number(floor_memory_of(floor, bytes), "read_written_elsewhere_ns", NAN);
+        latency_ns += json_get_number(floor_memory_of(floor, bytes), floor_read_of(cell), NAN);
     return (struct result_floor){handoff_ns, latency_ns};
 }
 

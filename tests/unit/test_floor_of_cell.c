@@ -78,7 +78,8 @@ static void pairs_and_sizes_of_a_plan(void **state)
 
 /* Figures in tenths of nanoseconds, all different, so that a wrong one shows. */
 struct known {
-    double two_lines_ns, copy_cached_ns, copy_evicted_ns, read_evicted_ns, elsewhere_ns;
+    double two_lines_ns, copy_cached_ns, copy_evicted_ns, read_cached_ns, read_evicted_ns,
+        elsewhere_ns;
     cJSON *json;
 };
 
@@ -88,6 +89,7 @@ static struct known make_floor(size_t bytes)
         .two_lines_ns = 100 + (double)random_below(1000),
         .copy_cached_ns = 10000 + (double)random_below(1000),
         .copy_evicted_ns = 30000 + (double)random_below(1000),
+        .read_cached_ns = 3000 + (double)random_below(1000),
         .read_evicted_ns = 20000 + (double)random_below(1000),
         .elsewhere_ns = 5000 + (double)random_below(1000),
     };
@@ -96,8 +98,8 @@ static struct known make_floor(size_t bytes)
                   {.cpus = {0, 3}, .lines = {{1, 1}, {known.two_lines_ns, 2}, 1}}},
         .pair_count = 2,
         .memory = {{bytes + 1, 1, 1, 1, 1, 1},
-                   {bytes, known.copy_cached_ns, known.copy_evicted_ns, 3, known.read_evicted_ns,
-                    known.elsewhere_ns}},
+                   {bytes, known.copy_cached_ns, known.copy_evicted_ns, known.read_cached_ns,
+                    known.read_evicted_ns, known.elsewhere_ns}},
         .memory_count = 2,
     };
     known.json = floor_to_json(&floor);
@@ -137,6 +139,9 @@ static void least_work_of_a_cell(void **state)
     assert_floor(&known, &cell, fits, handoff_ns);
     cell.kernel = kernel_find("invert");
     assert_floor(&known, &cell, fits, handoff_ns + read_ns);
+    cell.fill = FILL_GPU; /* no other CPU has written it */
+    assert_floor(&known, &cell, fits, handoff_ns + known.read_cached_ns);
+    cell.fill = FILL_IN_PLACE;
     cell.kernel = kernel_find("preprocess"); /* looks only at the pixels that it blends */
     assert_floor(&known, &cell, fits, handoff_ns);
     cell.fill = FILL_HEADER;
