@@ -183,8 +183,14 @@ void mps_daemon_stop(struct mps_daemon *daemon)
     }
     if (daemon->root[0]) {
         const uint64_t until_ns = clock_now_ns() + MPS_KILLED_NS;
-        /* Killing one may leave its own children to us. */
-        while (waitpid(-1, &wait_status, WNOHANG) >= 0 && clock_now_ns() < until_ns) {
+        /* Killing one may leave its own children to us, as a daemon that died left its server. */
+        for (pid_t ended; (ended = waitpid(-1, &wait_status, WNOHANG)) >= 0;) {
+            if (ended > 0) {
+                leftovers_remove(ended);
+                continue;
+            }
+            if (clock_now_ns() >= until_ns)
+                break;
             mps_kill_children();
             clock_sleep_until_ns(clock_now_ns() + 2000000u);
         }

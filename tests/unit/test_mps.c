@@ -189,6 +189,12 @@ static void a_dead_one_is_replaced_with_its_server(void **state)
     struct guard guard = start_guard("good");
     start_well(&guard);
     const pid_t daemon = noted_pid("starts"), server = noted_pid("server");
+    char segment[64];
+    /* As CUDA names them (leftovers.h). */
+    snprintf(segment, sizeof segment, "/dev/shm/cuda.shm.%x.%x.1", getuid(), (unsigned)server);
+    FILE *file = fopen(segment, "w");
+    assert_non_null(file);
+    fclose(file);
     assert_int_equal(kill(daemon, SIGKILL), 0);
     while (is_alive(daemon))
         clock_sleep_until_ns(clock_now_ns() + 1000000u);
@@ -196,6 +202,8 @@ static void a_dead_one_is_replaced_with_its_server(void **state)
     start_well(&guard);
     assert_int_equal(starts(), 2);
     assert_false(is_alive(server));
+    const bool segment_left = unlink(segment) == 0;
+    assert_false(segment_left);
     assert_int_equal(directories_left(), 1);
     guard_stop(&guard);
     expect_nothing_left(0);
