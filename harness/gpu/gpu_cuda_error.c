@@ -12,7 +12,7 @@ static const char *gpu_error_hint(cudaError_t error)
                "LD_LIBRARY_PATH";
     case cudaErrorNoDevice:
         return "see CUDA_VISIBLE_DEVICES and `nvidia-smi`; a container needs --gpus all or the "
-               "nvidia runtime";
+               "nvidia runtime, and on a Jetson the user has to be in the group video";
     case cudaErrorSystemDriverMismatch:
         return "the driver was updated while in use: reboot, or reload its kernel modules";
     case cudaErrorSystemNotReady:
