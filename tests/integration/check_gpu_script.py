@@ -100,6 +100,10 @@ def test_skipped_is_not_fine(t):  # beside others, release only
     said = expect(root, 77, {"tests": "ok"}, "--tests", FAKE_CTEST=skipped)
     check("2 - gpu.b (Skipped)" in said and "    skipped: one_part: it cannot" in said and
           "listed below" not in said, said)
+    write(os.path.join(root, "tests", "fault", "gpu_roles_killed.py"),
+          "print('not tried: cuda_ipc, mps: there is no daemon')")
+    said = expect(root, 77, {"kill": "ok"}, "--kill")
+    check("    not tried: cuda_ipc, mps: there is no daemon" in said, said)
     expect(root, 77, {"memcheck-gpu_a": "not available here"}, "--memcheck",
            FAKE_SANITIZER="exit 77")
 
