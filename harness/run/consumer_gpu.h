@@ -34,10 +34,12 @@ enum consumer_integrity {
 
 /* How the CPU learns that a frame's kernel is done: from the axis sync, chosen once. */
 enum consumer_completion {
-    COMPLETION_STREAM, /* spin, yield, block with one frame in flight: the whole stream is */
-    COMPLETION_EVENT,  /* the same with several: the frame's own event, waited for by CUDA */
-    COMPLETION_POLL,   /* event: the frame's own event, asked in a loop */
-    COMPLETION_FLAG,   /* flag: the report's last word, looked at in a loop */
+    /* spin, yield, block with one frame in flight: the whole stream is; with order event, the mark
+     * behind the kernel as well */
+    COMPLETION_STREAM,
+    COMPLETION_EVENT, /* the same with several: the frame's own event, waited for by CUDA */
+    COMPLETION_POLL,  /* event: the frame's own event, asked in a loop */
+    COMPLETION_FLAG,  /* flag: the report's last word, looked at in a loop */
 };
 
 /* A frame between acquire and release; or, for waits of the GPU, what stays the same in one
