@@ -210,6 +210,8 @@ void floor_table_print_gpu(enum cli_format format, const struct floor_gpu *gpu,
     floor_print_heading(format, false, heading);
     floor_line(format, "an empty kernel, launch to synchronized", gpu->launch.p50_ns,
                "`latency`, launched by the CPU");
+    floor_line(format, "  to a word that it writes in host memory", gpu->launch_word.p50_ns,
+               "the same with sync flag");
     floor_line(format, "a host flag there and back, resident kernel", gpu->flag.p50_ns,
                "`latency` of wait gpu_kernel");
     floor_line(format, "a host word there and back, waiting stream", gpu->stream_values.p50_ns,

@@ -68,9 +68,11 @@ static int multiple_compare(const void *a, const void *b)
 }
 
 /* "As multiples of what this machine can do at best (handoff: 143 ns), p50 is: spin 1.2×, …". */
-static void floor_note(const struct report_block *block, const struct report_group *group,
-                       enum metric metric, struct conclusion *item)
+static void floor_note(const struct report *report, const struct report_block *block,
+                       const struct report_group *group, enum metric metric,
+                       struct conclusion *item)
 {
+    const cJSON *gpu = json_get(json_get(report->json, "floor"), "gpu");
     const char *interval = verdict_metric_interval(metric);
     struct multiple *multiples = calloc(group->cell_count + 1, sizeof *multiples);
     size_t count = 0;
@@ -98,7 +100,8 @@ static void floor_note(const struct report_block *block, const struct report_gro
             text_addf(note, "%s%s %s", i ? ", " : "", multiples[i].cell->short_label,
                       format_multiple(multiples[i].value, text));
         text_add(note, ".");
-        if (multiples[0].value < MULTIPLE_BELOW && multiples[0].by_flag)
+        if (multiples[0].value < MULTIPLE_BELOW && multiples[0].by_flag &&
+            !json_get(gpu, "launch_word")) /* as earlier versions measured it */
             text_add(note, " Below 1×: the floor waits for its kernel in a CUDA call, these cells "
                            "at a word that the kernel writes.");
         note_close(item);
@@ -185,7 +188,7 @@ bool notes_make(const struct report *report, const struct report_block *block,
     if (strcmp(block->compare, "wait") != 0)
         return true;
     tradeoff_note(block, group, item);
-    floor_note(block, group, metric, item);
+    floor_note(report, block, group, metric, item);
     if (is_last) {
         spread_add_sentence(note_open(item), block);
         note_close(item);

@@ -98,6 +98,8 @@ void page_floor_gpu(struct text *out, const cJSON *floor)
                   "<table class=\"details floor\">\n<tbody>\n");
     row_add(out, "an empty kernel, from launch to synchronized", gpu, "launch",
             "what any kernel costs that the CPU launches and waits for");
+    row_add(out, "the same, until the host sees a word that it writes", gpu, "launch_word",
+            "the same with sync flag");
     row_add(out, "a host word there and back, with a resident kernel", gpu, "flag",
             "the least for wait gpu_kernel");
     row_add(out, "the same with a waiting stream", gpu, "stream_values",

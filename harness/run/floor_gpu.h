@@ -45,6 +45,8 @@ struct floor_gpu {
     char device[256];
     /* an empty kernel, from the launch until it is known to be done */
     struct floor_gpu_figure launch;
+    /* and until a word in host memory says so, which it writes: sync flag; older floors lack it */
+    struct floor_gpu_figure launch_word;
     struct floor_gpu_figure flag;          /* a resident kernel sees a host flag and answers */
     struct floor_gpu_figure stream_values; /* a stream waits for a host word and writes another */
     /* A turn of two processes that take turns on the GPU, each with an empty kernel. */

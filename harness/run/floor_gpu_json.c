@@ -53,6 +53,7 @@ cJSON *floor_gpu_to_json(const struct floor_gpu *floor)
     cJSON *json = cJSON_CreateObject();
     if (json && json_add_string(json, "device", floor->device) &&
         floor_gpu_add(json, "launch", &floor->launch) &&
+        floor_gpu_add(json, "launch_word", &floor->launch_word) &&
         floor_gpu_add(json, "flag", &floor->flag) &&
         floor_gpu_add(json, "stream_values", &floor->stream_values) &&
         floor_gpu_add(json, "turn", &floor->turn) &&
@@ -91,14 +92,16 @@ static bool floor_gpu_get_size(const cJSON *json, struct floor_gpu_size *size)
 
 enum status floor_gpu_from_json(const cJSON *json, struct floor_gpu *out, struct err *err)
 {
-    struct floor_gpu read = {.size_count = 0};
+    struct floor_gpu read = {.launch_word = {NAN, 0}};
     const cJSON *sizes = json_get(json, "memory");
     snprintf(read.device, sizeof read.device, "%s", json_get_string(json, "device", ""));
-    bool ok = floor_gpu_get(json, "launch", &read.launch) &&
-              floor_gpu_get(json, "flag", &read.flag) &&
-              floor_gpu_get(json, "stream_values", &read.stream_values) &&
-              floor_gpu_get(json, "turn", &read.turn) && cJSON_IsArray(sizes) &&
-              cJSON_GetArraySize(sizes) <= FLOOR_SIZES_MAX;
+    bool ok =
+        floor_gpu_get(json, "launch", &read.launch) &&
+        (!json_get(json, "launch_word") || floor_gpu_get(json, "launch_word", &read.launch_word)) &&
+        floor_gpu_get(json, "flag", &read.flag) &&
+        floor_gpu_get(json, "stream_values", &read.stream_values) &&
+        floor_gpu_get(json, "turn", &read.turn) && cJSON_IsArray(sizes) &&
+        cJSON_GetArraySize(sizes) <= FLOOR_SIZES_MAX;
     for (const cJSON *size = ok ? sizes->child : NULL; ok && size; size = size->next)
         ok = floor_gpu_get_size(size, &read.sizes[read.size_count++]);
     if (!ok)

@@ -68,14 +68,37 @@ enum status floor_gpu_launch_once(struct floor_gpu_bench *bench, struct err *err
     return status == ST_OK ? gpu_stream_synchronize(bench->stream, err) : status;
 }
 
-enum status floor_gpu_launch(struct floor_gpu_bench *bench, uint64_t deadline_ns,
-                             struct floor_gpu_figure *figure, struct err *err)
+/* The same, but done when the host sees the word that the kernel writes. */
+static enum status floor_gpu_launch_seen(struct floor_gpu_bench *bench, struct err *err)
+{
+    const _Atomic uint32_t *done =
+        (const _Atomic uint32_t *)(const void *)&bench->words->report.done;
+    const struct launch_work work = {
+        .kind = LAUNCH_NOTHING,
+        .report = &bench->device_words->report,
+        .done_value = atomic_load_explicit(done, memory_order_relaxed) + 1,
+    };
+    enum status status = launcher_enqueue(bench->launcher, bench->stream, &work, err);
+    if (status != ST_OK)
+        return status;
+    if (floor_gpu_await(done, work.done_value, NULL, clock_now_ns() + FLOOR_GPU_ANSWER_NS))
+        return ST_OK;
+    status = gpu_stream_poll(bench->stream, err); /* a kernel that failed says so here */
+    return status > ST_AGAIN ? status
+                             : err_set(err, ST_TIMEOUT, "is something else using the GPU?",
+                                       "an empty kernel did not write its word");
+}
+
+static enum status floor_gpu_launches(struct floor_gpu_bench *bench,
+                                      enum status (*once)(struct floor_gpu_bench *, struct err *),
+                                      uint64_t deadline_ns, struct floor_gpu_figure *figure,
+                                      struct err *err)
 {
     enum status status = ST_OK;
     bench->samples.count = 0;
     for (int i = 0; status == ST_OK && i < FLOOR_GPU_WARMUP + FLOOR_GPU_LAUNCHES; i++) {
         uint64_t begin_ns = clock_now_ns();
-        status = floor_gpu_launch_once(bench, err);
+        status = once(bench, err);
         uint64_t end_ns = clock_now_ns();
         if (i >= FLOOR_GPU_WARMUP)
             floor_gpu_sample(&bench->samples, (double)(end_ns - begin_ns));
@@ -83,6 +106,19 @@ enum status floor_gpu_launch(struct floor_gpu_bench *bench, uint64_t deadline_ns
             break;
     }
     return status == ST_OK ? floor_gpu_take(&bench->samples, 1, figure, err) : status;
+}
+
+enum status floor_gpu_launch(struct floor_gpu_bench *bench, uint64_t deadline_ns,
+                             struct floor_gpu_figure *figure, struct err *err)
+{
+    return floor_gpu_launches(bench, floor_gpu_launch_once, deadline_ns, figure, err);
+}
+
+enum status floor_gpu_launch_word(struct floor_gpu_bench *bench, uint64_t deadline_ns,
+                                  struct floor_gpu_figure *figure, struct err *err)
+{
+    enum status status = floor_gpu_launches(bench, floor_gpu_launch_seen, deadline_ns, figure, err);
+    return status == ST_OK ? gpu_stream_synchronize(bench->stream, err) : status;
 }
 
 /* ---- words between host and GPU -------------------------------------------------------------- */

@@ -65,6 +65,8 @@ bool floor_gpu_await(const _Atomic uint32_t *word, uint32_t value, const _Atomic
 
 enum status floor_gpu_launch(struct floor_gpu_bench *bench, uint64_t deadline_ns,
                              struct floor_gpu_figure *figure, struct err *err);
+enum status floor_gpu_launch_word(struct floor_gpu_bench *bench, uint64_t deadline_ns,
+                                  struct floor_gpu_figure *figure, struct err *err);
 enum status floor_gpu_flag(struct floor_gpu_bench *bench, uint64_t deadline_ns,
                            struct floor_gpu_figure *figure, struct err *err);
 enum status floor_gpu_stream_values(struct floor_gpu_bench *bench, uint64_t deadline_ns,

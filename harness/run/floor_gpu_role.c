@@ -153,13 +153,14 @@ static enum status floor_gpu_latencies(struct role *role, struct floor_gpu_bench
         struct floor_gpu_figure *figure;
     } parts[] = {
         {"launch to synchronized", floor_gpu_launch, &floor->launch},
+        {"launch to a word in host memory", floor_gpu_launch_word, &floor->launch_word},
         {"a flag there and back", floor_gpu_flag, &floor->flag},
         {"stream wait-value and write-value", floor_gpu_stream_values, &floor->stream_values},
     };
     enum status status = ST_OK;
     for (size_t i = 0; status == ST_OK && i < sizeof parts / sizeof parts[0]; i++) {
         struct err why = {0};
-        if (parts[i].measure(bench, floor_gpu_part_end_ns(deadline_ns, 4), parts[i].figure, &why) !=
+        if (parts[i].measure(bench, floor_gpu_part_end_ns(deadline_ns, 5), parts[i].figure, &why) !=
             ST_OK)
             floor_gpu_warn(floor, parts[i].what, &why);
         status = floor_gpu_send(role, floor, err);
@@ -248,7 +249,8 @@ static enum status floor_gpu_start(const struct floor_gpu_setup *setup,
         status = floor_gpu_open(bench, err);
     if (status != ST_OK)
         return status;
-    *floor = (struct floor_gpu){.launch = none, .flag = none, .stream_values = none, .turn = none};
+    *floor = (struct floor_gpu){
+        .launch = none, .launch_word = none, .flag = none, .stream_values = none, .turn = none};
     memcpy(floor->device, info.name, sizeof floor->device);
     floor->size_count = setup->config.size_count;
     for (size_t i = 0; i < floor->size_count; i++)

@@ -61,16 +61,24 @@ static double floor_later(double a_ns, double b_ns)
     return isnan(a_ns) || isnan(b_ns) ? NAN : fmax(a_ns, b_ns);
 }
 
+/* An empty kernel, from whoever starts it until it is known to be done. */
+static double floor_gpu_start_ns(const cJSON *gpu, const struct cell *cell)
+{
+    if (cell->wait->on_gpu)
+        return floor_p50_ns(gpu,
+                            strcmp(cell->wait->name, "gpu_kernel") == 0 ? "flag" : "stream_values");
+    /* Floors of earlier versions have it in a CUDA call alone. */
+    const bool by_word = cell->sync == GPU_SYNC_FLAG && json_get(gpu, "launch_word");
+    return floor_p50_ns(gpu, by_word ? "launch_word" : "launch");
+}
+
 /* From the frame's arrival until the kernel on the GPU is known to be done. Starting the kernel and
  * moving the bytes may overlap: the longer of the two is the least. */
 static double floor_gpu_kernel_ns(const cJSON *floor, const struct cell *cell, size_t bytes)
 {
     const cJSON *gpu = json_get(floor, "gpu"), *memory = floor_memory_of(gpu, bytes);
     const char *access = cell->access->name;
-    double start_ns = !cell->wait->on_gpu ? floor_p50_ns(gpu, "launch")
-                      : strcmp(cell->wait->name, "gpu_kernel") == 0
-                          ? floor_p50_ns(gpu, "flag")
-                          : floor_p50_ns(gpu, "stream_values");
+    double start_ns = floor_gpu_start_ns(gpu, cell);
     if (bytes == 0 || cell->access->flags & ACCESS_DEVICE)
         return start_ns;
     if (strcmp(access, "managed") == 0) /* copied by the CPU first */

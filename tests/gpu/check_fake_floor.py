@@ -11,7 +11,7 @@ from suite import all_ok, check, program  # noqa: E402
 
 from check_fake_roles import measured  # noqa: E402
 
-LATENCIES = ("launch", "flag", "stream_values", "turn")
+LATENCIES = ("launch", "launch_word", "flag", "stream_values", "turn")
 STREAMS = ("device_copy", "mapped_read", "host_copy", "fill_invert")
 CPU_KEYS = {"system_call_ns", "clocks", "pairs", "futex", "nanosleep", "timer_slack_ns", "memory"}
 

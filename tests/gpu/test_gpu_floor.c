@@ -88,9 +88,10 @@ static void assert_sizes(const struct floor_gpu *floor, const struct floor_gpu_c
 
 static void print_floor(const struct floor_gpu *floor)
 {
-    printf("%s: launch %.0f ns, flag %.0f, stream values %.0f, turn %.0f, change %.0f\n",
-           floor->device, floor->launch.p50_ns, floor->flag.p50_ns, floor->stream_values.p50_ns,
-           floor->turn.p50_ns, floor_gpu_switch_ns(floor));
+    printf("%s: launch %.0f ns, to its word %.0f, flag %.0f, stream values %.0f, turn %.0f, change "
+           "%.0f\n",
+           floor->device, floor->launch.p50_ns, floor->launch_word.p50_ns, floor->flag.p50_ns,
+           floor->stream_values.p50_ns, floor->turn.p50_ns, floor_gpu_switch_ns(floor));
     for (size_t i = 0; i < floor->size_count; i++) {
         const struct floor_gpu_size *size = &floor->sizes[i];
         printf("%zu bytes: device copy %.0f ns, mapped read %.0f, host copy %.0f, "
@@ -107,6 +108,7 @@ static void every_figure_is_there(void **state)
     print_floor(&measured);
     assert_true(measured.device[0] != 0);
     assert_figure(&measured.launch, 1e8);
+    assert_figure(&measured.launch_word, 1e8);
     assert_figure(&measured.flag, 1e8);
     assert_figure(&measured.stream_values, 1e8);
     assert_figure(&measured.turn, 1e8);

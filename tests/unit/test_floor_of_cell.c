@@ -176,6 +176,7 @@ static void least_work_on_a_gpu(void **state)
     double handoff_ns = known.two_lines_ns / 2;
     const struct floor_gpu gpu = {
         .launch = {8000, 1},
+        .launch_word = {6600, 1},
         .flag = {1700, 1},
         .stream_values = {6200, 1},
         .turn = {NAN, 0},
@@ -213,6 +214,15 @@ static void least_work_on_a_gpu(void **state)
         assert_latency(known.json, &cell, on_gpu ? NAN : handoff_ns,
                        (on_gpu ? 0 : handoff_ns) + cases[i].least_ns);
     }
+    /* A kernel that says itself that it is done is known to be sooner; old floors do not say when. */
+    cell.sync = GPU_SYNC_FLAG;
+    cell.wait = wait_find("spin");
+    cell.kernel = kernel_find("none");
+    cell.access = access_find("mapped");
+    assert_latency(known.json, &cell, handoff_ns, handoff_ns + 6600);
+    cJSON *word = cJSON_DetachItemFromObject(json_get(known.json, "gpu"), "launch_word");
+    assert_latency(known.json, &cell, handoff_ns, handoff_ns + 8000);
+    cJSON_Delete(word);
     /* A copy out of the source's buffer comes on top. */
     cell.fill = FILL_COPY;
     cell.wait = wait_find("gpu_kernel");
@@ -237,6 +247,7 @@ static void gpu_figures_there_and_back(void **state)
     const struct floor_gpu gpu = {
         .device = "NVIDIA H200",
         .launch = {7500.26, 1000},
+        .launch_word = {6600.5, 900},
         .flag = {1700, 800},
         .stream_values = {NAN, 0},
         .turn = {120000.5, 400},
@@ -248,6 +259,7 @@ static void gpu_figures_there_and_back(void **state)
     char *text = cJSON_PrintUnformatted(json);
     assert_string_equal(text, "{\"device\":\"NVIDIA H200\","
                               "\"launch\":{\"p50_ns\":7500.3,\"count\":1000},"
+                              "\"launch_word\":{\"p50_ns\":6600.5,\"count\":900},"
                               "\"flag\":{\"p50_ns\":1700,\"count\":800},"
                               "\"stream_values\":{\"p50_ns\":null,\"count\":0},"
                               "\"turn\":{\"p50_ns\":120000.5,\"count\":400},"
@@ -263,10 +275,14 @@ static void gpu_figures_there_and_back(void **state)
     assert_string_equal(back.device, gpu.device);
     assert_true(fabs(back.launch.p50_ns - 7500.3) < 1e-9 && back.launch.count == 1000);
     assert_true(isnan(back.stream_values.p50_ns) && back.turn.count == 400);
+    assert_true(fabs(back.launch_word.p50_ns - 6600.5) < 1e-9 && back.launch_word.count == 900);
     assert_int_equal(back.size_count, 1);
     assert_int_equal(back.sizes[0].bytes, 24883200);
     assert_true(isnan(back.sizes[0].mapped_read.p50_ns) && back.sizes[0].fill_invert.count == 6);
     assert_int_equal(back.warning_count, 0);
+    cJSON_DeleteItemFromObject(json, "launch_word"); /* a floor of an earlier version */
+    assert_int_equal(floor_gpu_from_json(json, &back, &err), ST_OK);
+    assert_true(isnan(back.launch_word.p50_ns) && back.launch_word.count == 0);
     cJSON_free(text);
     cJSON_Delete(json);
 }
@@ -276,10 +292,15 @@ static void gpu_figures_that_are_none(void **state)
 {
     static const char *const values[] = {"-1", "\"1\"", "1.5e400", "{}", "[1]", "true"};
     const struct floor_gpu gpu = {.sizes = {{.bytes = 5}}, .size_count = 1};
-    const char *const paths[][3] = {{"launch"},          {"flag"},
-                                    {"stream_values"},   {"turn"},
-                                    {"memory"},          {"launch", "p50_ns"},
-                                    {"launch", "count"}, {"turn", "p50_ns"}};
+    const char *const paths[][3] = {{"launch"},
+                                    {"flag"},
+                                    {"stream_values"},
+                                    {"turn"},
+                                    {"memory"},
+                                    {"launch", "p50_ns"},
+                                    {"launch", "count"},
+                                    {"turn", "p50_ns"},
+                                    {"launch_word", "count"}};
     struct floor_gpu back = {.warning_count = 77};
     struct err err = {0};
     for (size_t p = 0; p < sizeof paths / sizeof paths[0]; p++)

@@ -196,6 +196,11 @@ static void a_multiple_below_one_is_explained(void **state)
     expect_of(result, "; none costs less CPU.", "cheapest");
     cJSON_ReplaceItemInObject(floor, "latency_ns", cJSON_CreateNumber(34000 / 0.9));
     expect_of(result, "Below 1×: the floor waits for its kernel in a CUDA call", NULL);
+    /* A floor that has such a word is not above it for that reason. */
+    cJSON *gpu = json_get(json_get(result, "floor"), "gpu");
+    json_add(gpu, "launch_word", cJSON_CreateObject());
+    expect_of(result, "0.9×.", "Below 1×");
+    cJSON_DeleteItemFromObject(gpu, "launch_word");
     set_axis(cell_of(result, 0), "sync", cJSON_CreateString("spin"));
     expect_of(result, "0.9×.", "Below 1×");
     for (int i = 0; i < 2; i++) /* in turns: the floor was measured without any */
