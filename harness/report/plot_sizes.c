@@ -203,7 +203,7 @@ bool plot_sizes_fill(const struct report_block *block, struct plot_input *input,
         ends.bytes[0] /= room;
         ends.bytes[1] *= room;
         ticks_add(&input->ticks, sizes, ends.bytes);
-        snprintf(input->layout, sizeof input->layout, "%.6g %.6g %.6g %.6g %.6g", ends.bytes[0],
+        snprintf(input->layout, sizeof input->layout, "%.5e %.5e %.5e %.5e %.5e", ends.bytes[0],
                  ends.bytes[1], ends.rates[0] / 1.4, ends.rates[1] * 1.4,
                  ends.bytes_per_s / 1e9 * 1.08);
         text_add(&input->label, "payload of a frame");

@@ -230,7 +230,7 @@ bool plot_timeline_fill(const struct report_block *block, const struct report_gr
     }
     if (shown) {
         panels_add(input, block, candidates, count);
-        snprintf(input->layout, sizeof input->layout, "%.4g %.4g %zu", low / 1.3, high * 1.5,
+        snprintf(input->layout, sizeof input->layout, "%.3e %.3e %zu", low / 1.3, high * 1.5,
                  launches);
         text_add(&input->label, interval);
         caption_write(caption, group, interval, shown, count);

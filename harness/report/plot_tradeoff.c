@@ -203,7 +203,7 @@ bool plot_tradeoff_fill(const struct report_block *block, const struct report_gr
         text_addf(&input->data, "%.5g\t%.6g\n", axis_x(&range, corners[i].x),
                   axis_y(&range, corners[i].y));
     ticks_add(&input->ticks, &range);
-    snprintf(input->layout, sizeof input->layout, "%.5g %.5g %.6g %.6g", range.x[0], range.x[1],
+    snprintf(input->layout, sizeof input->layout, "%.4e %.4e %.5e %.5e", range.x[0], range.x[1],
              exp(range.y[0]), exp(range.y[1]));
     text_addf(&input->label, "response %s", tradeoff.quantile);
     text_add(&input->headings, tradeoff.net ? "CPU, % of one: whole machine less the pacer's"

@@ -65,8 +65,8 @@ void plots_free(struct plots *plots);
 struct plot_input {
     struct text data;
     struct text headings;
-    char layout[160];
-    struct text label;   /* of the axis */
+    char layout[160];  /* numbers with a decimal point or no exponent: gnuplot 5.4 refuses 6e+06 */
+    struct text label; /* of the axis */
     struct text colours; /* curves, sizes and timelines only */
     struct text ticks;   /* trade-off and sizes only: "0.0000 0 0.4812 1 …", places and names */
     size_t series;

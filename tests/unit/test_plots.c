@@ -65,6 +65,16 @@ static cJSON *launch_of(cJSON *result, int cell, int launch)
     return cJSON_GetArrayItem(json_get(json, "launches"), launch);
 }
 
+/* gnuplot 5.4 takes the word "6e+06" for no number, and "6.0e+06" for one. */
+static void expect_numbers(const struct plot_input *input)
+{
+    char words[sizeof input->layout];
+    snprintf(words, sizeof words, "%s", input->layout);
+    for (char *word = strtok(words, " "); word; word = strtok(NULL, " "))
+        if (strchr(word, 'e') && !strchr(word, '.'))
+            fail_msg("\"%s\" in \"%s\"", word, input->layout);
+}
+
 /* ---- Launches over their time ---------------------------------------------------------------- */
 
 static const char first_timeline[] =
@@ -95,7 +105,7 @@ static void launches_stand_side_by_side(void **state)
                         "spin\t1 hiccup in 1 of 2 launches, 6.1 % of frames\n\n\n"
                         "0.1160\t100\t310\n\n0.5000\t200\t9000\n0.6920\t300\t400\n\n"
                         "1.5000\t1\t50\n\n\n0.4040\t9000\n");
-    assert_string_equal(input.layout, "0.7692 1.35e+04 2");
+    assert_string_equal(input.layout, "7.692e-01 1.350e+04 2");
     plot_input_free(&input);
     text_free(&caption);
     report_free(report);
@@ -197,6 +207,7 @@ static void sizes_are_lines_of_rising_size(void **state)
                         "x\tunix\n12288\t250000\t250000\t250000\t4\t2\t1.5\n"
                         "230400\t166667\t166667\t166667\t6\t3\t1.5\n"
                         "921600\t500000\t500000\t500000\t2\t1\t1.5\n");
+    expect_numbers(&input);
     assert_string_equal(text_get(&input.ticks), "12288 12.3_kB 230400 230_kB 921600 922_kB");
     expect(&caption, "at maximum rate");
     plot_input_free(&input);
@@ -207,6 +218,28 @@ static void sizes_are_lines_of_rising_size(void **state)
     result = sizes_make("rate:60");
     report = report_of(result);
     assert_false(plot_sizes_fill(&report->blocks[0], &input, &caption));
+    report_free(report);
+    cJSON_Delete(result);
+    (void)state;
+}
+
+static void numbers_are_as_gnuplot_reads_them(void **state)
+{
+    static const char timeline[] = "{\"interval\": \"response\", \"bucket_ns\": 1000, \"frames\": "
+                                   "[9, 9], \"p50_ns\": [1300000, "
+                                   "1300000], \"max_ns\": [4000000, 4000000], \"hiccup_above_ns\": "
+                                   "8000000, \"hiccup_count\": 0, "
+                                   "\"hiccup_frames\": 0, \"hiccups\": []}";
+    cJSON *result = waits_make(2, 3);
+    member_add(launch_of(result, 0, 0), "timeline", timeline);
+    struct report *report = report_of(result);
+    struct plot_input input = {.series = 0};
+    struct text caption = {0};
+    assert_true(
+        plot_timeline_fill(&report->blocks[0], &report->blocks[0].groups[0], &input, &caption));
+    expect_numbers(&input); /* 1e6 and 6e6 */
+    plot_input_free(&input);
+    text_free(&caption);
     report_free(report);
     cJSON_Delete(result);
     (void)state;
@@ -524,6 +557,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(launches_stand_side_by_side),
         cmocka_unit_test(few_cells_and_few_marks_are_drawn),
+        cmocka_unit_test(numbers_are_as_gnuplot_reads_them),
         cmocka_unit_test(sizes_are_lines_of_rising_size),
         cmocka_unit_test(a_choice_is_between_how_not_what),
         cmocka_unit_test(pictures_are_bounded_and_shared_among_blocks),
