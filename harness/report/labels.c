@@ -61,8 +61,7 @@ static bool value_is_most_common(const struct report_block *block, const struct 
 static bool axis_is_idle(const struct report_cell *cell, const char *axis)
 {
     return (strcmp(axis, "array") == 0 || strcmp(axis, "read") == 0) &&
-           !report_axis_is(cell, "peer", "c/python") &&
-           !report_axis_is(cell, "peer", "python/python");
+           !report_consumer_is_python(cell);
 }
 
 /* Axes stand in the block's order, but the compared one and what follows from it come first. */

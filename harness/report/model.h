@@ -27,7 +27,7 @@ struct report_cell {
     bool ok;
     /* The cell that its CPU is counted from, maybe of another block; NULL without. */
     const struct report_cell *baseline;
-    size_t group;      /* index into the block's groups */
+    size_t group; /* index into the block's groups */
     /* By index of block->varying: alike for two cells of the block where the axis' values are. */
     unsigned values[REPORT_AXES_MAX];
     char *label;       /* the axes that vary in the block, "shm · 1920×1080×3 · ping-pong" */
@@ -125,7 +125,9 @@ char *label_baseline(const struct report_block *block, const struct report_cell 
 
 /* ---- names.c: axes and their values as people say them --------------------------------------- */
 
-/* "60 frames/s", "real-time priority 50"; the value itself where there is nothing better. */
+bool report_consumer_is_python(const struct report_cell *cell);
+/* "60 frames/s", "real-time priority 50"; the value itself where there is nothing better. An array
+ * of a consumer in C, which has none, is "C". */
 const char *report_axis_pretty(const struct report_cell *cell, const char *axis, char *value);
 /* Whether the pretty value says by itself which axis it is of; the others need the axis beside. */
 bool report_axis_speaks(const char *axis);

@@ -294,6 +294,12 @@ static bool array_pretty(const char *raw, char *value)
     return true;
 }
 
+bool report_consumer_is_python(const struct report_cell *cell)
+{
+    return report_axis_is(cell, "peer", "c/python") ||
+           report_axis_is(cell, "peer", "python/python");
+}
+
 const char *report_axis_pretty(const struct report_cell *cell, const char *axis, char *value)
 {
     static const struct {
@@ -317,6 +323,8 @@ const char *report_axis_pretty(const struct report_cell *cell, const char *axis,
     };
     char raw[REPORT_AXIS_BYTES];
     report_axis(cell, axis, raw);
+    if (strcmp(axis, "array") == 0 && raw[0] && !report_consumer_is_python(cell))
+        return strcpy(value, "C"); /* it has no array: beside those that do */
     for (size_t i = 0; raw[0] && i < sizeof rules / sizeof rules[0]; i++)
         if (strcmp(rules[i].axis, axis) == 0 && rules[i].pretty(raw, value))
             return value;

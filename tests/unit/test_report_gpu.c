@@ -149,6 +149,24 @@ static void axes_of_the_gpu_have_names(void **state)
            "registered"); /* what is as usual is not named */
 }
 
+/* An array is the consumer's in Python; one in C stands beside it by its own name. */
+static void arrays_are_held_against_a_consumer_in_c(void **state)
+{
+    (void)state;
+    static const struct gpu_axes both[] = {{"mapped", "copy", "time_sliced"},
+                                           {"mapped", "copy", "time_sliced"}};
+    cJSON *result = result_of(both, "array", 0);
+    for (int i = 0; i < 2; i++) {
+        set_axis(cell_of(result, i), "peer", cJSON_CreateString(i ? "c/python" : "c/c"));
+        set_axis(cell_of(result, i), "array", cJSON_CreateString(i ? "cupy" : "numpy"));
+    }
+    expect_of(result, "CuPy gets a frame", "NumPy");
+    expect_of(result, " times C's 34.", NULL);
+    set_axis(cell_of(result, 0), "peer", cJSON_CreateString("c/python"));
+    expect_of(result, " times NumPy's 34.", NULL);
+    cJSON_Delete(result);
+}
+
 static void mps_is_advised_where_it_won(void **state)
 {
     (void)state;
@@ -397,6 +415,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(turns_are_explained_where_there_are_any),
         cmocka_unit_test(axes_of_the_gpu_have_names),
+        cmocka_unit_test(arrays_are_held_against_a_consumer_in_c),
         cmocka_unit_test(mps_is_advised_where_it_won),
         cmocka_unit_test(a_rate_that_latency_does_not_show_is_told),
         cmocka_unit_test(a_multiple_below_one_is_explained),
