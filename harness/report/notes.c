@@ -135,6 +135,9 @@ static void turns_note(const struct report *report, const struct report_block *b
               ", and a frame that goes there and back needs two. That is what people take for "
               "scheduling overhead, and no wait strategy makes it less; under MPS %s at once.",
               mps ? "both run, as the figures show," : "both would run");
+    if (mps) /* plan.c */
+        text_add(note, " Launches under MPS came after all others: what drifted meanwhile is in "
+                       "the comparison.");
     note_close(item);
 }
 

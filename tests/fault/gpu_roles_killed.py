@@ -55,6 +55,13 @@ def mps_edges():
             GpuEdge("cuda_vmm", "spin", dict(mps, order="event", depth=2), "cuda_vmm, event, mps")]
 
 
+def why_not(said):
+    """The reason, of what a dry run says of its only cell; its last line where it gives none."""
+    words = " ".join(said.split())
+    reason = re.search(r"((?:unavailable|not applicable): .*?)(?: hint: | \d+ of \d+ cells can run)", words)
+    return reason.group(1) if reason else said.strip().splitlines()[-1].strip()
+
+
 def usable(path, edges):
     found = []
     for edge in edges:
@@ -63,8 +70,7 @@ def usable(path, edges):
             faults.payload_of(path, edge, [payload])
             found.append(edge)
         except faults.Failure as failure:
-            reason = [line for line in str(failure).splitlines() if line.strip()]
-            say("not tried: %s: %s" % (edge.name, " ".join(reason[-1].split())))
+            say("not tried: %s: %s" % (edge.name, why_not(str(failure))))
         edge.payload = payload
     return found
 

@@ -17,8 +17,9 @@ COMMANDS = {
     "cmake": "exit 0",
     "nvcc": "echo 'Cuda compilation tools, release 12.6, V12.6.85'",
     "nvidia-smi": "echo '550.54.15, NVIDIA Example'",
-    "ctest": "eval \"$FAKE_CTEST\"; echo '1/2 Test #1: gpu.a ....   Passed    0.10 sec'\n"
-             "echo '100% tests passed, 0 tests failed out of 2'",
+    "ctest": "echo '1/2 Test #1: gpu.a ....   Passed    0.10 sec'\n"
+             "echo ' 2/2 Test #2: gpu.b ....***Skipped   0.10 sec'\n"
+             "echo '100% tests passed, 0 tests failed out of 2'; eval \"$FAKE_CTEST\"",
     "compute-sanitizer": "eval \"$FAKE_SANITIZER\"; echo '========= ERROR SUMMARY: 0 errors'",
 }
 HANDOFF = """#!/bin/sh
@@ -93,11 +94,10 @@ def test_all_is_well(t):  # beside others, release only
 def test_skipped_is_not_fine(t):  # beside others, release only
     root = tree(t)
     skipped = "echo 'The following tests did not run:'; echo '  2 - gpu.b (Skipped)'"
-    expect(root, 77, {"tests": "not available here", "floor": "not available here"}, "--tests",
-           "--floor", FAKE_CTEST=skipped + "; exit", FAKE_FLOOR="exit 77")
+    expect(root, 77, {"floor": "not available here"}, "--floor", FAKE_FLOOR="exit 77")
     write(os.path.join(root, "build-gpu", "Testing", "Temporary", "LastTest.log"),
           "skipped: one_part: it cannot\n[  SKIPPED ] 1 test(s), listed below:\n")
-    said = expect(root, 77, {"tests": "ok"}, "--tests", FAKE_CTEST=skipped)
+    said = expect(root, 77, {"tests": "1 of 2 skipped"}, "--tests", FAKE_CTEST=skipped)
     check("2 - gpu.b (Skipped)" in said and "    skipped: one_part: it cannot" in said and
           "listed below" not in said, said)
     write(os.path.join(root, "tests", "fault", "gpu_roles_killed.py"),
@@ -131,6 +131,7 @@ def test_failures(t):  # beside others, release only
     expect(root, 1, {"kill": "FAILED"}, "--kill") # its program is not there
     expect(root, 1, {"floor": "ended after 1 s"}, "--floor", "--limit", "1",
            FAKE_FLOOR="trap 'exit 130' INT; while :; do sleep 0.1; done")
+    expect(root, 1, {"tests": "FAILED with 8"}, "--tests", FAKE_CTEST="exit 8")
     for arguments in (["--jobs", "0"], ["--limit", "5s"], ["--repeats", ""], ["--jobs"], ["--tset"]):
         expect(root, 2, {}, *arguments)
 

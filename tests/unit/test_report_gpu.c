@@ -128,7 +128,7 @@ static void turns_are_explained_where_there_are_any(void **state)
     expect(
         both, "gpu_sharing", 112000,
         "what people take for scheduling overhead, and no wait strategy makes it less; under MPS "
-        "both run, as the figures show, at once",
+        "both run, as the figures show, at once. Launches under MPS came after all others",
         NULL);
     expect(both, "gpu_sharing", 0, "costs over 100 µs on a large GPU,", NULL);
     expect(sliced, "access", 112000, "under MPS both would run at once", NULL);
