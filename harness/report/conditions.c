@@ -83,4 +83,6 @@ void conditions_add(struct text *text, const struct report *report)
     conditions_add_launches(text, report);
     axis_add(text, report, "pacing", " Rates: ");
     axis_add(text, report, "frame", " Frames: ");
+    if (!text->used_bytes)
+        text_add(text, "no cell has a figure.");
 }

@@ -8,7 +8,7 @@
 /* "10 launches of each cell, 95 % intervals." alone. */
 void conditions_add_launches(struct text *text, const struct report *report);
 /* "10 launches of each cell, 95 % intervals. Rates: 60 frames/s, ping-pong. Frames: 320×240×3."
- * Plain UTF-8; nothing where no cell ran. */
+ * Plain UTF-8; into an empty text. That no cell has a figure, where none does. */
 void conditions_add(struct text *text, const struct report *report);
 
 #endif

@@ -63,7 +63,7 @@ static void scope_add(struct text *out, const struct page_part *part)
     text_add(out, ", and for these conditions: ");
     text_free(&words);
     conditions_add(&words, part->report);
-    text_add_prose(out, words.used_bytes ? text_get(&words) : "no cell ran.");
+    text_add_prose(out, text_get(&words));
     text_add(out, "</p>\n");
     text_free(&words);
 }

@@ -117,6 +117,16 @@ static void conditions_name_launches_rates_and_frames(void **state)
     assert_non_null(strstr(text_get(&text), "1 launch of each cell: a figure of one launch has "
                                             "neither an interval nor a range. Rates"));
     text_free(&text);
+    cJSON *result = result_make(3, 10), *cell;
+    cJSON_ArrayForEach (cell, json_get(result, "cells"))
+        cJSON_ReplaceItemInObject(cell, "status", cJSON_CreateString("failed"));
+    struct report *report;
+    assert_int_equal(report_open(result, &report, NULL), ST_OK);
+    conditions_add(&text, report);
+    assert_string_equal(text_get(&text), "no cell has a figure.");
+    report_free(report);
+    cJSON_Delete(result);
+    text_free(&text);
 }
 
 /* The page and the summary of one result; the caller frees both. */
