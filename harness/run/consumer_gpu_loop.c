@@ -261,6 +261,6 @@ enum status consumer_gpu_loop(struct consumer_gpu *consumer, struct role *role, 
     if (status == ST_OK)
         return role_gpu_await_idle(&consumer->gpu, CONSUMER_GPU_END_NS, err);
     struct err ignored;
-    (void)role_gpu_await_idle(&consumer->gpu, CONSUMER_GPU_END_NS, &ignored);
+    (void)role_gpu_await_idle(&consumer->gpu, ROLE_GPU_FAILED_NS, &ignored);
     return err_context(err, "consumer, after frame %d", loop.acquired_id);
 }

@@ -161,11 +161,23 @@ static enum status producer_gpu_frames(struct producer_gpu *producer, struct rol
     return ST_OK;
 }
 
+/* All is committed: what the role came to, and the fills' stamps that nobody has asked for yet. */
+static enum status producer_gpu_finish(struct producer_gpu *producer, const struct role *role,
+                                       const struct usage *begin, struct role_report *report,
+                                       struct err *err)
+{
+    const uint32_t total = role_setup_total(&role->setup);
+    enum status status = producer_report(&producer->common, total, begin, report, err);
+    for (uint32_t id = producer->collected;
+         status == ST_OK && producer->cell->fill == FILL_GPU && id < total; id++)
+        status = producer_gpu_collect(producer, role, id, err);
+    return status;
+}
+
 static enum status producer_gpu_run(struct role *role, void *state, struct role_report *report,
                                     struct err *err)
 {
     struct producer_gpu *producer = state;
-    const uint32_t total = role_setup_total(&role->setup);
     struct usage begin = {0};
     producer->common.loop.deadline_ns = producer_gpu_look_ns(producer, role, role->start_ns);
     producer->watch =
@@ -173,18 +185,14 @@ static enum status producer_gpu_run(struct role *role, void *state, struct role_
     if (!cell_has_schedule(producer->cell))
         clock_sleep_until_ns(role->start_ns);
     enum status status = producer_gpu_frames(producer, role, &begin, err);
-    if (status != ST_OK) {
-        struct err ignored;
-        (void)role_gpu_await_idle(&producer->gpu, PRODUCER_GPU_END_NS, &ignored);
-        return status;
-    }
-    status = producer_report(&producer->common, total, &begin, report, err);
-    for (uint32_t id = producer->collected;
-         status == ST_OK && producer->cell->fill == FILL_GPU && id < total; id++)
-        status = producer_gpu_collect(producer, role, id, err);
     if (status == ST_OK)
-        status = role_gpu_await_idle(&producer->gpu, PRODUCER_GPU_END_NS, err);
+        status = producer_gpu_finish(producer, role, &begin, report, err);
     report->gpu = producer->gpu.report;
+    /* Whatever failed: what does not end must not be freed. */
+    struct err ignored;
+    if (status == ST_OK)
+        return role_gpu_await_idle(&producer->gpu, PRODUCER_GPU_END_NS, err);
+    (void)role_gpu_await_idle(&producer->gpu, ROLE_GPU_FAILED_NS, &ignored);
     return status;
 }
 

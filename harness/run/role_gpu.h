@@ -92,6 +92,9 @@ enum status role_gpu_await_event(struct role_gpu_watch *watch, struct gpu_event 
 
 /* ST_OK when all lanes are idle, ST_AGAIN while one is not, or what broke one. */
 enum status role_gpu_poll(const struct role_gpu *gpu, struct err *err);
+/* How long work is waited for after a failure: the runner listens a second beyond the deadline
+ * (session.c) and is to hear the reason. */
+#define ROLE_GPU_FAILED_NS 500000000u
 /* Polls until all lanes are idle or limit_ns from now have passed, and then sets `stuck`. For the
  * ends of runs: sleeps between looks. */
 enum status role_gpu_await_idle(struct role_gpu *gpu, uint64_t limit_ns, struct err *err);
