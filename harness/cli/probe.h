@@ -25,6 +25,8 @@ struct probe {
 /* "works", "does not", "not tried"; and "works", "does_not", "not_tried". */
 const char *probe_outcome_words(enum capability_outcome outcome);
 const char *probe_outcome_key(enum capability_outcome outcome);
+/* CUDA's hint, without the clause that sends the reader to `handoff probe`. Returns `text`. */
+const char *probe_hint(const struct capability_answer *answer, char *text, size_t size);
 
 /* ---- Claims (probe_claims.c) ----------------------------------------------------------------- */
 

@@ -17,6 +17,17 @@ const char *probe_outcome_key(enum capability_outcome outcome)
     return keys[outcome];
 }
 
+/* The clause is the last one, behind "; " or a question. */
+const char *probe_hint(const struct capability_answer *answer, char *text, size_t size)
+{
+    const char *hint = answer->why.hint, *clause = strstr(hint, "`handoff probe`");
+    size_t length = clause ? (size_t)(clause - hint) : strlen(hint);
+    while (clause && length > 0 && strchr(" ;", hint[length - 1]))
+        length--;
+    snprintf(text, size, "%.*s", (int)length, hint);
+    return text;
+}
+
 static bool add_row(cJSON *array, const struct probe *probe, enum gpu_capability row)
 {
     const struct gpu_capability_row *about = &gpu_capability_rows[row];
@@ -24,13 +35,14 @@ static bool add_row(cJSON *array, const struct probe *probe, enum gpu_capability
     const bool works = answer->outcome == CAPABILITY_WORKS;
     cJSON *entry = cJSON_CreateObject();
     cJSON *claims = cJSON_CreateArray();
+    char hint[sizeof answer->why.hint];
     bool ok = json_append(array, entry) && json_add_string(entry, "row", about->key) &&
               json_add_string(entry, "outcome", probe_outcome_key(answer->outcome)) &&
               json_add_string(entry, "title", about->title) &&
               json_add_bool(entry, "negative", about->negative) &&
               json_add_string(entry, "seen", works ? answer->verified : "") &&
               json_add_string(entry, "reason", works ? "" : answer->why.what) &&
-              json_add_string(entry, "hint", works ? "" : answer->why.hint) &&
+              json_add_string(entry, "hint", works ? "" : probe_hint(answer, hint, sizeof hint)) &&
               json_add_string(entry, "instead", about->instead) &&
               json_add_u64(entry, "took_ns", answer->took_ns) && json_add(entry, "claims", claims);
     for (size_t i = 0; i < probe_claim_count && ok; i++)

@@ -72,7 +72,7 @@ static void print_row(FILE *out, const struct probe *probe, enum gpu_capability 
     const struct gpu_capability_row *about = &gpu_capability_rows[row];
     const struct capability_answer *answer = &probe->answers[row];
     const bool no_device = probe->answers[GPU_CAN_device].outcome != CAPABILITY_WORKS;
-    char claims[96];
+    char claims[96], hint[sizeof answer->why.hint];
     fprintf(out, "%-*s  %-*s  ", ROW_COLUMNS, about->key, HERE_COLUMNS,
             probe_outcome_words(answer->outcome));
     wrap_print(out, about->title, ROW_COLUMNS + 2 + HERE_COLUMNS + 2,
@@ -82,7 +82,7 @@ static void print_row(FILE *out, const struct probe *probe, enum gpu_capability 
     } else if (!no_device) {
         /* Without a device the reason is the same for all, and stands above. */
         print_below(out, BELOW_COLUMNS, "why", answer->why.what);
-        print_below(out, BELOW_COLUMNS, "hint", answer->why.hint);
+        print_below(out, BELOW_COLUMNS, "hint", probe_hint(answer, hint, sizeof hint));
         print_below(out, BELOW_COLUMNS, "instead", about->instead);
     }
     if (probe_row_claims(row, claims, sizeof claims)[0] && !probe->all)

@@ -397,6 +397,25 @@ static void test_claims(void **state)
     assert_string_equal(probe_row_claims(GPU_CAN_pool, text, sizeof text), "");
 }
 
+/* Whoever reads the table needs not be sent there. */
+static void test_hints(void **state)
+{
+    static const char *const hints[][2] = {
+        {"an argument does not fit this device; `handoff probe` shows what works here",
+         "an argument does not fit this device"},
+        {"is its maker there? `handoff probe` shows whether it works", "is its maker there?"},
+        {"`handoff probe` says it", ""},
+        {"free memory", "free memory"},
+        {"", ""},
+    };
+    struct capability_answer answer = {.outcome = CAPABILITY_DOES_NOT};
+    char text[sizeof answer.why.hint];
+    for (size_t i = 0; i < sizeof hints / sizeof hints[0]; i++) {
+        snprintf(answer.why.hint, sizeof answer.why.hint, "%s", hints[i][0]);
+        assert_string_equal(probe_hint(&answer, text, sizeof text), hints[i][1]);
+    }
+}
+
 static const char *misleads(const struct probe *probe, enum gpu_attribute attribute, int value)
 {
     static char text[240];
@@ -447,6 +466,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(test_does_not_keep_to_it),
         cmocka_unit_test(test_asker),
         cmocka_unit_test(test_claims),
+        cmocka_unit_test(test_hints),
         cmocka_unit_test(test_attributes),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
