@@ -56,6 +56,8 @@ void page_block_axes(struct text *out, const struct report *report,
 void page_block_waits(struct text *out, const struct report_block *block);
 /* "no steady state, shared cpu"; nothing without flags. */
 void page_flags(struct text *out, const struct report_cell *cell);
+/* The class of a row's heading that takes several lines, or "". */
+const char *page_label_class(const char *label);
 void page_method(struct text *out);
 /* After the blocks; page.c has their order. Each writes nothing where it has nothing to say. */
 void page_deadlines(struct text *out, const struct page_part *part);

@@ -110,10 +110,12 @@ static void table_row(struct text *out, const struct report *report, const struc
 {
     struct text words = {0};
     bool marked = cell_is_among_best(report, cell, best, metric);
-    text_addf(out, "<tr%s><th scope=\"row\" title=\"", cell->ok ? "" : " class=\"absent\"");
+    const char *label = cell->short_label[0] ? cell->short_label : cell->label;
+    text_addf(out, "<tr%s><th scope=\"row\"%s title=\"", cell->ok ? "" : " class=\"absent\"",
+              page_label_class(label));
     text_add_html(out, cell->id);
     text_add(out, "\">");
-    text_add_html(out, cell->short_label[0] ? cell->short_label : cell->label);
+    text_add_html(out, label);
     if (cell->ok && cJSON_GetArraySize(json_get(cell->json, "flags")) > 0) {
         text_add(out, "<small>");
         page_flags(out, cell);

@@ -11,6 +11,7 @@
 
 #define LAUNCHES_MAX 1000
 #define NOT_RUN_IDS_MAX 12 /* of one reason */
+#define LABEL_LONG 30      /* characters that fit beside the figures of a screen */
 
 static int double_compare(const void *a, const void *b)
 {
@@ -91,11 +92,16 @@ void page_flags(struct text *out, const struct report_cell *cell)
     }
 }
 
+const char *page_label_class(const char *label)
+{
+    return text_width(label) > LABEL_LONG ? " class=\"long\"" : "";
+}
+
 static void details_row(struct text *out, const struct report_cell *cell)
 {
     struct text stages = {0};
     const cJSON *deadline = json_get(cell->json, "deadline");
-    text_add(out, "<tr><th scope=\"row\">");
+    text_addf(out, "<tr><th scope=\"row\"%s>", page_label_class(cell->label));
     text_add_html(out, cell->label);
     text_add(out, "</th><td>");
     number_add(out, cell->json, "launches_ok");

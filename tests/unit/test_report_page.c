@@ -291,6 +291,10 @@ static void the_floor_and_what_waiting_costs_are_on_the_page(void **state)
     assert_int_equal(render(result, &page, &summary), ST_OK);
     expect(&page, "What this machine can do at best");
     expect(&page, "gpu_filled, the producer&#39;s kernel has written the frame; gpu_begin and");
+    assert_string_equal(page_label_class("MPS"), "");
+    /* A long name takes several lines, and no dots at its end. */
+    assert_string_equal(page_label_class("unix · mapped · block · 1920×1080×3 · ping-pong"),
+                        " class=\"long\"");
     expect(&summary, "**block 0**\n\n- "); /* which sentence is of which block */
     expect(&summary, "\n\n**block 1**\n\n- ");
     expect(&page, "two cache lines there and back, CPU 0 and 1</th><td>283 ns</td>");
