@@ -18,6 +18,9 @@ enum status gpu_cuda_count_devices(struct gpu_info *found, struct err *err)
         return gpu_cuda_fail(err, error, "cudaDriverGetVersion");
     if (found->driver_version == 0) {
         char what[200];
+        /* The toolkit's stub has no version either; where it was loaded, there may be a driver. */
+        if (cudaGetDeviceCount(&found->device_count) == cudaErrorStubLibrary)
+            return gpu_cuda_fail(err, cudaErrorStubLibrary, "cudaGetDeviceCount");
         if (gpu_hardware_present(what, sizeof what))
             return err_set(err, ST_UNAVAILABLE,
                            "install the NVIDIA driver; a container needs --gpus all or the nvidia "
