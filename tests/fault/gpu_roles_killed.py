@@ -92,9 +92,10 @@ def check_memory(before):
         return
     until = time.monotonic() + SETTLE_S
     after = device_memory_mib()
-    while after > before + MEMORY_SLACK_MIB and time.monotonic() < until:
+    while (after is None or after > before + MEMORY_SLACK_MIB) and time.monotonic() < until:
         time.sleep(0.2)
         after = device_memory_mib()
+    check(after is not None, "nvidia-smi, which told the device's memory before, tells it no more")
     say("device memory in use: %d MiB before, %d MiB after" % (before, after))
     check(after <= before + MEMORY_SLACK_MIB, "device memory stays taken: %d MiB before, %d after"
           % (before, after))
