@@ -59,7 +59,9 @@ const char *plot_unit(double largest_ns, double *divisor)
 struct rows {
     double row;
     size_t cells;
+    size_t left; /* cells that there was no room for */
     size_t label_characters;
+    bool cut; /* a name was */
 };
 
 static void heading_add(struct plot_input *input, struct rows *rows,
@@ -78,13 +80,23 @@ static void heading_add(struct plot_input *input, struct rows *rows,
 static void name_add(struct plot_input *input, struct rows *rows, const struct report_cell *cell)
 {
     struct text name = {0};
-    text_add_label(&name, cell->short_label[0] ? cell->short_label : cell->label,
-                   LABEL_CHARACTERS_MAX);
+    const char *label = cell->short_label[0] ? cell->short_label : cell->label;
+    text_add_label(&name, label, LABEL_CHARACTERS_MAX);
+    rows->cut = rows->cut || text_width(label) > LABEL_CHARACTERS_MAX;
     size_t width = text_width(text_get(&name));
     if (width > rows->label_characters)
         rows->label_characters = width;
     text_addf(&input->data, "\t%s", text_get(&name));
     text_free(&name);
+}
+
+/* What of the block the picture does not show. */
+static void left_out_add(struct text *caption, const struct rows *rows)
+{
+    if (rows->left)
+        text_addf(caption, " The first %zu of %zu cells.", rows->cells, rows->cells + rows->left);
+    if (rows->cut)
+        text_add(caption, " Names are cut short: rows are in the table's order.");
 }
 
 static void layout_write(struct plot_input *input, const struct rows *rows, double axis_max,
@@ -131,10 +143,14 @@ static void bars_add(struct plot_input *input, struct rows *rows, const struct r
         bool headed = false;
         if (verdict_metric(block, group) != metric)
             continue;
-        for (size_t j = 0; j < group->cell_count && rows->cells < ROWS_MAX; j++) {
+        for (size_t j = 0; j < group->cell_count; j++) {
             const struct report_cell *cell = &block->cells[group->cells[j]];
             if (!cell->ok || verdict_figure(cell, metric).state != FIGURE_KNOWN)
                 continue;
+            if (rows->cells == ROWS_MAX) {
+                rows->left++;
+                continue;
+            }
             if (!headed)
                 heading_add(input, rows, group);
             headed = true;
@@ -188,6 +204,7 @@ bool plot_bars_fill(const struct report_block *block, enum metric metric, struct
                   "better.",
                   interval, whose);
     }
+    left_out_add(caption, &rows);
     return true;
 }
 
@@ -234,13 +251,18 @@ static double stages_add(struct plot_input *input, struct rows *rows,
         bool headed = false;
         if (verdict_metric(block, group) == METRIC_FRAMES_PER_S)
             continue; /* its transfer is the depth of the queue */
-        for (size_t j = 0; j < group->cell_count && rows->cells < ROWS_MAX; j++) {
+        for (size_t j = 0; j < group->cell_count; j++) {
             const struct report_cell *cell = &block->cells[group->cells[j]];
             double ends[STAGE_COUNT];
-            char whole[FIGURE_BYTES];
+            char whole[FIGURE_BYTES], others[STAGE_COUNT + 1] = "000000";
+            const bool full = rows->cells == ROWS_MAX;
             struct figure latency = report_quantile(cell, "latency", "p50");
-            if (!cell->ok || !stages_stack(cell, ends, present))
+            if (!cell->ok || !stages_stack(cell, ends, full ? others : present))
                 continue;
+            if (full) {
+                rows->left++;
+                continue;
+            }
             if (!headed)
                 heading_add(input, rows, group);
             headed = true;
@@ -282,5 +304,6 @@ bool plot_stages_fill(const struct report_block *block, struct plot_input *input
         text_add(caption, " Other is what they leave of it: medians of parts need not add up to "
                           "that of the whole, and launching on a GPU and waiting for a turn on it "
                           "is no stage.");
+    left_out_add(caption, &rows);
     return true;
 }

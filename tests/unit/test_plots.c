@@ -223,6 +223,36 @@ static void sizes_are_lines_of_rising_size(void **state)
     (void)state;
 }
 
+/* A picture has room for 60 rows: that it is not all of the block is said. */
+static void rows_without_room_are_told(void **state)
+{
+    enum { MANY = 70 };
+    static struct fixture_cell cells[MANY];
+    static char frames[MANY][16];
+    static const char *const compares[] = {""};
+    for (size_t i = 0; i < MANY; i++) {
+        snprintf(frames[i], sizeof frames[i], "%zux48x3", 64 + i);
+        cells[i] = (struct fixture_cell){
+            .transport = "shm", .wait = "spin", .frame = frames[i], .pacing = "pingpong"};
+        fixture_spread(&cells[i], 3, 1000, 0.01, 1);
+    }
+    for (size_t count = 60; count <= MANY; count += MANY - 60) {
+        struct plot_input input = {.series = 0};
+        struct text caption = {0};
+        cJSON *result = fixture_result(cells, count, compares, 1);
+        struct report *report = report_of(result);
+        assert_true(plot_bars_fill(&report->blocks[0], METRIC_LATENCY, &input, &caption));
+        assert_int_equal(strstr(text_get(&caption), " The first 60 of 70 cells.") != NULL,
+                         count > 60);
+        assert_null(strstr(text_get(&caption), "cut short"));
+        plot_input_free(&input);
+        text_free(&caption);
+        report_free(report);
+        cJSON_Delete(result);
+    }
+    (void)state;
+}
+
 static void numbers_are_as_gnuplot_reads_them(void **state)
 {
     static const char timeline[] = "{\"interval\": \"response\", \"bucket_ns\": 1000, \"frames\": "
@@ -558,6 +588,7 @@ int main(void)
         cmocka_unit_test(launches_stand_side_by_side),
         cmocka_unit_test(few_cells_and_few_marks_are_drawn),
         cmocka_unit_test(numbers_are_as_gnuplot_reads_them),
+        cmocka_unit_test(rows_without_room_are_told),
         cmocka_unit_test(sizes_are_lines_of_rising_size),
         cmocka_unit_test(a_choice_is_between_how_not_what),
         cmocka_unit_test(pictures_are_bounded_and_shared_among_blocks),
