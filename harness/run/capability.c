@@ -196,17 +196,37 @@ static void capability_try_mps(void)
     guard_stop(&guard);
 }
 
-/* Without access means nothing where it does not work with. */
-static void capability_check_no_access(void)
+/* That the first does not work means nothing where the second, of which it leaves something out,
+ * does not work, either. */
+static const struct {
+    enum gpu_capability without, with;
+} capability_negatives[] = {{GPU_CAN_vmm_no_access, GPU_CAN_vmm},
+                            {GPU_CAN_managed_pointer, GPU_CAN_managed_copy}};
+enum { CAPABILITY_NEGATIVES = sizeof capability_negatives / sizeof capability_negatives[0] };
+
+static bool capability_is_needed(const bool wanted[GPU_CAPABILITY_COUNT], int row)
 {
-    struct capability_answer *without = &capability_known[GPU_CAN_vmm_no_access];
-    struct err err;
-    if (without->outcome != CAPABILITY_DOES_NOT ||
-        capability_known[GPU_CAN_vmm].outcome == CAPABILITY_WORKS)
-        return;
-    err_set(&err, ST_UNAVAILABLE, NULL,
-            "vmm, which it leaves the access out of, does not work here");
-    capability_set_not_tried(GPU_CAN_vmm_no_access, &err);
+    bool needed = wanted[row];
+    for (int i = 0; i < CAPABILITY_NEGATIVES; i++)
+        needed |=
+            row == (int)capability_negatives[i].with && wanted[capability_negatives[i].without];
+    return needed;
+}
+
+static void capability_check_negatives(void)
+{
+    for (int i = 0; i < CAPABILITY_NEGATIVES; i++) {
+        const int without = capability_negatives[i].without, with = capability_negatives[i].with;
+        struct err err;
+        if (capability_known[without].outcome != CAPABILITY_DOES_NOT ||
+            capability_known[with].outcome == CAPABILITY_WORKS)
+            continue;
+        err_set(&err, ST_UNAVAILABLE, NULL, "%s, of which it leaves something out, %s",
+                gpu_capability_rows[with].key,
+                capability_known[with].outcome == CAPABILITY_DOES_NOT ? "does not work here"
+                                                                      : "was not tried");
+        capability_set_not_tried(without, &err);
+    }
 }
 
 /* All others follow from it where it fails, without a process. */
@@ -232,8 +252,8 @@ const struct capability_answer *capability_ask(const bool wanted[GPU_CAPABILITY_
     size_t row_count = 0;
     bool mps = false;
     for (int i = 0; i < GPU_CAPABILITY_COUNT; i++) {
-        const bool needed = wanted[i] || (i == GPU_CAN_vmm && wanted[GPU_CAN_vmm_no_access]);
-        if (!needed || capability_known[i].outcome != CAPABILITY_UNASKED || i == GPU_CAN_device)
+        if (!capability_is_needed(wanted, i) || capability_known[i].outcome != CAPABILITY_UNASKED ||
+            i == GPU_CAN_device)
             continue;
         if (i == GPU_CAN_mps)
             mps = true;
@@ -248,7 +268,7 @@ const struct capability_answer *capability_ask(const bool wanted[GPU_CAPABILITY_
     }
     capability_try_together(rows, row_count);
     capability_try_again(rows, row_count);
-    capability_check_no_access();
+    capability_check_negatives();
     if (mps)
         capability_try_mps();
     return capability_known;

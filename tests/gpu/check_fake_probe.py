@@ -110,6 +110,11 @@ def test_other_machines(t):  # beside others
     same(found, expected(vmm="does_not", vmm_no_access="not_tried", dmabuf_device="does_not",
                          dmabuf_host="does_not", stream_values="does_not"))
     check(by_name(found["attributes"], "name")["mps"]["value"] is None, found["attributes"])
+    found = probe(t, HANDOFF_FAKE_GPU_ATTRIBUTES="managed_memory=0")
+    same(found, expected(managed_copy="does_not", managed_pointer="not_tried"))
+    check("managed_copy, of which it leaves something out, does not work here" in
+          by_name(found["rows"], "row")["managed_pointer"]["reason"] and
+          by_name(found["claims"], "id")["managed"]["verdict"] == "not_tried", found)
 
 
 def test_no_device(t):  # beside others
