@@ -90,11 +90,11 @@ uint64_t plan_launch_seed(const struct plan *plan, uint32_t launch);
 
 /* Nanoseconds one launch of a cell should take, processes started and ended included: what people
  * are told. Where the scenario gives frames and nothing gives their pace it is guessed from their
- * size, and no more than plan_launch_most_ns. */
+ * size. */
 uint64_t plan_launch_expected_ns(const struct plan_cell *cell, const struct scenario *scenario);
 
-/* The same without that guess, with the block's launch_seconds instead: what the deadline of a
- * launch is counted from. */
+/* The same with a guess that a slow board keeps too, and at least the block's launch_seconds: what
+ * the deadline of a launch is counted from. */
 uint64_t plan_launch_most_ns(const struct plan_cell *cell, const struct scenario *scenario);
 
 #endif

@@ -169,7 +169,8 @@ static void plan_seconds(const char *pacing, const char *frame, const char *fram
     scenario_free(scenario);
 }
 
-/* As long as its frames and no longer; without a pace or frames as long as the block says. */
+/* As long as its frames and no longer; without frames as long as the block says. The deadline goes
+ * by no less, and lets given frames that take turns on a GPU (0.35 ms each) come through. */
 static void a_launch_is_expected_to_last_as_long_as_its_frames(void **state)
 {
     static const char few[] = ",\"frames\":60,\"warmup\":10";
@@ -182,7 +183,9 @@ static void a_launch_is_expected_to_last_as_long_as_its_frames(void **state)
     plan_seconds("max", "1920x1080x3", few, &told, &most);
     assert_true(told > 0.3 && told < 1.0 && most >= 4.0);
     plan_seconds("max", "1920x1080x3", many, &told, &most);
-    assert_true(told == most && most >= 4.0 && most < 4.2);
+    assert_true(told > 3000.0 && told < 3300.0 && most > told && most < 3600.0);
+    plan_seconds("pingpong", "64x1x1", many, &told, &most);
+    assert_true(told > 10.0 && told < 11.0 && most > 175.0 && most < 300.0);
     plan_seconds("pingpong", "1920x1080x3", "", &told, &most);
     assert_true(told == most && most >= 4.0 && most < 4.2);
 }
