@@ -158,6 +158,7 @@ static void test_wait_on_device_memory(void **state)
     uint32_t zero = 0, one = 1;
     gpu_assert_ok(&err, gpu_device_alloc(gpu, 256, &word, &err));
     gpu_assert_ok(&err, gpu_stream_copy(stream, word, &zero, sizeof zero, &err));
+    gpu_assert_ok(&err, gpu_stream_synchronize(stream, &err)); /* or it came after the one */
     gpu_assert_ok(&err, gpu_stream_wait_value(stream, word, 1, &err));
     let_it_run();
     assert_int_equal(gpu_stream_poll(stream, &err), ST_AGAIN);
