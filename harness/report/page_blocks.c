@@ -21,18 +21,24 @@ static void plot_figure(struct text *out, const struct plot *plot)
     text_add(out, "</figcaption></figure>\n");
 }
 
+/* A paragraph of its own, where there is something to say; frees the sentence. */
+static void sentence_write(struct text *out, struct text *sentence)
+{
+    if (sentence->used_bytes) {
+        text_add(out, "<p class=\"shared\">");
+        text_add_prose(out, text_get(sentence));
+        text_add(out, "</p>\n");
+    }
+    text_free(sentence);
+}
+
 /* Which pictures a block with many comparisons does not have. */
 static void left_out_write(struct text *out, const struct plots *plots, size_t block_index)
 {
     struct text sentence = {0};
     if (plots)
         plots_add_left_out(&sentence, plots, block_index);
-    if (sentence.used_bytes) {
-        text_add(out, "<p class=\"shared\">");
-        text_add_prose(out, text_get(&sentence));
-        text_add(out, "</p>\n");
-    }
-    text_free(&sentence);
+    sentence_write(out, &sentence);
 }
 
 static void table_head(struct text *out, const struct report_block *block)
@@ -163,34 +169,19 @@ static void page_table(struct text *out, const struct report *report,
     text_add(out, "</table>\n</div>\n");
 }
 
-/* How much the launches behind a comparison of waits differ; and what two hosts mean for
- * figures. */
+/* What two hosts mean for figures, what a GPU costs before the first frame, and how much the
+ * launches behind a comparison of waits differ. */
 static void spread_write(struct text *out, const struct report *report,
                          const struct report_block *block)
 {
     struct text sentence = {0};
     two_hosts_add_sentence(&sentence, report, block);
-    if (sentence.used_bytes) {
-        text_add(out, "<p class=\"shared\">");
-        text_add_prose(out, text_get(&sentence));
-        text_add(out, "</p>\n");
-    }
-    text_free(&sentence);
+    sentence_write(out, &sentence);
     gpu_costs_add_sentence(&sentence, block);
-    if (sentence.used_bytes) {
-        text_add(out, "<p class=\"shared\">");
-        text_add_prose(out, text_get(&sentence));
-        text_add(out, "</p>\n");
-    }
-    text_free(&sentence);
+    sentence_write(out, &sentence);
     if (strcmp(block->compare, "wait") == 0)
         spread_add_sentence(&sentence, block);
-    if (sentence.used_bytes) {
-        text_add(out, "<p class=\"shared\">");
-        text_add_prose(out, text_get(&sentence));
-        text_add(out, "</p>\n");
-    }
-    text_free(&sentence);
+    sentence_write(out, &sentence);
 }
 
 void page_block(struct text *out, const struct page_part *part, size_t block_index)
