@@ -311,34 +311,85 @@ static void block_add(struct text *text, const struct report *report,
     text_add(text, ")");
 }
 
-/* " In 1 of the 9 other comparisons made here gpu_kernel is slower than another." */
+/* What the comparisons of a result say of the wait that was the fastest in one of them. */
+struct elsewhere {
+    const struct report_group *said; /* that one */
+    size_t comparisons, others;      /* with this wait; and without the one that was said */
+    size_t slower;                   /* of the others */
+    size_t losses; /* of all: another moves far more frames/s, and latency does not say so */
+    double most_times;
+    const struct report_cell *cell, *most; /* of the greatest loss */
+};
+
+static void elsewhere_look(struct elsewhere *found, const struct report *report,
+                           const struct report_block *block, const struct report_group *group,
+                           const struct report_cell *cell)
+{
+    const enum metric metric = verdict_metric(block, group);
+    const struct report_cell *best = verdict_best(block, group, metric);
+    bool loses = false;
+    if (!best)
+        return;
+    found->comparisons++;
+    if (group != found->said) {
+        found->others++;
+        found->slower +=
+            cell != best && verdict_compare(report, cell, best, metric).verdict == STATS_SLOWER;
+    }
+    for (size_t i = 0; i < group->cell_count; i++) {
+        const struct report_cell *other = &block->cells[group->cells[i]];
+        const double times = verdict_rate_ratio(cell, other, metric);
+        if (!verdict_cell_is_sound(other) || verdict_cell_is_floor(other) ||
+            !verdict_loses_rate(cell, other, metric))
+            continue;
+        loses = true;
+        if (times <= found->most_times)
+            continue;
+        found->most_times = times;
+        found->cell = cell;
+        found->most = other;
+    }
+    found->losses += loses;
+}
+
+/* " In 1 of the 9 other comparisons made here gpu_kernel is slower than another. In 2 of the 10
+ * comparisons gpu_kernel moves far fewer frames/s than another, which latency does not show: 415
+ * against 3,402 at worst." */
 static void elsewhere_add(struct text *text, const struct report *report,
                           const struct report_group *said, const struct report_cell *fastest)
 {
-    char wait[REPORT_AXIS_BYTES];
-    size_t seen = 0, slower = 0;
+    char wait[REPORT_AXIS_BYTES], value[FIGURE_BYTES], most[FIGURE_BYTES];
+    struct elsewhere found = {.said = said};
     report_axis(fastest, "wait", wait);
     for (size_t i = 0; i < report->block_count; i++) {
         const struct report_block *block = &report->blocks[i];
         for (size_t j = 0; strcmp(block->compare, "wait") == 0 && j < block->group_count; j++) {
             const struct report_group *group = &block->groups[j];
-            enum metric metric = verdict_metric(block, group);
-            const struct report_cell *best = verdict_best(block, group, metric);
-            for (size_t k = 0; best && group != said && k < group->cell_count; k++) {
+            for (size_t k = 0; k < group->cell_count; k++) {
                 const struct report_cell *cell = &block->cells[group->cells[k]];
-                if (!report_axis_is(cell, "wait", wait) || !verdict_cell_is_sound(cell))
-                    continue;
-                seen++;
-                slower += cell != best &&
-                          verdict_compare(report, cell, best, metric).verdict == STATS_SLOWER;
+                if (report_axis_is(cell, "wait", wait) && verdict_cell_is_sound(cell))
+                    elsewhere_look(&found, report, block, group, cell);
             }
         }
     }
-    if (slower && seen == 1)
+    if (found.slower && found.others == 1)
         text_addf(text, " In the one other comparison made here %s is slower.", fastest->name);
-    else if (slower)
+    else if (found.slower)
         text_addf(text, " In %zu of the %zu other comparisons made here %s is slower than another.",
-                  slower, seen, fastest->name);
+                  found.slower, found.others, fastest->name);
+    if (found.losses == 0)
+        return;
+    const enum figure_unit unit = verdict_metric_unit(METRIC_FRAMES_PER_S);
+    const struct figure rate = verdict_figure(found.cell, METRIC_FRAMES_PER_S);
+    const struct figure most_rate = verdict_figure(found.most, METRIC_FRAMES_PER_S);
+    if (found.comparisons == 1)
+        text_add(text, " Here ");
+    else
+        text_addf(text, " In %zu of the %zu comparisons ", found.losses, found.comparisons);
+    text_addf(text, "%s moves far fewer frames/s than another, which latency does not show: %s",
+              fastest->name, format_figure(&rate, unit, value));
+    text_addf(text, " against %s%s.", format_figure(&most_rate, unit, most),
+              found.losses > 1 ? " at worst" : "");
 }
 
 static void wait_advice(const struct report *report, struct text *text)

@@ -15,7 +15,6 @@
 
 #define STAGE_SMALL 0.01
 #define CPU_SAME_RATIO 1.05
-#define RATE_APART_RATIO 2.0
 
 void conclusions_add_figure(struct text *text, const struct report_cell *cell, enum metric metric)
 {
@@ -166,8 +165,6 @@ static bool stage_is_small(const struct report_block *block, const struct report
     return known > 0;
 }
 
-/* One frame in flight: latency begins when the frame is filled. Where the producer had to wait for
- * the GPU before that, only the rate shows it. */
 static void rate_add(struct text *text, const struct report_cell *cell,
                      const struct report_cell *best, enum metric metric)
 {
@@ -175,13 +172,8 @@ static void rate_add(struct text *text, const struct report_cell *cell,
     enum figure_unit unit = verdict_metric_unit(METRIC_FRAMES_PER_S);
     struct figure rate = verdict_figure(cell, METRIC_FRAMES_PER_S);
     struct figure best_rate = verdict_figure(best, METRIC_FRAMES_PER_S);
-    if (metric != METRIC_LATENCY || !report_axis_is(cell, "pacing", "pingpong") ||
-        rate.state != FIGURE_KNOWN || best_rate.state != FIGURE_KNOWN || rate.value <= 0)
-        return;
-    const double slower = best_rate.value / rate.value;
-    const double explained =
-        verdict_figure(cell, metric).value / verdict_figure(best, metric).value;
-    if (slower < RATE_APART_RATIO * explained && slower * RATE_APART_RATIO > 1)
+    const bool moves_more = verdict_rate_ratio(cell, best, metric) * VERDICT_RATE_APART_RATIO <= 1;
+    if (!moves_more && !verdict_loses_rate(cell, best, metric))
         return; /* the latency says as much, or there is little to say */
     text_addf(text, ", but at %s frames/s", format_figure(&rate, unit, value));
     text_addf(text, " against %s: the rest of a frame's turn lies outside the latency",

@@ -97,6 +97,25 @@ enum metric verdict_metric(const struct report_block *block, const struct report
     return group_count_with(block, group, METRIC_LATENCY) ? METRIC_LATENCY : METRIC_NONE;
 }
 
+double verdict_rate_ratio(const struct report_cell *cell, const struct report_cell *other,
+                          enum metric metric)
+{
+    const struct figure rate = verdict_figure(cell, METRIC_FRAMES_PER_S);
+    const struct figure other_rate = verdict_figure(other, METRIC_FRAMES_PER_S);
+    if (metric != METRIC_LATENCY || !report_axis_is(cell, "pacing", "pingpong") ||
+        rate.state != FIGURE_KNOWN || other_rate.state != FIGURE_KNOWN || rate.value <= 0)
+        return NAN;
+    return other_rate.value / rate.value;
+}
+
+bool verdict_loses_rate(const struct report_cell *cell, const struct report_cell *other,
+                        enum metric metric)
+{
+    const double explained =
+        verdict_figure(cell, metric).value / verdict_figure(other, metric).value;
+    return verdict_rate_ratio(cell, other, metric) >= VERDICT_RATE_APART_RATIO * fmax(explained, 1);
+}
+
 const struct report_cell *verdict_best(const struct report_block *block,
                                        const struct report_group *group, enum metric metric)
 {

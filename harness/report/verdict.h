@@ -14,6 +14,8 @@
 #define VERDICT_PAIRS_MIN 5
 /* Below so many clock ticks means are compared instead of medians. */
 #define VERDICT_MEANS_BELOW_TICKS 50
+/* A rate that is so many times another one is told beside a latency that does not say so. */
+#define VERDICT_RATE_APART_RATIO 2.0
 /* Searches look at the same few rates and stop at a twentieth (run/search.h, SEARCH_RATIO): limits
  * a hair apart, to both sides of such a rate, come back a whole step apart from every launch. */
 #define VERDICT_SEARCH_MARGIN_RATIO 1.05
@@ -39,6 +41,16 @@ const char *verdict_metric_interval(enum metric metric); /* "handoff", "latency"
 enum figure_unit verdict_metric_unit(enum metric metric);
 /* p50 of the metric, or frames per second. */
 struct figure verdict_figure(const struct report_cell *cell, enum metric metric);
+
+/* How many times as many frames/s `other` moves as `cell`, where what their latencies say of that can
+ * be wrong: with one frame in flight, by metric latency. Else NAN. */
+double verdict_rate_ratio(const struct report_cell *cell, const struct report_cell *other,
+                          enum metric metric);
+/* Whether the other moves VERDICT_RATE_APART_RATIO times as many as a longer latency of the cell
+ * explains: the rest of a frame's turn lies outside the latency, which begins when the frame is
+ * filled. Where the producer had to wait for the GPU before that, only the rate shows it. */
+bool verdict_loses_rate(const struct report_cell *cell, const struct report_cell *other,
+                        enum metric metric);
 
 /* The best sound cell of a group by that metric that is no floor, or NULL. */
 const struct report_cell *verdict_best(const struct report_block *block,

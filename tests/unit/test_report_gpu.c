@@ -183,20 +183,59 @@ static void mps_is_advised_where_it_won(void **state)
     cJSON_Delete(result);
 }
 
+static void set_rate(cJSON *cell, double frames_per_s)
+{
+    cJSON *throughput = json_get(cell, "throughput");
+    cJSON_DeleteItemFromObject(throughput, "frames_per_s");
+    json_add(throughput, "frames_per_s",
+             fixture_estimate("", stats_estimate_log(&frames_per_s, 1)));
+}
+
 /* A resident kernel that keeps the GPU for its whole turn has a fine latency, and few frames. */
 static void a_rate_that_latency_does_not_show_is_told(void **state)
 {
     (void)state;
     static const struct gpu_axes both[] = {{"device", "gpu", "mps"},
                                            {"device", "gpu", "time_sliced"}};
-    static const double rate = 415;
     cJSON *result = result_of(both, "gpu_sharing", 0);
     expect_of(result, NULL, "lies outside the latency"); /* rates follow from latencies */
-    cJSON *throughput = json_get(cell_of(result, 1), "throughput");
-    cJSON_DeleteItemFromObject(throughput, "frames_per_s");
-    json_add(throughput, "frames_per_s", fixture_estimate("", stats_estimate_log(&rate, 1)));
+    set_rate(cell_of(result, 1), 415);
     expect_of(result, ", but at 415 frames/s against 29,", NULL);
     expect_of(result, ": the rest of a frame's turn lies outside the latency.", NULL);
+    cJSON_Delete(result);
+}
+
+/* Nor is the wait with that latency advised without it, wherever it was. */
+static void a_rate_that_is_lost_stands_beside_the_advice(void **state)
+{
+    (void)state;
+    static const char *const both[] = {"wait", "wait"};
+    struct fixture_cell cells[4];
+    for (size_t i = 0; i < 4; i++) {
+        cells[i] = (struct fixture_cell){.transport = "cuda_vmm",
+                                         .wait = i % 2 ? "gpu_kernel" : "spin",
+                                         .frame = "64x64x3",
+                                         .pacing = "pingpong",
+                                         .block = (int)i / 2,
+                                         .no_handoff = true,
+                                         .cpu_percent = 100};
+        fixture_spread(&cells[i], LAUNCHES, i == 1 ? 2500 : i == 0 ? 8500 : 144000, 0.01, 1);
+    }
+    cJSON *result = fixture_result(cells, 4, both, 2);
+    set_rate(cell_of(result, 0), 2181); /* the producer's, with either wait: nothing is lost */
+    set_rate(cell_of(result, 1), 2173);
+    expect_of(result, "Wait with gpu_kernel", "far fewer");
+    set_rate(cell_of(result, 2), 3318);
+    set_rate(cell_of(result, 3), 415);
+    expect_of(result,
+              "In 1 of the 2 comparisons gpu_kernel moves far fewer frames/s than another, which "
+              "latency does not show: 415 against 3,318.",
+              "at worst");
+    set_rate(cell_of(result, 1), 1000); /* of two the worse is told */
+    expect_of(result, "In 2 of the 2 comparisons gpu_kernel moves", "1,000 against");
+    expect_of(result, "show: 415 against 3,318 at worst.", NULL);
+    json_add_double(json_get(cell_of(result, 2), "integrity"), "lost", 1); /* no rival */
+    expect_of(result, "show: 1,000 against 2,181.", "at worst");
     cJSON_Delete(result);
 }
 
@@ -418,6 +457,7 @@ int main(void)
         cmocka_unit_test(arrays_are_held_against_a_consumer_in_c),
         cmocka_unit_test(mps_is_advised_where_it_won),
         cmocka_unit_test(a_rate_that_latency_does_not_show_is_told),
+        cmocka_unit_test(a_rate_that_is_lost_stands_beside_the_advice),
         cmocka_unit_test(a_multiple_below_one_is_explained),
         cmocka_unit_test(values_say_what_they_are_values_of),
         cmocka_unit_test(why_nothing_is_recommended),
